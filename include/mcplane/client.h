@@ -1,0 +1,83 @@
+// The client half of libmcplane: registers with a broker over a kernel UDP socket, sends tasks, gets outcomes.
+//
+//   mcplane::Client client({.broker = "10.0.0.1:4800"});
+//   mcplane::Outcome outcome = client.call({.action = "generate", .prompt = "hi"});
+//
+// Every task ends in exactly one outcome, at the latest its TTL plus kGrace after it was sent.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "mcplane/task.h"
+
+namespace mcplane {
+
+// After TTL plus this long without a word from the broker, the client itself ends a task as kExpiredRouted.
+inline constexpr std::chrono::milliseconds kGrace{500};
+inline constexpr std::uint16_t kDefaultPort = 4800;
+
+struct ClientOptions {
+  std::string broker{};       // "10.0.0.1", "10.0.0.1:4800", "[fd00::1]:4800"
+  std::string name{};         // for people; default: the program's name
+  std::uint16_t slots = 256;  // most tasks in flight; the broker may grant fewer
+  std::chrono::milliseconds connect_timeout{5'000};
+};
+
+using OutcomeCallback = std::function<void(Outcome)>;
+
+// For someone else's event loop: no thread of its own. Wait until fd() is readable, then call process().
+// One thread at a time. Callbacks run inside process(), submit() and the destructor.
+class AsyncClient {
+ public:
+  // Opens the socket and starts registering. Throws std::runtime_error (one line) on a bad address or socket error.
+  explicit AsyncClient(const ClientOptions& options);
+  ~AsyncClient();  // says BYE; tasks in flight end kBrokerLost
+  AsyncClient(AsyncClient&&) noexcept;
+  AsyncClient& operator=(AsyncClient&&) noexcept;
+
+  // Readable whenever process() has something to do, sockets and timers alike. Owned by the client.
+  int fd() const noexcept;
+  // Receives, sends, runs timers and callbacks; never blocks.
+  void process();
+  // Hands a task over; `done` is called exactly once. Tasks beyond the granted slots, and those submitted before
+  // registration, wait inside the client within their TTL. A task that is malformed or does not fit one frame is
+  // rejected at once ("too_large", "malformed: ..."), executed = no.
+  void submit(Task task, OutcomeCallback done);
+
+  bool registered() const noexcept;
+  std::uint32_t node_id() const noexcept;  // 0 until registered
+  std::size_t in_flight() const noexcept;  // submitted and without outcome
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The convenient form: an I/O thread of its own, so heartbeats go on while the application blocks or computes.
+// All methods may be called from any thread. Callbacks run on the I/O thread: they must not block.
+class Client {
+ public:
+  // Returns when registered. Throws std::runtime_error (one line) when the broker does not answer in
+  // connect_timeout.
+  explicit Client(const ClientOptions& options);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  Outcome call(Task task);  // blocks until the outcome
+  std::future<Outcome> send(Task task);
+  void send(Task task, OutcomeCallback done);
+  std::uint32_t node_id() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mcplane

@@ -1,0 +1,78 @@
+// What travels: a task, the one outcome every task ends in, and the JSON form of a task.
+// Plain values; copy them freely between threads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace mcplane {
+
+struct Turn {
+  std::string role;
+  std::string content;
+  friend bool operator==(const Turn&, const Turn&) = default;
+};
+
+struct Task {
+  std::string id{};                 // 1-64 bytes, given back unchanged; empty: a random UUID is made
+  std::string action{};             // 1-64 bytes: what workers offer
+  std::string model{};              // empty: any
+  std::vector<std::string> tags{};  // at most 8 of 1-64 bytes; the worker has them all
+  std::string prompt{};
+  std::vector<Turn> history{};
+  std::vector<std::pair<std::string, std::string>> parameters{};  // at most 256
+  std::chrono::milliseconds ttl{30'000};                          // time to live from send(), 1 ms to 24 h
+  std::uint8_t priority = 1;                                      // 0 (most urgent) to 3
+  bool idempotent = false;                                        // may be executed more than once
+};
+
+enum class OutcomeKind : std::uint8_t {
+  kResult,           // executed; text holds the answer
+  kWorkerError,      // executed; text holds the worker's message
+  kRejected,         // not executed; reason and retry_after say why and when to try again
+  kExpiredUnrouted,  // not executed
+  kExpiredRouted,    // perhaps executed
+  kWorkerLost,       // perhaps executed
+  kBrokerLost,       // perhaps executed
+  kCancelled,        // perhaps executed
+};
+
+enum class Executed : std::uint8_t { kNo, kYes, kMaybe };
+
+// Where a task's time went. Microseconds of the broker's and worker's own clocks; total is the sender's.
+struct Timing {
+  std::chrono::microseconds queued{};  // waiting at the broker for a worker
+  std::chrono::microseconds broker{};  // in the broker besides waiting
+  std::chrono::microseconds worker{};
+  std::chrono::microseconds total{};  // from send() to the outcome
+};
+
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::kBrokerLost;
+  Executed executed = Executed::kMaybe;
+  std::string task_id;
+  std::string text;
+  std::string reason;                       // a short word: "no_worker", "queue_full", ...; "" for kResult
+  std::chrono::milliseconds retry_after{};  // kRejected only
+  std::uint32_t worker_node = 0;            // node_id of the worker, 0 when none
+  std::uint8_t attempt = 0;                 // which routing of the task this is, from 1
+  Timing timing;
+
+  bool ok() const noexcept { return kind == OutcomeKind::kResult; }
+};
+
+// "result", "worker_error", "rejected", "expired_unrouted", ...
+std::string_view to_string(OutcomeKind kind) noexcept;
+std::string_view to_string(Executed executed) noexcept;
+
+// Reads the JSON form: {"mcp_version":"1.0","task_id":...,"action":...,"payload":{"prompt":...,
+// "context":{"history":[{"role":...,"content":...}]}},"ttl":seconds}. All of these are required; `model`, `tags`,
+// `priority`, `idempotent` and `payload.parameters` are accepted too, anything else is refused.
+// Throws std::invalid_argument whose one line names the field: "payload.prompt: missing".
+Task task_from_json(std::string_view json);
+
+}  // namespace mcplane

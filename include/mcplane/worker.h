@@ -1,0 +1,61 @@
+// The worker half of libmcplane: registers capabilities, runs a handler for each task, returns its answer.
+//
+//   mcplane::Worker worker({.broker = "10.0.0.1", .actions = {"generate"}},
+//                          [](const mcplane::Task& task) { return mcplane::Answer{"you said: " + task.prompt}; });
+//   worker.run();   // until stop()
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mcplane/task.h"
+
+namespace mcplane {
+
+struct Answer {
+  std::string text;
+  bool error = false;  // true: the task ends kWorkerError with `text` as its message
+};
+
+struct WorkerOptions {
+  std::string broker{};  // as in ClientOptions
+  std::string name{};
+  std::vector<std::string> actions{};  // 1-16
+  std::vector<std::string> models{};   // at most 16
+  std::vector<std::string> tags{};     // at most 16
+  std::uint16_t slots = 1;             // tasks at once = handler threads
+  std::chrono::milliseconds connect_timeout{5'000};
+};
+
+// Called on one of `slots` handler threads, never on the I/O thread: it may block for as long as the task's TTL.
+// An exception it throws becomes Answer{what(), error = true}.
+using Handler = std::function<Answer(const Task&)>;
+
+class Worker {
+ public:
+  // Opens the socket, starts the threads and registers. Throws std::runtime_error (one line) when the broker does
+  // not answer in connect_timeout.
+  Worker(const WorkerOptions& options, Handler handler);
+  ~Worker();  // stop(), then joins
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Blocks until stop(). Registers again by itself when the broker forgets the session.
+  void run();
+  // Says BYE, lets running handlers finish (their answers still go out, up to 1 s), then makes run() return.
+  // Any thread; not from a signal handler.
+  void stop();
+
+  std::uint32_t node_id() const noexcept;
+  std::uint64_t tasks_done() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mcplane

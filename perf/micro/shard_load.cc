@@ -1,0 +1,152 @@
+// See shard_load.h. A ROUTE becomes its RESULT in its own buffer, as a worker on the same wire would answer it.
+#include "shard_load.h"
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "wire/payload.h"
+
+namespace mcplane::perf {
+namespace {
+
+testing::RigOptions rig_options(const ShardLoadOptions& options, std::uint32_t slots) {
+  testing::RigOptions rig;
+  rig.buffers = options.in_flight + 2'048;
+  rig.shard.max_tasks = options.in_flight + 1'024;
+  rig.shard.max_queued = 64;
+  rig.shard.client_slots = options.clients * slots;
+  return rig;
+}
+
+std::uint32_t slots_per_client(const ShardLoadOptions& options) { return options.in_flight / options.clients + 64; }
+
+// Where things lie in the generator's own frames: untagged IPv4.
+constexpr std::size_t kIpAt = wire::kEthernetBytes;
+constexpr std::size_t kUdpAt = kIpAt + wire::kIpv4Bytes;
+constexpr std::size_t kDatagramAt = kUdpAt + wire::kUdpBytes;
+
+template <std::size_t kBytes>
+void swap_bytes(std::byte* a, std::byte* b) {
+  std::array<std::byte, kBytes> kept;
+  std::memcpy(kept.data(), a, kBytes);
+  std::memcpy(a, b, kBytes);
+  std::memcpy(b, kept.data(), kBytes);
+}
+
+// The answer echoes the ROUTE's payload; its table is cut out by moving the header up against the payload.
+void turn_round(net::Packet& packet) {
+  wire::Header& route = wire::header_of(packet.bytes().subspan(kDatagramAt));
+  const std::uint16_t table = route.table_length();
+  route.mutate_type(wire::FrameType::Result);
+  route.mutate_message_length(route.message_length() - table);
+  route.mutate_table_length(0);
+  route.mutate_ttl_ms(0);
+  std::memmove(packet.data() + table, packet.data(), kDatagramAt + wire::kLeadBytes);
+  packet.move_start(table);
+  std::byte* const frame = packet.data();
+  swap_bytes<6>(frame, frame + 6);
+  swap_bytes<4>(frame + kIpAt + 12, frame + kIpAt + 16);
+  swap_bytes<2>(frame + kUdpAt, frame + kUdpAt + 2);
+  const auto store = [frame](std::size_t at, std::size_t value) {
+    frame[at] = static_cast<std::byte>(value >> 8);
+    frame[at + 1] = static_cast<std::byte>(value & 0xff);
+  };
+  store(kIpAt + 2, packet.length() - kIpAt);
+  store(kUdpAt + 4, packet.length() - kUdpAt);
+  testing::refresh_checksums(packet.bytes());
+}
+
+}  // namespace
+
+ShardLoad::ShardLoad(const ShardLoadOptions& options)
+    : options_(options), rig_(rig_options(options, slots_per_client(options))), slots_(slots_per_client(options)) {
+  for (std::uint32_t i = 0; i < options.workers; ++i)
+    rig_.add_worker(static_cast<std::uint16_t>(2 * options.in_flight / options.workers + 64));
+  const std::string prompt(options.payload_bytes - 32, 'x');
+  for (std::uint32_t client = 0; client < options.clients; ++client) {
+    testing::PeerSpec spec;
+    spec.slots = static_cast<std::uint16_t>(slots_);
+    testing::FrameSpec send = rig_.send_spec(rig_.add_client(spec), 0, 0, 30'000);
+    send.payload = wire::write_task_payload({.prompt = prompt, .history = {}, .parameters = {}});
+    send_frames_.push_back(testing::build_frame(send));
+    for (std::uint32_t slot = 0; slot < slots_; ++slot) {
+      lanes_.push_back({client, static_cast<std::uint16_t>(slot), 0});
+      free_lanes_.push_back(static_cast<std::uint32_t>(lanes_.size() - 1));
+    }
+  }
+  rig_.publish();
+  rig_.settle();
+}
+
+std::uint64_t ShardLoad::timed_loop() {
+  const std::uint64_t before = __rdtsc();
+  rig_.step(ShardId{});
+  return __rdtsc() - before;
+}
+
+void ShardLoad::inject_sends() {
+  std::array<net::Packet, kBurst> packets;
+  rig_.nic().allocate(packets);
+  for (net::Packet& packet : packets) {
+    Lane& lane = lanes_[free_lanes_.front()];
+    free_lanes_.pop_front();
+    const testing::Bytes& frame = send_frames_[lane.client];
+    std::memcpy(packet.data(), frame.data(), frame.size());
+    packet.set_length(static_cast<std::uint16_t>(frame.size()));
+    wire::Header& header = wire::header_of(packet.bytes().subspan(kDatagramAt));
+    header.mutate_slot(lane.slot);
+    header.mutate_sequence(++lane.sequence);
+    testing::refresh_checksums(packet.bytes());
+    rig_.nic().inject(std::move(packet));
+  }
+  sent += kBurst;
+}
+
+void ShardLoad::inject_results() {
+  for (std::uint32_t i = 0; i < kBurst; ++i) {
+    turn_round(routes_.front());
+    rig_.nic().inject(std::move(routes_.front()));
+    routes_.pop_front();
+  }
+}
+
+void ShardLoad::collect() {
+  std::array<net::Packet, 2 * kBurst> packets;
+  const std::size_t count = rig_.nic().take_sent(packets);
+  for (net::Packet& packet : std::span(packets).first(count)) {
+    const wire::Header& header = wire::header_of(packet.bytes().subspan(kDatagramAt));
+    if (header.type() == wire::FrameType::Route) {
+      routes_.push_back(std::move(packet));
+      continue;
+    }
+    if (header.type() == wire::FrameType::Deliver) {
+      ++delivered;
+      const std::uint32_t client = SessionId{header.session()}.index() - options_.workers;
+      free_lanes_.push_back(client * slots_ + header.slot());
+    }
+    rig_.nic().free({&packet, 1});
+  }
+}
+
+std::uint32_t ShardLoad::turn() {
+  rig_.now_ns += 10'000;
+  inject_sends();
+  send_cycles += timed_loop();
+  collect();
+  if (routes_.size() < options_.in_flight) return 0;
+  inject_results();
+  result_cycles += timed_loop();
+  collect();
+  return kBurst;
+}
+
+std::string ShardLoad::fault() {
+  std::string wrong = rig_.check_counters();
+  if (delivered + routes_.size() != sent) wrong += "tasks sent are neither delivered nor at a worker; ";
+  return wrong;
+}
+
+}  // namespace mcplane::perf

@@ -1,0 +1,58 @@
+// The appliance: wires the port, the shards, their core loops and the control thread, and takes them down in reverse.
+// Main thread makes and ends it; what runs on the cores is CoreLoop, what runs beside them ControlThread and Admin.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "app/config.h"
+#include "control/admin.h"
+#include "control/control_thread.h"
+#include "dataplane/core_loop.h"
+#include "net/dpdk/eal.h"
+#include "net/dpdk/port.h"
+
+namespace mcplane::app {
+
+class Appliance {
+ public:
+  // Everything is up when it returns. Throws std::runtime_error with one line for a person.
+  explicit Appliance(const ApplianceConfig& config);
+  // Stops the cores, gives every buffer back.
+  ~Appliance();
+  Appliance(const Appliance&) = delete;
+  Appliance& operator=(const Appliance&) = delete;
+
+  // Refuses new work; returns when no task is left or `patience_ms` have passed. Main thread.
+  void drain(std::uint32_t patience_ms);
+
+ private:
+  // One dataplane core.
+  struct Core {
+    std::unique_ptr<dataplane::Shard> shard;
+    std::vector<std::unique_ptr<net::DpdkNic>> queues;  // by PortId
+    std::unique_ptr<dataplane::CoreLoop<net::DpdkNic>> loop;
+  };
+
+  void make_core(const ApplianceConfig& config, ShardId id, std::uint64_t start_ns);
+  void run_core(Core& core) noexcept;
+  bool idle() const noexcept;
+
+  // Declared in the order they start.
+  std::vector<wire::LocalAddresses> addresses_;  // by PortId
+  net::Eal eal_;
+  net::DpdkPort port_;
+  state::Shared shared_;
+  dataplane::HandoffMesh mesh_;
+  std::vector<Core> cores_;
+  bool shares_cpu_;  // a loop that polled nothing lets others run
+  // Written by: main. Relaxed: it says only when to end; join orders everything else.
+  std::atomic<bool> stop_{false};
+  control::Control control_;
+  std::unique_ptr<control::ControlThread> control_thread_;
+  std::unique_ptr<control::Admin> admin_;
+};
+
+}  // namespace mcplane::app

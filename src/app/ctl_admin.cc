@@ -1,0 +1,148 @@
+// Names in the answers were chosen by peers: control characters do not reach the terminal.
+#include "app/ctl_admin.h"
+
+#include <fmt/format.h>
+#include <httplib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+namespace mcplane::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kProgram = "mcplane-ctl";
+constexpr time_t kPatienceSeconds = 5;
+
+// "4" and "busy", "a, b" of lists; whatever else as JSON.
+std::string text_of(const Json& value) {
+  if (value.is_string()) return one_line(value.get<std::string>());
+  if (!value.is_array()) return value.dump();
+  std::string text;
+  for (const Json& item : value) text += (text.empty() ? "" : ", ") + text_of(item);
+  return text;
+}
+
+// "accepted 5, delivered 4".
+std::string counts_of(const Json& counts) {
+  std::string text;
+  for (const auto& item : counts.items())
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", one_line(item.key()), text_of(item.value()));
+  return text.empty() ? "none" : text;
+}
+
+// "1d 2h", "3m 4s": the two largest units.
+std::string age_text(std::uint64_t age_s) {
+  if (age_s >= 86'400) return fmt::format("{}d {}h", age_s / 86'400, age_s % 86'400 / 3'600);
+  if (age_s >= 3'600) return fmt::format("{}h {}m", age_s / 3'600, age_s % 3'600 / 60);
+  if (age_s >= 60) return fmt::format("{}m {}s", age_s / 60, age_s % 60);
+  return fmt::format("{}s", age_s);
+}
+
+std::string status_text(const Json& info) {
+  std::string text = fmt::format("mcplane {}, boot {}, up {}\n", text_of(info.at("version")),
+                                 text_of(info.at("boot_id")), age_text(info.at("uptime_s").get<std::uint64_t>()));
+  const auto row = [&text](const char* name, const std::string& value) {
+    text += fmt::format("  {:<10}{}\n", name, value);
+  };
+  row("addresses",
+      fmt::format("{}; UDP port {}, MTU {}, link {}", text_of(info.at("ips")), text_of(info.at("base_port")),
+                  text_of(info.at("mtu")), info.at("link_up").get<bool>() ? "up" : "down"));
+  row("shards", fmt::format("{}, on CPU {}", text_of(info.at("shards")), text_of(info.at("cores"))));
+  row("sessions", counts_of(info.at("sessions")));
+  row("tasks", counts_of(info.at("tasks")));
+  row("frames", counts_of(info.at("frames")));
+  row("drops", counts_of(info.at("drops")));
+  row("buffers",
+      fmt::format("{} free of {}", text_of(info.at("buffers").at("free")), text_of(info.at("buffers").at("total"))));
+  return text;
+}
+
+constexpr std::size_t kColumns = 12;
+using Row = std::array<std::string, kColumns>;
+
+Row row_of(const Json& node) {
+  return {text_of(node.at("node_id")),
+          text_of(node.at("service")),
+          text_of(node.at("name")),
+          text_of(node.at("address")),
+          text_of(node.at("state")),
+          fmt::format("{}ms ago", node.at("last_seen_ms").get<std::uint64_t>()),
+          age_text(node.at("age_s").get<std::uint64_t>()),
+          text_of(node.at("slots")),
+          text_of(node.at("outstanding")),
+          text_of(node.at("actions")),
+          text_of(node.at("models")),
+          text_of(node.at("tags"))};
+}
+
+std::string nodes_text(const Json& answer) {
+  std::vector<Row> rows = {
+      {"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "SEEN", "AGE", "SLOTS", "BUSY", "ACTIONS", "MODELS", "TAGS"}};
+  for (const Json& node : answer.at("nodes")) rows.push_back(row_of(node));
+  if (rows.size() == 1) return "no node is registered; next: mcplane-worker --broker HOST --backend echo\n";
+  std::array<std::size_t, kColumns> widths{};
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < kColumns; ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+Parsed<std::string> table_of(std::string_view body, std::string (*format)(const Json&)) {
+  try {
+    return Parsed<std::string>::good(format(Json::parse(body)));
+  } catch (const Json::exception& error) {
+    return Parsed<std::string>::bad(std::string("the admin socket's answer is not understood: ") + error.what());
+  }
+}
+
+Stop unreachable(const std::string& path) {
+  const std::string why = access(path.c_str(), R_OK | W_OK) == 0 ? "nobody listens there" : std::strerror(errno);
+  return failure(kProgram,
+                 "no appliance at the admin socket " + quote(path) + ": " + why +
+                     "; is mcplane running? --admin PATH names another socket",
+                 kExitBrokerUnreachable);
+}
+
+int ask_and_print(const AdminFlags& flags, const char* target, Parsed<std::string> (*table)(std::string_view)) {
+  httplib::Client client(flags.path, 80);
+  client.set_address_family(AF_UNIX);
+  client.set_connection_timeout(kPatienceSeconds);
+  client.set_read_timeout(kPatienceSeconds);
+  const httplib::Result answer = client.Get(target);
+  if (!answer) return end(unreachable(flags.path));
+  if (answer->status != 200)
+    return end(failure(kProgram,
+                       fmt::format("{}: the appliance answers HTTP {}: {}", target, answer->status, answer->body),
+                       kExitRuntime));
+  const auto text = flags.json ? Parsed<std::string>::good(answer->body) : table(answer->body);
+  return end(text ? Stop{kExitOk, *text.value} : failure(kProgram, text.error, kExitRuntime));
+}
+
+}  // namespace
+
+void add_admin_flags(CLI::App& command, AdminFlags& flags) {
+  add_text(command, "--admin", flags.path, "PATH", "UNIX socket of the appliance");
+  add_switch(command, "--json", flags.json, "Print the appliance's JSON");
+}
+
+Parsed<std::string> status_table(std::string_view body) { return table_of(body, status_text); }
+Parsed<std::string> nodes_table(std::string_view body) { return table_of(body, nodes_text); }
+
+int run_status(const AdminFlags& flags) { return ask_and_print(flags, "/v1/info", status_table); }
+int run_nodes(const AdminFlags& flags) { return ask_and_print(flags, "/v1/nodes", nodes_table); }
+
+}  // namespace mcplane::app

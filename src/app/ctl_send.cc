@@ -1,0 +1,212 @@
+// Network time is what is left of the sender's total; clocks tick in microseconds, so it never goes below zero.
+#include "app/ctl_send.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
+
+#include "base/types.h"
+#include "client/broker_address.h"
+#include "client/encoded_task.h"
+#include "mcplane/client.h"
+
+namespace mcplane::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kProgram = "mcplane-ctl";
+constexpr std::size_t kFileBytesMax = 16U << 20;
+
+Parsed<std::string> read_all(std::istream& stream, const std::string& name) {
+  std::string text(kFileBytesMax + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  const auto length = static_cast<std::size_t>(stream.gcount());
+  if (stream.bad()) return Parsed<std::string>::bad("cannot read " + name + ": " + std::strerror(errno));
+  if (length > kFileBytesMax) return Parsed<std::string>::bad(name + " is larger than 16 MiB");
+  text.resize(length);
+  return Parsed<std::string>::good(std::move(text));
+}
+
+Parsed<std::string> read_file(const std::string& path, std::istream& input) {
+  if (path == "-") return read_all(input, "stdin");
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Parsed<std::string>::bad("cannot read " + quote(path) + ": " + std::strerror(errno));
+  return read_all(file, quote(path));
+}
+
+Parsed<Task> task_from_file(const SendFlags& flags, std::istream& input) {
+  using Result = Parsed<Task>;
+  const bool also_flags = !flags.id.empty() || !flags.action.empty() || !flags.prompt.empty() || !flags.model.empty() ||
+                          !flags.tags.empty() || !flags.history.empty();
+  if (also_flags) return Result::bad("--file holds the whole task; type either --file or the task's own flags");
+  const auto text = read_file(flags.file, input);
+  if (!text) return Result::bad("--file: " + text.error);
+  try {
+    return Result::good(task_from_json(*text.value));
+  } catch (const std::invalid_argument& error) {
+    return Result::bad("--file: " + quote(flags.file) + ": " + error.what());
+  }
+}
+
+Parsed<Task> task_from_flags(const SendFlags& flags) {
+  using Result = Parsed<Task>;
+  if (flags.prompt.empty()) return Result::bad("--prompt is missing; type --prompt TEXT or --file task.json");
+  Task task;
+  task.id = flags.id;
+  task.action = flags.action.empty() ? "generate" : flags.action;
+  task.model = flags.model;
+  task.tags = flags.tags;
+  task.prompt = flags.prompt;
+  for (const std::string& turn : flags.history) {
+    const std::size_t colon = turn.find(':');
+    if (colon == 0 || colon == std::string::npos)
+      return Result::bad("--history: " + quote(turn) + " has no role; type ROLE:CONTENT, such as user:hello");
+    task.history.push_back({turn.substr(0, colon), turn.substr(colon + 1)});
+  }
+  task.ttl = std::chrono::milliseconds(flags.ttl_ns / kNsPerMs);
+  task.priority = flags.priority;
+  task.idempotent = flags.idempotent;
+  // The field `tags` is the flag --tag.
+  if (const std::string fault = client::malformed_field(task); !fault.empty())
+    return Result::bad(fault.starts_with("tags") ? "--tag" + fault.substr(4) : "--" + fault);
+  return Result::good(std::move(task));
+}
+
+struct Breakdown {
+  std::int64_t queue_us, broker_us, worker_us, network_us, total_us;
+};
+
+Breakdown break_down(const Timing& timing) {
+  const std::int64_t known_us = (timing.queued + timing.broker + timing.worker).count();
+  return {timing.queued.count(), timing.broker.count(), timing.worker.count(),
+          std::max<std::int64_t>(timing.total.count() - known_us, 0), timing.total.count()};
+}
+
+std::string node_name(std::uint32_t node_id) { return fmt::format("{:08x}", node_id); }
+
+std::string timing_table(const Outcome& outcome) {
+  const Breakdown time = break_down(outcome.timing);
+  std::string table = fmt::format("{} from worker {}, attempt {}\n", to_string(outcome.kind),
+                                  node_name(outcome.worker_node), outcome.attempt);
+  const std::pair<const char*, std::int64_t> rows[] = {{"queue", time.queue_us},
+                                                       {"broker", time.broker_us},
+                                                       {"worker", time.worker_us},
+                                                       {"network", time.network_us},
+                                                       {"total", time.total_us}};
+  for (const auto& [name, spent_us] : rows) table += fmt::format("  {:<8}{:>12} us\n", name, spent_us);
+  return table;
+}
+
+// "rejected (no_worker), executed: no, try again after 50 ms".
+std::string failure_line(const Outcome& outcome) {
+  std::string line(to_string(outcome.kind));
+  if (!outcome.reason.empty() && outcome.reason != line) line += " (" + outcome.reason + ")";
+  if (!outcome.text.empty()) line += ": " + outcome.text;
+  line += fmt::format(", executed: {}", to_string(outcome.executed));
+  if (outcome.kind == OutcomeKind::kRejected && outcome.retry_after.count() > 0)
+    line += fmt::format(", try again after {} ms", outcome.retry_after.count());
+  if (outcome.reason == "no_worker") line += "; mcplane-ctl nodes lists the workers and what they offer";
+  return line;
+}
+
+std::string outcome_json(const Outcome& outcome) {
+  const Breakdown time = break_down(outcome.timing);
+  const Json worker = outcome.worker_node == 0 ? Json() : Json(node_name(outcome.worker_node));
+  const Json json = {{"outcome", to_string(outcome.kind)},
+                     {"executed", to_string(outcome.executed)},
+                     {"task_id", outcome.task_id},
+                     {"text", outcome.text},
+                     {"reason", outcome.reason},
+                     {"retry_after_ms", outcome.retry_after.count()},
+                     {"worker_node", worker},
+                     {"attempt", outcome.attempt},
+                     {"timing_us",
+                      {{"queue", time.queue_us},
+                       {"broker", time.broker_us},
+                       {"worker", time.worker_us},
+                       {"network", time.network_us},
+                       {"total", time.total_us}}}};
+  // An answer may be any bytes: what is no UTF-8 is replaced.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+void add_send_flags(CLI::App& command, SendFlags& flags) {
+  add_text(command, "--broker", flags.broker, "HOST[:PORT]", "Broker, required; port 4800 unless typed");
+  add_duration(command, "--connect-timeout", flags.connect_timeout_ns, "Longest wait for the broker's answer",
+               {100 * kNsPerMs, 3'600 * kNsPerSecond});
+  add_switch(command, "--json", flags.json, "Print the outcome as one JSON object");
+  command.option_defaults()->group("Task");
+  add_text(command, "--file", flags.file, "PATH", "Whole task in its JSON form; - is stdin");
+  add_text(command, "--prompt", flags.prompt, "TEXT", "Prompt");
+  add_text(command, "--action", flags.action, "NAME", "What the worker is to do [generate]");
+  add_text(command, "--model", flags.model, "NAME", "Model it must have [any]");
+  add_texts(command, "--tag", flags.tags, "NAME", "Tag it must carry, repeatable");
+  add_values(
+      command, "--history", "ROLE:CONTENT", "Earlier turn of the conversation, repeatable",
+      [&flags](const std::string& typed) {
+        flags.history.push_back(typed);
+        return std::string();
+      },
+      false);
+  add_duration(command, "--ttl", flags.ttl_ns, "Time to live", {kNsPerMs, 24 * 3'600 * kNsPerSecond});
+  add_text(command, "--id", flags.id, "TEXT", "Task id, 1 to 64 bytes [a random UUID]");
+  add_count(command, "--priority", flags.priority, "Priority, 0 is the most urgent", {0, 3});
+  add_switch(command, "--idempotent", flags.idempotent, "It may be executed more than once");
+}
+
+Parsed<Task> make_task(const SendFlags& flags, std::istream& input) {
+  return flags.file.empty() ? task_from_flags(flags) : task_from_file(flags, input);
+}
+
+SendReport report_on(const Outcome& outcome, bool json) {
+  SendReport report;
+  report.exit_code = outcome.ok() ? kExitOk : kExitRuntime;
+  if (json) report.standard_output = outcome_json(outcome);
+  if (!outcome.ok()) {
+    report.standard_error = failure(kProgram, failure_line(outcome), kExitRuntime).text + "\n";
+  } else if (!json) {
+    report.standard_output = outcome.text;
+    if (!outcome.text.ends_with('\n')) report.standard_output += '\n';
+    report.standard_error = timing_table(outcome);
+  }
+  return report;
+}
+
+int run_send(const SendFlags& flags) {
+  if (flags.broker.empty())
+    return end(failure(kProgram, "--broker is missing; type --broker HOST, such as --broker 10.0.0.1", kExitUsage));
+  auto task = make_task(flags, std::cin);
+  if (!task) return end(failure(kProgram, task.error, kExitUsage));
+  try {
+    client::parse_broker_address(flags.broker);
+  } catch (const std::runtime_error& error) {
+    return end(failure(kProgram, std::string("--broker: ") + error.what(), kExitUsage));
+  }
+  try {
+    Client client({.broker = flags.broker,
+                   .name = kProgram,
+                   .slots = 1,
+                   .connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ns / kNsPerMs)});
+    const SendReport report = report_on(client.call(std::move(*task.value)), flags.json);
+    std::fwrite(report.standard_output.data(), 1, report.standard_output.size(), stdout);
+    std::fputs(report.standard_error.c_str(), stderr);
+    return report.exit_code;
+  } catch (const std::runtime_error& error) {
+    return end(failure(kProgram, error.what(), kExitBrokerUnreachable));
+  }
+}
+
+}  // namespace mcplane::app

@@ -1,0 +1,44 @@
+// `mcplane-ctl send`: one task from flags or a JSON file, its answer, and where its time went. Main thread.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "app/cli.h"
+#include "base/types.h"
+#include "mcplane/task.h"
+
+namespace mcplane::app {
+
+struct SendFlags {
+  std::string broker = {};
+  std::string file = {};  // "-": stdin; empty: the task is made of the flags below
+  std::string id = {}, action = {}, prompt = {}, model = {};
+  std::vector<std::string> tags = {};
+  std::vector<std::string> history = {};  // "role:content"
+  std::uint64_t ttl_ns = 30 * kNsPerSecond;
+  std::uint8_t priority = 1;
+  bool idempotent = false;
+  bool json = false;
+  std::uint64_t connect_timeout_ns = 5 * kNsPerSecond;
+};
+
+void add_send_flags(CLI::App& command, SendFlags& flags);
+
+// Reads `input` when the file is "-".
+Parsed<Task> make_task(const SendFlags& flags, std::istream& input);
+
+// What to print, and how to end.
+struct SendReport {
+  int exit_code = kExitRuntime;
+  std::string standard_output;
+  std::string standard_error;
+};
+SendReport report_on(const Outcome& outcome, bool json);
+
+// Registers, sends, waits for the outcome, prints. Returns the exit code.
+int run_send(const SendFlags& flags);
+
+}  // namespace mcplane::app

@@ -1,0 +1,57 @@
+// mcplane: the appliance. Flags are read and validated before anything starts; then signals decide.
+// TERM, INT and USR2 drain: new tasks are refused, tasks in flight may finish; a second signal ends at once.
+#include <signal.h>
+
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include "app/appliance.h"
+
+namespace {
+
+using mcplane::app::ApplianceConfig;
+
+constexpr std::uint32_t kDrainPatienceMs = 2'000;
+
+sigset_t ending_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGUSR2}) sigaddset(&set, number);
+  return set;
+}
+
+void say_started(const ApplianceConfig& config) {
+  const std::string ip = mcplane::wire::to_string(config.ips[0].ip);
+  std::fprintf(stderr, "mcplane: serving %s UDP port %u on tap %s, core %u; admin %s\n", ip.c_str(), config.base_port,
+               config.tap_name.c_str(), config.cores[0], config.admin_path.c_str());
+  std::fprintf(stderr, "mcplane: next: mcplane-worker --broker %s --backend echo\n", ip.c_str());
+}
+
+int run(const ApplianceConfig& config) {
+  // Blocked before any thread exists, so that only sigwait sees them.
+  const sigset_t signals = ending_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  mcplane::app::Appliance appliance(config);
+  say_started(config);
+  int received = 0;
+  sigwait(&signals, &received);
+  std::fprintf(stderr, "mcplane: draining; send the signal again to end at once\n");
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  for (const int number : {SIGTERM, SIGINT, SIGUSR2}) signal(number, SIG_DFL);
+  appliance.drain(kDrainPatienceMs);
+  return mcplane::app::kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command = mcplane::app::parse_appliance_config(argc, argv);
+  if (command.stop) return mcplane::app::end(*command.stop);
+  try {
+    return run(command.config);
+  } catch (const std::exception& error) {
+    return mcplane::app::end(mcplane::app::failure("mcplane", error.what(), mcplane::app::kExitRuntime));
+  }
+}

@@ -1,0 +1,40 @@
+// AsyncClient: the core in a box that can be moved, for someone else's event loop.
+#include <utility>
+
+#include "client/async_core.h"
+#include "mcplane/client.h"
+
+namespace mcplane {
+
+struct AsyncClient::Impl {
+  explicit Impl(const ClientOptions& options) : core(options) {}
+
+  client::AsyncCore core;
+  bool processing = false;
+};
+
+AsyncClient::AsyncClient(const ClientOptions& options) : impl_(std::make_unique<Impl>(options)) {}
+AsyncClient::~AsyncClient() = default;
+AsyncClient::AsyncClient(AsyncClient&&) noexcept = default;
+AsyncClient& AsyncClient::operator=(AsyncClient&&) noexcept = default;
+
+int AsyncClient::fd() const noexcept { return impl_->core.loop().fd(); }
+
+void AsyncClient::process() {
+  impl_->processing = true;
+  impl_->core.process();
+  impl_->processing = false;
+}
+
+void AsyncClient::submit(Task task, OutcomeCallback done) {
+  impl_->core.submit(std::move(task), std::move(done));
+  if (!impl_->processing) impl_->core.flush();
+}
+
+bool AsyncClient::registered() const noexcept { return impl_->core.session().registered(); }
+
+std::uint32_t AsyncClient::node_id() const noexcept { return impl_->core.session().id().value; }
+
+std::size_t AsyncClient::in_flight() const noexcept { return impl_->core.in_flight(); }
+
+}  // namespace mcplane

@@ -1,0 +1,213 @@
+// Callbacks may submit more tasks, so nothing here is iterated while one runs: completions are taken off one by one,
+// and a task's place is free before its callback is called.
+#include "client/async_core.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "client/broker_address.h"
+#include "client/endpoint_setup.h"
+#include "client/outcome.h"
+
+namespace mcplane::client {
+
+namespace {
+
+constexpr int kBurstsMax = 16;  // datagram bursts a process(), so that timers are not starved
+constexpr int kTimersMax = 64;
+
+wire::HelloBody hello_of(const ClientOptions& options) {
+  wire::HelloBody hello;
+  hello.service = wire::Service::kClient;
+  hello.slots = options.slots;
+  hello.name = endpoint_name(options.name);
+  return checked_hello(std::move(hello));
+}
+
+}  // namespace
+
+AsyncCore::AsyncCore(const ClientOptions& options)
+    : broker_(parse_broker_address(options.broker)),
+      socket_(broker_),
+      loop_(socket_.fd()),
+      random_(random_source()),
+      engine_(broker_, hello_of(options), kMtu, random_source()),
+      waiting_earliest_ns_(EventLoop::kNever) {
+  engine_.start(now_ns(), outbox_);
+  flush();
+  check_first_send(socket_.refusal(), broker_);
+  loop_.arm(next_timer_ns(), now_ns());
+}
+
+AsyncCore::~AsyncCore() { close(); }
+
+void AsyncCore::process() {
+  receive();
+  run_timers();
+  send_waiting(now_ns());
+  flush();
+  loop_.arm(next_timer_ns(), now_ns());
+}
+
+void AsyncCore::receive() {
+  for (int i = 0; i < kBurstsMax; ++i) {
+    const auto burst = socket_.receive();
+    if (burst.empty()) return;
+    const std::uint64_t now = now_ns();
+    for (const auto& received : burst) {
+      engine_.on_datagram(received.datagram, received.from, now, outbox_, done_);
+      settle(now);
+    }
+    send_waiting(now);
+    flush();
+  }
+}
+
+void AsyncCore::run_timers() {
+  const std::uint64_t now = now_ns();
+  for (int i = 0; i < kTimersMax && engine_.next_timer_ns() <= now; ++i) {
+    engine_.on_timer(now, outbox_, done_);
+    settle(now);
+    if (outbox_.full()) flush();
+  }
+  if (waiting_earliest_ns_ <= now) expire_waiting(now);
+}
+
+std::uint64_t AsyncCore::next_timer_ns() const noexcept {
+  return std::min(engine_.next_timer_ns(), waiting_earliest_ns_);
+}
+
+void AsyncCore::flush() { loop_.want_write(!socket_.send(outbox_)); }
+
+std::size_t AsyncCore::take_place() {
+  if (free_.empty()) {
+    pending_.emplace_back();
+    return pending_.size() - 1;
+  }
+  const std::size_t index = free_.back();
+  free_.pop_back();
+  return index;
+}
+
+void AsyncCore::submit(Task task, OutcomeCallback done) {
+  const std::uint64_t now = now_ns();
+  const std::size_t index = take_place();
+  {
+    Pending& pending = pending_[index];
+    pending.done = std::move(done);
+    pending.submitted_ns = now;
+    pending.task_id = task.id;
+  }
+  if (closed_) return finish_unsent(index, OutcomeKind::kBrokerLost, "broker_lost", now);
+  if (auto fault = malformed_field(task); !fault.empty())
+    return finish_unsent(index, OutcomeKind::kRejected, "malformed: " + fault, now);
+  if (certainly_too_large(task, session().datagram_bytes_max()))
+    return finish_unsent(index, OutcomeKind::kRejected, "too_large", now);
+  Pending& pending = pending_[index];
+  pending.encoded = encode_task(task, random_);
+  pending.task_id = std::move(task.id);
+  const auto ttl = std::chrono::duration_cast<std::chrono::nanoseconds>(task.ttl);
+  pending.deadline_ns = now + static_cast<std::uint64_t>(ttl.count());
+  const Sent sent = waiting_.empty() ? try_send(index, now) : Sent::kLater;
+  if (sent == Sent::kTooLarge) return finish_unsent(index, OutcomeKind::kRejected, "too_large", now);
+  if (sent == Sent::kYes) return;
+  waiting_.push_back(index);
+  waiting_earliest_ns_ = std::min(waiting_earliest_ns_, pending.deadline_ns);
+  loop_.arm(next_timer_ns(), now);
+}
+
+// Before its deadline: at least 1 ms of the TTL is said to be left.
+AsyncCore::Sent AsyncCore::try_send(std::size_t index, std::uint64_t now) {
+  Pending& pending = pending_[index];
+  const std::uint64_t left_ms = (pending.deadline_ns - now) / kNsPerMs;
+  SendRequest request;
+  request.context = index;
+  request.task_id = pending.encoded.id;
+  request.ttl_ms = static_cast<std::uint32_t>(std::max<std::uint64_t>(left_ms, 1));
+  request.flags = pending.encoded.flags;
+  request.table = pending.encoded.table;
+  request.payload = pending.encoded.payload;
+  switch (engine_.send(request, now, outbox_)) {
+    case SendStatus::kSent:
+      pending.encoded = {};
+      loop_.arm(next_timer_ns(), now);
+      return Sent::kYes;
+    case SendStatus::kTooLarge:
+      return Sent::kTooLarge;
+    case SendStatus::kNoSlot:
+    case SendStatus::kNotRegistered:
+    case SendStatus::kOutboxFull:
+      break;
+  }
+  return Sent::kLater;
+}
+
+void AsyncCore::send_waiting(std::uint64_t now) {
+  while (!waiting_.empty()) {
+    const std::size_t index = waiting_.front();
+    if (outbox_.full()) flush();
+    const bool expired = pending_[index].deadline_ns <= now;
+    const Sent sent = expired ? Sent::kLater : try_send(index, now);
+    if (sent == Sent::kLater && !expired) return;
+    waiting_.pop_front();
+    if (expired) finish_unsent(index, OutcomeKind::kExpiredUnrouted, "expired", now);
+    if (sent == Sent::kTooLarge) finish_unsent(index, OutcomeKind::kRejected, "too_large", now);
+  }
+  waiting_earliest_ns_ = EventLoop::kNever;
+}
+
+void AsyncCore::expire_waiting(std::uint64_t now) {
+  std::vector<std::size_t> expired;
+  waiting_earliest_ns_ = EventLoop::kNever;
+  std::erase_if(waiting_, [&](std::size_t index) {
+    const std::uint64_t deadline_ns = pending_[index].deadline_ns;
+    if (deadline_ns <= now) {
+      expired.push_back(index);
+      return true;
+    }
+    waiting_earliest_ns_ = std::min(waiting_earliest_ns_, deadline_ns);
+    return false;
+  });
+  for (const std::size_t index : expired) finish_unsent(index, OutcomeKind::kExpiredUnrouted, "expired", now);
+}
+
+void AsyncCore::settle(std::uint64_t now) {
+  // A callback's submit() does not touch done_: the engine completes sends in on_datagram() and on_timer() only.
+  for (const Completion& completion : done_) {
+    Pending& pending = pending_[completion.context];
+    finish(completion.context, outcome_of(completion, std::move(pending.task_id), pending.submitted_ns, now));
+  }
+  done_.clear();
+}
+
+void AsyncCore::finish(std::size_t index, Outcome outcome) {
+  const OutcomeCallback done = std::move(pending_[index].done);
+  pending_[index] = {};
+  free_.push_back(index);
+  if (done) done(std::move(outcome));
+}
+
+void AsyncCore::finish_unsent(std::size_t index, OutcomeKind kind, std::string reason, std::uint64_t now) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.executed = Executed::kNo;
+  outcome.task_id = std::move(pending_[index].task_id);
+  outcome.reason = std::move(reason);
+  outcome.timing.total = std::chrono::microseconds((now - pending_[index].submitted_ns) / kNsPerUs);
+  finish(index, std::move(outcome));
+}
+
+void AsyncCore::close() {
+  if (closed_) return;
+  closed_ = true;
+  const std::uint64_t now = now_ns();
+  flush();
+  engine_.close(now, outbox_, done_);
+  flush();
+  settle(now);
+  const auto waiting = std::exchange(waiting_, {});
+  for (const std::size_t index : waiting) finish_unsent(index, OutcomeKind::kBrokerLost, "broker_lost", now);
+}
+
+}  // namespace mcplane::client

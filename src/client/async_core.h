@@ -1,0 +1,73 @@
+// A client over a kernel socket, without a thread: the engine, its socket and timers, and the tasks that wait for a
+// slot or for registration. AsyncClient is this in a box; Client drives one from its I/O thread. One thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "client/client_engine.h"
+#include "client/encoded_task.h"
+#include "client/event_loop.h"
+#include "client/udp_socket.h"
+#include "mcplane/client.h"
+
+namespace mcplane::client {
+
+class AsyncCore {
+ public:
+  explicit AsyncCore(const ClientOptions& options);  // throws std::runtime_error
+  ~AsyncCore();                                      // as close()
+  AsyncCore(const AsyncCore&) = delete;
+  AsyncCore& operator=(const AsyncCore&) = delete;
+
+  EventLoop& loop() noexcept { return loop_; }
+  const wire::Endpoint& broker() const noexcept { return broker_; }
+  const Session& session() const noexcept { return engine_.session(); }
+  std::size_t in_flight() const noexcept { return pending_.size() - free_.size(); }
+
+  void process();
+  // Takes the task; what it writes leaves with the next flush() or process().
+  void submit(Task task, OutcomeCallback done);
+  void flush();
+  // BYE; every task ends kBrokerLost.
+  void close();
+
+ private:
+  // A task between submit() and its outcome; its index is the engine's context.
+  struct Pending {
+    std::string task_id;
+    OutcomeCallback done;
+    std::uint64_t submitted_ns = 0;
+    std::uint64_t deadline_ns = 0;
+    EncodedTask encoded;  // empty once sent
+  };
+  enum class Sent : std::uint8_t { kYes, kLater, kTooLarge };
+
+  void receive();
+  void run_timers();
+  std::uint64_t next_timer_ns() const noexcept;
+  std::size_t take_place();
+  Sent try_send(std::size_t index, std::uint64_t now_ns);
+  void send_waiting(std::uint64_t now_ns);
+  void expire_waiting(std::uint64_t now_ns);
+  void settle(std::uint64_t now_ns);
+  void finish(std::size_t index, Outcome outcome);
+  void finish_unsent(std::size_t index, OutcomeKind kind, std::string reason, std::uint64_t now_ns);
+
+  wire::Endpoint broker_;
+  UdpSocket socket_;
+  EventLoop loop_;
+  Random random_;
+  ClientEngine engine_;
+  Outbox outbox_;
+  std::vector<Completion> done_;  // of the datagram or timer at hand
+  std::vector<Pending> pending_;
+  std::vector<std::size_t> free_;
+  std::deque<std::size_t> waiting_;    // not yet sent, oldest first
+  std::uint64_t waiting_earliest_ns_;  // no waiting task's deadline is earlier
+  bool closed_ = false;
+};
+
+}  // namespace mcplane::client

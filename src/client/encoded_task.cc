@@ -1,0 +1,48 @@
+// Limits are checked before anything is built: the wire writers take them for granted.
+#include "client/encoded_task.h"
+
+#include <chrono>
+
+#include "client/task_id.h"
+#include "wire/payload.h"
+#include "wire/route_table.h"
+
+namespace mcplane::client {
+
+std::string malformed_field(const Task& task) {
+  using namespace std::chrono_literals;
+  if (task.id.size() > wire::kTaskIdTextBytesMax) return "id: longer than 64 bytes";
+  if (!wire::is_name(task.action)) return "action: wants 1 to 64 bytes without control characters";
+  if (!wire::is_label(task.model)) return "model: wants at most 64 bytes without control characters";
+  if (task.tags.size() > wire::kTagsMax) return "tags: more than 8";
+  for (const auto& tag : task.tags)
+    if (!wire::is_name(tag)) return "tags: each wants 1 to 64 bytes without control characters";
+  if (task.history.size() > wire::kTurnsMax) return "history: more than 65536 turns";
+  if (task.parameters.size() > wire::kParametersMax) return "parameters: more than 256";
+  if (task.ttl < 1ms || task.ttl > 24h) return "ttl: wants 1 ms to 24 h";
+  if (task.priority >= wire::kPriorities) return "priority: wants 0 to 3";
+  return "";
+}
+
+bool certainly_too_large(const Task& task, std::size_t datagram_bytes_max) noexcept {
+  std::size_t bytes = wire::kLeadBytes + task.action.size() + task.prompt.size();
+  for (const auto& turn : task.history) bytes += turn.role.size() + turn.content.size();
+  for (const auto& [key, value] : task.parameters) bytes += key.size() + value.size();
+  return bytes > datagram_bytes_max;
+}
+
+EncodedTask encode_task(Task& task, Random& random) {
+  if (task.id.empty()) task.id = task_id_text(random_uuid(random), "");
+  const TaskId id = task_id_from(task.id);
+  wire::TaskPayload payload;
+  payload.prompt = task.prompt;
+  for (const auto& turn : task.history) payload.history.push_back({turn.role, turn.content});
+  for (const auto& [key, value] : task.parameters) payload.parameters.push_back({key, value});
+  const std::uint16_t flags = task.idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0};
+  return {.id = id.bytes,
+          .flags = wire::with_priority(flags, task.priority),
+          .table = wire::write_route_table(task.action, task.model, task.tags, id.text_travels ? task.id : ""),
+          .payload = wire::write_task_payload(payload)};
+}
+
+}  // namespace mcplane::client

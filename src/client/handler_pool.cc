@@ -1,0 +1,93 @@
+// One lock for both queues: it is held for a push or a pop, while a handler takes micro- to milliseconds.
+#include "client/handler_pool.h"
+
+#include <exception>
+#include <utility>
+
+#include "wire/payload.h"
+
+namespace mcplane::client {
+
+namespace {
+
+// False when the bytes are no task payload.
+bool read_payload(const std::vector<std::byte>& bytes, Task& task) {
+  auto payload = wire::read_task_payload(bytes);
+  if (!payload) return false;
+  task.prompt = std::move(payload->prompt);
+  for (auto& turn : payload->history) task.history.push_back({std::move(turn.role), std::move(turn.content)});
+  for (auto& entry : payload->parameters) task.parameters.emplace_back(std::move(entry.key), std::move(entry.value));
+  return true;
+}
+
+}  // namespace
+
+HandlerPool::HandlerPool(std::size_t threads, Handler handler, Wakeup& finished)
+    : handler_(std::move(handler)), finished_signal_(finished) {
+  threads_.reserve(threads);
+  for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
+}
+
+HandlerPool::~HandlerPool() {
+  stop();
+  for (auto& thread : threads_) thread.join();
+}
+
+void HandlerPool::push(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  work_.notify_one();
+}
+
+std::vector<FinishedJob> HandlerPool::take_finished() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(finished_, {});
+}
+
+void HandlerPool::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    jobs_.clear();
+  }
+  work_.notify_all();
+}
+
+bool HandlerPool::idle() {
+  const std::lock_guard lock(mutex_);
+  return busy_ == 0 && finished_.empty();
+}
+
+void HandlerPool::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    work_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    if (stopping_) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    ++busy_;
+    lock.unlock();
+    FinishedJob finished{job.token, job.attempt, answer(job)};
+    lock.lock();
+    --busy_;
+    finished_.push_back(std::move(finished));
+    finished_signal_.signal();
+  }
+}
+
+Answer HandlerPool::answer(Job& job) const {
+  // The broker has ended it; nobody would wait for the answer.
+  if (now_ns() >= job.deadline_ns) return {"expired before a handler was free", true};
+  if (!read_payload(job.payload, job.task)) return {"malformed payload", true};
+  try {
+    return handler_(job.task);
+  } catch (const std::exception& error) {
+    return {error.what(), true};
+  } catch (...) {
+    return {"the handler threw something that is no std::exception", true};
+  }
+}
+
+}  // namespace mcplane::client

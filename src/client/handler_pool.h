@@ -1,0 +1,63 @@
+// The threads that run a worker's handler: jobs in from the I/O thread, finished ones back to it. A handler may block
+// for as long as it likes; PINGs and ACKs do not wait for it. Any number of jobs waits; the broker bounds them.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/types.h"
+#include "client/event_loop.h"
+#include "mcplane/worker.h"
+
+namespace mcplane::client {
+
+struct Job {
+  TaskToken token;
+  std::uint8_t attempt = 0;
+  std::uint64_t deadline_ns = 0;
+  Task task;                       // without prompt, history and parameters,
+  std::vector<std::byte> payload;  // which a handler thread reads from here
+};
+
+struct FinishedJob {
+  TaskToken token;
+  std::uint8_t attempt = 0;
+  Answer answer;
+};
+
+class HandlerPool {
+ public:
+  // `finished` is signalled when finished jobs wait; it outlives the pool.
+  HandlerPool(std::size_t threads, Handler handler, Wakeup& finished);
+  ~HandlerPool();  // joins: waits for running handlers
+  HandlerPool(const HandlerPool&) = delete;
+  HandlerPool& operator=(const HandlerPool&) = delete;
+
+  void push(Job job);
+  std::vector<FinishedJob> take_finished();
+  // Jobs no handler has begun are dropped, and none begins any more.
+  void stop();
+  // No handler runs, and no finished job waits.
+  bool idle();
+
+ private:
+  void run();
+  Answer answer(Job& job) const;
+
+  Handler handler_;
+  Wakeup& finished_signal_;
+  std::mutex mutex_;  // guards the fields below
+  std::condition_variable work_;
+  std::deque<Job> jobs_;
+  std::vector<FinishedJob> finished_;
+  std::size_t busy_ = 0;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace mcplane::client

@@ -1,0 +1,275 @@
+// Registration and keep-alive of one endpoint. One timer serves every state: HELLO's PTO, the PING interval, or the
+// random wait before a new HELLO; it is armed lazily, so that sending a frame costs one store.
+#include "client/session.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace mcplane::client {
+
+namespace {
+
+constexpr std::uint64_t kHelloPtoMinNs = 50 * kNsPerMs;
+constexpr std::uint64_t kHelloPtoMaxNs = kNsPerSecond;
+// A cookie that brings no ACK after this many HELLOs is stale, or its broker is gone: ask for another.
+constexpr std::uint32_t kHellosPerCookie = 4;
+constexpr std::uint32_t kPingsLostMax = 3;
+constexpr std::uint32_t kRehelloSpreadMs = 1'000;
+constexpr std::size_t kIpv4Overhead = 28, kIpv6Overhead = 48;  // IP and UDP headers
+constexpr std::uint16_t kFrameBytesMin = 576;
+
+constexpr std::size_t overhead_of(const wire::Endpoint& peer) noexcept {
+  return peer.ip.is_v4() ? kIpv4Overhead : kIpv6Overhead;
+}
+
+bool same_cookie(const wire::fb::Cookie& a, const wire::fb::Cookie& b) noexcept {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+// The grant of a broker is bytes from a peer: true when it can be worked with.
+bool usable(const wire::fb::Welcome& welcome) noexcept {
+  const std::uint32_t ports_end = std::uint32_t{welcome.base_port()} + welcome.shards();
+  return welcome.shards() >= 1 && welcome.base_port() != 0 && ports_end <= 65'536 &&
+         welcome.port() >= welcome.base_port() && welcome.port() < ports_end &&
+         welcome.frame_bytes() >= kFrameBytesMin && welcome.heartbeat_interval_ms() >= 1;
+}
+
+}  // namespace
+
+Session::Session(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random)
+    : broker_(broker),
+      shard_(broker),
+      mtu_(mtu),
+      frame_bytes_(mtu),
+      worker_(wire::is_worker(hello.service)),
+      random_(random) {
+  if (hello.instance == wire::Id16{})
+    for (auto& byte : hello.instance) byte = static_cast<std::uint8_t>(random_.below(256));
+  hello_table_ = wire::write_hello(hello);
+  const std::size_t least = wire::kLeadBytes + wire::kCookieBytes + hello_table_.size();
+  hello_bytes_ = std::max(least, mtu - overhead_of(broker));
+  CHECK(mtu >= kFrameBytesMin);
+  CHECK(hello_bytes_ <= Outbox::kDatagramBytesMax);
+}
+
+std::size_t Session::datagram_bytes_max() const noexcept { return frame_bytes_ - overhead_of(broker_); }
+
+bool Session::from_broker(const wire::Endpoint& from) const noexcept {
+  if (from.ip != broker_.ip) return false;
+  if (registering() || from.port == broker_.port) return true;
+  return from.port >= base_port_ && from.port - base_port_ < shards_;
+}
+
+void Session::start(std::uint64_t now_ns, Outbox& out) {
+  DCHECK(state_ == SessionState::kIdle);
+  begin_hello(now_ns, out);
+}
+
+void Session::close(std::uint64_t now_ns, Outbox& out) {
+  if (registered() && !out.full()) {
+    wire::Header& header = wire::begin_datagram(out.reserve(), wire::FrameType::Bye);
+    header.mutate_boot_id(boot_id_);
+    header.mutate_session(id_.value);
+    out.commit(wire::kLeadBytes, shard_);
+    last_sent_ns_ = now_ns;
+  }
+  timer_ns_ = worker_ && registered() ? now_ns + interval_ns_ : kNever;
+  state_ = SessionState::kClosed;
+}
+
+void Session::on_timer(std::uint64_t now_ns, Outbox& out) {
+  if (now_ns < timer_ns_ || out.full()) return;
+  switch (state_) {
+    case SessionState::kIdle:
+      return;
+    case SessionState::kClosed:
+      write_ping(next_shard(), now_ns, out);
+      timer_ns_ = now_ns + interval_ns_;
+      return;
+    case SessionState::kWaiting:
+      return begin_hello(now_ns, out);
+    case SessionState::kCookieSent:
+      if (hellos_ >= kHellosPerCookie) return begin_hello(now_ns, out);
+      return write_hello(now_ns, out);
+    case SessionState::kHelloSent:
+      return write_hello(now_ns, out);
+    case SessionState::kRegistered:
+      return on_ping_due(now_ns, out);
+  }
+}
+
+void Session::begin_hello(std::uint64_t now_ns, Outbox& out) {
+  if (state_ != SessionState::kCookieSent) hello_pto_ns_ = kHelloPtoMinNs;
+  state_ = SessionState::kHelloSent;
+  hellos_ = 0;
+  if (out.full())
+    timer_ns_ = now_ns;
+  else
+    write_hello(now_ns, out);
+}
+
+void Session::write_hello(std::uint64_t now_ns, Outbox& out) {
+  const auto datagram = out.reserve();
+  wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Hello);
+  header.mutate_table_length(static_cast<std::uint16_t>(hello_table_.size()));
+  header.mutate_sequence(++hellos_);
+  const bool with_cookie = state_ == SessionState::kCookieSent;
+  wire::set_cookie(datagram, with_cookie ? cookie_ : wire::fb::Cookie{});
+  const std::size_t table_at = wire::kLeadBytes + wire::kCookieBytes;
+  const std::size_t table_end = table_at + hello_table_.size();
+  std::memcpy(datagram.data() + table_at, hello_table_.data(), hello_table_.size());
+  std::memset(datagram.data() + table_end, 0, hello_bytes_ - table_end);
+  out.commit(hello_bytes_, broker_);
+  hello_sent_ns_ = now_ns;
+  timer_ns_ = now_ns + hello_pto_ns_;
+  hello_pto_ns_ = std::min(2 * hello_pto_ns_, kHelloPtoMaxNs);
+}
+
+void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
+  if (sweep_left_ > 0) {
+    --sweep_left_;
+    write_ping(next_shard(), now_ns, out);
+    timer_ns_ = sweep_left_ > 0 ? now_ns : now_ns + interval_ns_;
+    return;
+  }
+  // Frames that go out keep the session alive at the broker, but only frames that come in prove the broker alive.
+  const std::uint64_t due_ns = std::min(last_sent_ns_, last_heard_ns_) + interval_ns_;
+  if (!pings_every_shard() && unanswered_ == 0 && due_ns > now_ns) {
+    timer_ns_ = due_ns;
+    return;
+  }
+  if (unanswered_ >= kPingsLostMax) return wait_before_hello(0, now_ns);
+  ++unanswered_;
+  write_ping(next_shard(), now_ns, out);
+  timer_ns_ = now_ns + interval_ns_;
+}
+
+std::uint16_t Session::next_shard() noexcept {
+  if (!pings_every_shard()) return static_cast<std::uint16_t>(shard_.port - base_port_);
+  // A shard whose first PING or PONG was lost goes first: until it has answered, the worker is not published.
+  for (std::uint16_t i = 0; sweep_left_ == 0 && i < shards_; ++i) {
+    const auto shard = static_cast<std::uint16_t>((rotation_ + i) % shards_);
+    if (answered_.test(shard)) continue;
+    rotation_ = static_cast<std::uint16_t>((shard + 1) % shards_);
+    return shard;
+  }
+  const std::uint16_t shard = rotation_;
+  rotation_ = static_cast<std::uint16_t>((rotation_ + 1) % shards_);
+  return shard;
+}
+
+void Session::write_ping(std::uint16_t shard, std::uint64_t now_ns, Outbox& out) {
+  wire::Header& header = wire::begin_datagram(out.reserve(), wire::FrameType::Ping);
+  header.mutate_boot_id(boot_id_);
+  header.mutate_session(id_.value);
+  header.mutate_sequence(++ping_number_);
+  out.commit(wire::kLeadBytes, {broker_.ip, static_cast<std::uint16_t>(base_port_ + shard)});
+  pings_[ping_number_ % pings_.size()] = {ping_number_, shard, now_ns};
+  last_sent_ns_ = now_ns;
+}
+
+bool Session::on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
+  const wire::Header& header = wire::header_of(datagram);
+  if (registered() && header.boot_id() == boot_id_) heard(now_ns);
+  switch (header.type()) {
+    case wire::FrameType::Retry:
+      on_retry(datagram, now_ns, out);
+      return true;
+    case wire::FrameType::Pong:
+      on_pong(header, now_ns);
+      return true;
+    case wire::FrameType::Ack:
+      if (header.answers() == wire::FrameType::Hello) on_welcome(datagram, now_ns);
+      return header.answers() == wire::FrameType::Hello || header.answers() == wire::FrameType::Bye;
+    case wire::FrameType::Reject:
+      return on_reject(header, now_ns);
+    default:
+      return false;
+  }
+}
+
+void Session::heard(std::uint64_t now_ns) noexcept {
+  last_heard_ns_ = now_ns;
+  unanswered_ = 0;
+}
+
+void Session::on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
+  const wire::fb::Cookie cookie = wire::cookie_of(datagram);
+  if (!registering() || (state_ == SessionState::kCookieSent && same_cookie(cookie, cookie_))) return;
+  if (state_ == SessionState::kHelloSent && hellos_ == 1) sample_rtt(now_ns - hello_sent_ns_);
+  cookie_ = cookie;
+  cookie_known_ = true;
+  state_ = SessionState::kCookieSent;
+  hellos_ = 0;
+  hello_pto_ns_ = std::clamp(3 * srtt_ns_, kHelloPtoMinNs, kHelloPtoMaxNs);
+  timer_ns_ = now_ns;
+  on_timer(now_ns, out);
+}
+
+void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_ns) {
+  const wire::Header& header = wire::header_of(datagram);
+  const wire::fb::Welcome welcome = wire::welcome_of(datagram);
+  // Only a HELLO with a cookie is answered so; a repeated ACK finds the session registered.
+  if (!registering() || !cookie_known_ || header.boot_id() == 0 || !usable(welcome)) return;
+  state_ = SessionState::kRegistered;
+  id_ = {header.session()};
+  boot_id_ = header.boot_id();
+  shard_ = {broker_.ip, welcome.port()};
+  base_port_ = welcome.base_port();
+  shards_ = std::min<std::uint16_t>(welcome.shards(), kShardsMax);
+  slot_limit_ = welcome.slot_limit();
+  frame_bytes_ = std::min(welcome.frame_bytes(), mtu_);  // HELLO proved no more than mtu_
+  interval_ns_ = std::uint64_t{welcome.heartbeat_interval_ms()} * kNsPerMs;
+  ++registrations_;
+  cookie_known_ = false;
+  answered_.reset();
+  rotation_ = 0;
+  sweep_left_ = worker_ ? shards_ : std::uint16_t{0};
+  last_sent_ns_ = now_ns;
+  heard(now_ns);
+  timer_ns_ = sweep_left_ > 0 ? now_ns : now_ns + interval_ns_;
+}
+
+void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept {
+  if (!registered() || header.boot_id() != boot_id_ || header.session() != id_.value) return;
+  Ping& ping = pings_[header.sequence() % pings_.size()];
+  if (ping.number != header.sequence() || ping.number == 0) return;
+  sample_rtt(now_ns - ping.sent_ns);
+  answered_.set(ping.shard);
+  ping.number = 0;
+}
+
+bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept {
+  if (header.answers() == wire::FrameType::Hello) {
+    if (!registering()) return true;
+    refusal_ = header.reason();
+    wait_before_hello(std::uint64_t{header.ttl_ms()} * kNsPerMs, now_ns);
+    return true;
+  }
+  if (header.reason() != wire::Reason::UnknownSession) return false;
+  if (registered()) wait_before_hello(0, now_ns);
+  if (state_ == SessionState::kClosed) timer_ns_ = kNever;
+  return true;
+}
+
+void Session::wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept {
+  state_ = SessionState::kWaiting;
+  cookie_known_ = false;
+  timer_ns_ = now_ns + least_ns + random_.below(kRehelloSpreadMs) * kNsPerMs;
+}
+
+// RFC 6298 2.
+void Session::sample_rtt(std::uint64_t rtt_ns) noexcept {
+  if (srtt_ns_ == 0) {
+    srtt_ns_ = rtt_ns;
+    rttvar_ns_ = rtt_ns / 2;
+    return;
+  }
+  const std::uint64_t error_ns = srtt_ns_ > rtt_ns ? srtt_ns_ - rtt_ns : rtt_ns - srtt_ns_;
+  rttvar_ns_ = (3 * rttvar_ns_ + error_ns) / 4;
+  srtt_ns_ = (7 * srtt_ns_ + rtt_ns) / 8;
+}
+
+}  // namespace mcplane::client

@@ -1,0 +1,142 @@
+// The socket's life, and one handler a path.
+#include "control/admin.h"
+
+#include <fmt/core.h>
+#include <httplib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "control/report.h"
+
+namespace mcplane::control {
+namespace {
+
+constexpr char kText[] = "text/plain", kJson[] = "application/json";
+constexpr std::size_t kServerThreads = 2;
+
+struct Answer {
+  int status = 200;
+  std::string body;
+  const char* type = kJson;
+};
+
+Answer error_answer(int status, std::string_view error) {
+  return {status, nlohmann::json{{"error", error}}.dump() + "\n", kJson};
+}
+
+Answer ready(const Control& control) {
+  if (control.draining()) return {503, "draining\n", kText};
+  return control.published_workers() > 0 ? Answer{200, "ready\n", kText} : Answer{503, "no worker\n", kText};
+}
+
+// Whether a process accepts connections there.
+bool somebody_listens(const sockaddr_un& address) {
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return true;
+  const bool connected = ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  ::close(probe);
+  return connected;
+}
+
+// Makes room for a socket at `path`, or throws.
+void clear_path(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path)
+    throw std::runtime_error(
+        fmt::format("admin socket '{}': a path has 1 to {} bytes", path, sizeof address.sun_path - 1));
+  std::memcpy(address.sun_path, path.data(), path.size());
+
+  std::error_code error;
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, error);
+  if (error) throw std::runtime_error(fmt::format("admin socket folder {}: {}", folder.string(), error.message()));
+  const auto status = std::filesystem::symlink_status(path, error);
+  if (!std::filesystem::exists(status)) return;
+  if (!std::filesystem::is_socket(status))
+    throw std::runtime_error(fmt::format("admin socket {}: a file that is no socket is in the way", path));
+  if (somebody_listens(address))
+    throw std::runtime_error(fmt::format("admin socket {}: another process listens there; choose another path", path));
+  std::filesystem::remove(path, error);
+}
+
+}  // namespace
+
+struct Admin::Impl {
+  Impl(Control& given_control, std::string given_path, std::chrono::milliseconds given_patience)
+      : control(given_control), path(std::move(given_path)), patience(given_patience) {}
+
+  void bind();
+  void route(const char* pattern, Answer (*answer)(const Control&));
+  Answer ask(Answer (*answer)(const Control&));
+
+  Control& control;
+  const std::string path;
+  const std::chrono::milliseconds patience;
+  httplib::Server server;
+  std::thread thread;
+};
+
+void Admin::Impl::bind() {
+  clear_path(path);
+  server.set_address_family(AF_UNIX);
+  server.new_task_queue = [] { return new httplib::ThreadPool(kServerThreads); };  // the server deletes it
+  // UNIX sockets have no port; 0 would make httplib look one up.
+  if (!server.bind_to_port(path, 1))
+    throw std::runtime_error(fmt::format("admin socket {}: {}", path, std::strerror(errno)));
+  if (::chmod(path.c_str(), 0660) != 0)
+    throw std::runtime_error(fmt::format("admin socket {}: {}", path, std::strerror(errno)));
+}
+
+// The request outlives this call, and maybe the server, when it is late: it holds nothing of either.
+Answer Admin::Impl::ask(Answer (*answer)(const Control&)) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto future = promise->get_future();
+  if (!control.post([promise, answer, &asked = control] { promise->set_value(answer(asked)); }))
+    return error_answer(503, "too many requests wait");
+  if (future.wait_for(patience) != std::future_status::ready) return error_answer(503, "the control thread is busy");
+  return future.get();
+}
+
+void Admin::Impl::route(const char* pattern, Answer (*answer)(const Control&)) {
+  server.Get(pattern, [this, answer](const httplib::Request&, httplib::Response& response) {
+    const Answer given = ask(answer);
+    response.status = given.status;
+    response.set_content(given.body, given.type);
+  });
+}
+
+Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience)
+    : impl_(std::make_unique<Impl>(control, std::move(path), patience)) {
+  impl_->bind();
+  impl_->route("/healthz", [](const Control&) { return Answer{200, "ok\n", kText}; });
+  impl_->route("/readyz", ready);
+  impl_->route("/v1/info", [](const Control& asked) { return Answer{200, info_json(asked), kJson}; });
+  impl_->route("/v1/nodes", [](const Control& asked) { return Answer{200, nodes_json(asked), kJson}; });
+  impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (!response.body.empty()) return;
+    response.set_content(error_answer(response.status, "unknown path " + request.path).body, kJson);
+  });
+  impl_->thread = std::thread([this] { impl_->server.listen_after_bind(); });
+  // stop() is lost on a server that does not run yet.
+  while (!impl_->server.is_running()) std::this_thread::yield();
+}
+
+Admin::~Admin() {
+  impl_->server.stop();
+  impl_->thread.join();
+  ::unlink(impl_->path.c_str());
+}
+
+}  // namespace mcplane::control

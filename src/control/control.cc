@@ -1,0 +1,126 @@
+// The step of the control thread: hear the shards, judge, publish, answer, speak.
+#include "control/control.h"
+
+#include <utility>
+
+#include "base/check.h"
+#include "wire/neighbour.h"
+
+namespace mcplane::control {
+namespace {
+
+constexpr std::size_t kPuntBurst = 32;
+// Of each shard, a poll: as many as its ring holds, so one busy shard cannot keep the others waiting.
+constexpr std::size_t kPuntsPerPoll = state::kMailboxSlots;
+
+}  // namespace
+
+Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire::LocalAddresses> ports, Random random)
+    : shared_(shared),
+      options_(std::move(options)),
+      ports_(std::move(ports)),
+      registry_({options_.max_sessions, options_.max_clients, shared.workers.capacity(), shared.options.shards},
+                random),
+      lease_clock_(shared.shards.size()),
+      log_(options_.logger),
+      punts_(kPuntBurst) {
+  CHECK(options_.max_sessions <= shared.options.sessions);
+  for (const auto& shard : shared.shards) queues_.emplace_back(shard->mailbox.to_shard);
+}
+
+void Control::poll(std::uint64_t now_ns) {
+  now_ns_ = now_ns;
+  if (!std::exchange(started_, true)) {
+    started_ns_ = now_ns;
+    announce();
+  }
+  for (std::size_t i = 0; i < queues_.size(); ++i) drain_mailbox(ShardId(static_cast<std::uint8_t>(i)));
+  lease_clock_.tick(now_ns, shared_, link_up());
+  if (now_ns >= next_sweep_ns_) {
+    next_sweep_ns_ = now_ns + kSweepIntervalNs;
+    sweep();
+  }
+  publish_if_due();
+  run_requests();
+  for (auto& queue : queues_) queue.flush();
+}
+
+// Neighbours that knew an earlier holder of our addresses learn of us.
+void Control::announce() {
+  for (std::size_t port = 0; port < ports_.size(); ++port) {
+    for (std::size_t i = 0; i < ports_[port].count; ++i) {
+      state::Command command{};
+      command.kind = state::CommandKind::kTransmit;
+      command.port = PortId(static_cast<std::uint8_t>(port));
+      command.length =
+          static_cast<std::uint16_t>(wire::announce(ports_[port].ips[i].ip, ports_[port].mac, command.bytes));
+      queues_.front().push_frame(command);
+    }
+  }
+}
+
+void Control::drain_mailbox(ShardId shard) {
+  auto& ring = shared_.shards[raw(shard)]->mailbox.to_control;
+  for (std::size_t taken = 0; taken < kPuntsPerPoll;) {
+    const std::size_t count = ring.pop(std::span(punts_));
+    for (std::size_t i = 0; i < count; ++i) on_punt(punts_[i], shard);
+    if (count < punts_.size()) return;
+    taken += count;
+  }
+}
+
+void Control::on_punt(const state::Punt& punt, ShardId shard) {
+  switch (punt.kind) {
+    case state::PuntKind::kNeighbour:
+      return on_neighbour(punt, shard);
+    case state::PuntKind::kHello:
+      return on_hello(punt, shard);
+    case state::PuntKind::kBye:
+      return on_bye(punt, shard);
+    case state::PuntKind::kSessionEnded:
+      return registry_.on_shard_ended(punt.session, shard);
+  }
+}
+
+void Control::on_neighbour(const state::Punt& punt, ShardId shard) {
+  constexpr std::size_t kAnswerSlack = 32;  // as wire::answer_neighbour_frame asks
+  if (raw(punt.port) >= ports_.size() || punt.frame().size() + kAnswerSlack > state::kMailboxFrameBytes) return;
+  state::Command command{};
+  command.kind = state::CommandKind::kTransmit;
+  command.port = punt.port;
+  command.length =
+      static_cast<std::uint16_t>(wire::answer_neighbour_frame(punt.frame(), ports_[raw(punt.port)], command.bytes));
+  if (command.length > 0) queue(shard).push_frame(command);
+}
+
+bool Control::post(std::function<void()> request) {
+  const std::lock_guard lock(requests_mutex_);
+  if (requests_.size() >= kRequestsMax) return false;
+  requests_.push_back(std::move(request));
+  return true;
+}
+
+void Control::run_requests() {
+  std::vector<std::function<void()>> requests;
+  {
+    const std::lock_guard lock(requests_mutex_);
+    requests.swap(requests_);
+  }
+  for (const auto& request : requests) request();
+}
+
+void Control::drain() {
+  if (std::exchange(draining_, true)) return;
+  state::Command command{};
+  command.kind = state::CommandKind::kDrain;
+  for (auto& queue : queues_) queue.push(command);
+  log_.info(now_ns_, "draining: no new tasks or sessions");
+}
+
+std::uint64_t Control::commands_dropped() const noexcept {
+  std::uint64_t sum = 0;
+  for (const auto& queue : queues_) sum += queue.dropped();
+  return sum;
+}
+
+}  // namespace mcplane::control

@@ -1,0 +1,112 @@
+// The control thread's logic: registration, leases, publication of routes, neighbour answers, and requests from the
+// admin socket. Sans thread: poll() is one step, time is an argument, cores are reached by rings only.
+// One thread calls everything but post().
+//
+// control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "control/command_queue.h"
+#include "control/lease_clock.h"
+#include "control/log.h"
+#include "control/options.h"
+#include "control/registry.h"
+#include "state/shared.h"
+
+namespace mcplane::control {
+
+class Control {
+ public:
+  static constexpr std::uint64_t kPublishIntervalNs = 5 * kNsPerMs;
+  static constexpr std::uint64_t kSweepIntervalNs = 5 * kNsPerMs;
+  static constexpr std::uint32_t kMissedHeartbeats = 3;
+  static constexpr std::size_t kRequestsMax = 64;
+  // Snapshots that a core may still read. Beyond it publication waits: eviction acts through the worker lines.
+  static constexpr std::size_t kRetiredMax = 256;
+
+  // `shared` outlives it. ports: what each port of the appliance answers to, by PortId.
+  Control(state::Shared& shared, ControlOptions options, std::vector<wire::LocalAddresses> ports, Random random);
+
+  // One step, bounded; now_ns never goes back. Its clock need not be the shards'.
+  void poll(std::uint64_t now_ns);
+
+  // Any thread. Runs at the end of the next poll(), so it sees one consistent state. False when kRequestsMax wait.
+  bool post(std::function<void()> request);
+
+  // No new tasks, no new sessions, for good.
+  void drain();
+
+  // For reports.
+  const state::Shared& shared() const noexcept { return shared_; }
+  const ControlOptions& options() const noexcept { return options_; }
+  const std::vector<wire::LocalAddresses>& ports() const noexcept { return ports_; }
+  const Registry& registry() const noexcept { return registry_; }
+  const LeaseClock& lease_clock() const noexcept { return lease_clock_; }
+  bool link_up() const { return !options_.hooks.link_up || options_.hooks.link_up(); }
+  bool draining() const noexcept { return draining_; }
+  std::size_t published_workers() const noexcept { return published_workers_; }
+  std::uint64_t now_ns() const noexcept { return now_ns_; }
+  std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
+  std::uint64_t commands_dropped() const noexcept;
+
+ private:
+  // control.cc
+  void announce();
+  void drain_mailbox(ShardId shard);
+  void on_punt(const state::Punt& punt, ShardId shard);
+  void on_neighbour(const state::Punt& punt, ShardId shard);
+  void run_requests();
+
+  // registration.cc
+  void on_hello(const state::Punt& punt, ShardId arrived);
+  void on_bye(const state::Punt& punt, ShardId arrived);
+  void start_session(Session& session);
+  void install(const Session& session, ShardId shard);
+  void welcome(const Session& session, const Path& path);
+  void refuse_hello(const Path& path, ShardId arrived, wire::Reason reason);
+  Grant grant_of(const Session& session) const noexcept;
+
+  // leases.cc
+  void sweep();
+  void observe(Session& session);
+  bool lease_over(const Session& session) const noexcept;
+  void start_drain(Session& session);
+  void end_session(Session& session, std::string_view why);
+  void publish_if_due();
+
+  CommandQueue& queue(ShardId shard) noexcept { return queues_[raw(shard)]; }
+  // Calls visit(shard) for each shard that knows the session.
+  template <class Visit>
+  void for_shards_of(const Session& session, Visit visit) const {
+    for (std::size_t i = 0; i < shared_.shards.size(); ++i) {
+      const auto shard = ShardId(static_cast<std::uint8_t>(i));
+      if (session.lives_on(shard)) visit(shard);
+    }
+  }
+
+  state::Shared& shared_;
+  const ControlOptions options_;
+  const std::vector<wire::LocalAddresses> ports_;
+  Registry registry_;
+  LeaseClock lease_clock_;
+  Log log_;
+  std::vector<CommandQueue> queues_;  // by shard
+  std::vector<state::Punt> punts_;    // room for one burst
+  std::uint64_t now_ns_ = 0, started_ns_ = 0;
+  std::uint64_t next_sweep_ns_ = 0, next_publish_ns_ = 0;
+  std::uint64_t generation_ = 0;
+  std::size_t published_workers_ = 0;
+  bool started_ = false, draining_ = false;
+  bool routes_changed_ = false;  // the set of workers that are up is not the published one
+
+  std::mutex requests_mutex_;
+  std::vector<std::function<void()>> requests_;  // guarded by requests_mutex_
+};
+
+}  // namespace mcplane::control

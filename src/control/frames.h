@@ -1,0 +1,35 @@
+// The MCP frames that the control thread sends: HELLO's ACK or REJECT, and BYE's ACK, as Transmit commands.
+// Pure; checksums are computed in full, so any core may send them.
+#pragma once
+
+#include <cstdint>
+
+#include "state/messages.h"
+
+namespace mcplane::control {
+
+// How a peer was reached, and therefore reaches us back: NAT and firewalls on the way admit no other.
+struct Path {
+  PortId port{};
+  wire::MacAddress local_mac{}, peer_mac{};
+  std::uint16_t vlan = wire::kNoVlan;
+  wire::Endpoint local, peer;
+
+  wire::LowerHeaders headers() const noexcept {
+    return wire::make_lower_headers(local_mac, peer_mac, vlan, local, peer);
+  }
+};
+
+// What header fields say of a session.
+struct Grant {
+  SessionId session;
+  bool worker = false;
+  std::uint32_t boot_id = 0;
+};
+
+state::Command welcome_frame(const Path& path, const Grant& grant, const wire::fb::Welcome& welcome) noexcept;
+state::Command bye_ack_frame(const Path& path, const Grant& grant) noexcept;
+state::Command hello_reject_frame(const Path& path, std::uint32_t boot_id, wire::Reason reason,
+                                  std::uint32_t retry_after_ms) noexcept;
+
+}  // namespace mcplane::control

@@ -1,0 +1,93 @@
+// Who stays and who goes. A lease is judged by the shards' own stamps and clocks (lease_clock.h), never by when the
+// control thread happened to look.
+#include "control/control.h"
+#include "control/pools.h"
+
+namespace mcplane::control {
+
+void Control::sweep() {
+  const auto live = registry_.live();
+  // Backwards: ending a session moves the last live one, already visited, to its place.
+  for (std::size_t i = live.size(); i-- > 0;) {
+    Session& session = registry_.at(live[i]);
+    observe(session);
+    if (lease_over(session)) {
+      end_session(session, "evicted, silent for too long");
+    } else if (session.phase == Phase::kDraining && now_ns_ > session.draining_ns &&
+               shared_.workers[session.worker].outstanding.load(std::memory_order_relaxed) == 0) {
+      end_session(session, "drained");
+    }
+  }
+}
+
+// Notes whether the session was heard from since the last sweep, and whether it was heard everywhere by now.
+void Control::observe(Session& session) {
+  std::uint32_t sum = 0;
+  bool everywhere = true;
+  for_shards_of(session, [&](ShardId shard) {
+    const std::uint32_t seen =
+        shared_.shards[raw(shard)]->last_seen[session.id.index()].load(std::memory_order_relaxed);
+    sum += seen;
+    everywhere = everywhere && seen != 0;
+  });
+  if (sum != session.seen_sum) {
+    session.seen_sum = sum;
+    session.heard_at_ns = now_ns_;
+    for_shards_of(session, [&](ShardId shard) { session.heard_ns[raw(shard)] = lease_clock_.read_ns(shard); });
+  }
+  // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
+  if (session.phase == Phase::kJoining && everywhere) {
+    session.phase = Phase::kUp;
+    routes_changed_ = true;
+  }
+}
+
+// Every shard that could have heard it ran for that long and did not: one that stands still may hold its PING.
+bool Control::lease_over(const Session& session) const noexcept {
+  const std::uint64_t interval_ms =
+      session.is_worker() ? options_.heartbeat_interval_ms : options_.client_heartbeat_interval_ms;
+  const std::uint64_t lease_ns = kMissedHeartbeats * interval_ms * kNsPerMs;
+  bool over = true;
+  for_shards_of(session, [&](ShardId shard) {
+    over = over && lease_clock_.read_ns(shard) - session.heard_ns[raw(shard)] >= lease_ns;
+  });
+  return over;
+}
+
+void Control::start_drain(Session& session) {
+  routes_changed_ = routes_changed_ || session.phase == Phase::kUp;
+  session.phase = Phase::kDraining;
+  session.draining_ns = now_ns_;
+  // Relaxed: a core that misses it routes one more task, which the drain waits for.
+  shared_.workers[session.worker].admits.store(0, std::memory_order_relaxed);
+  log_.info(now_ns_, "draining worker '{}' {:08x}", session.hello.name, session.id.value);
+}
+
+void Control::end_session(Session& session, std::string_view why) {
+  if (session.is_worker()) {
+    routes_changed_ = routes_changed_ || session.phase == Phase::kUp;
+    state::WorkerLine& line = shared_.workers[session.worker];
+    // Relaxed: a core that acquires meanwhile gets the session's end by its ring, and fails the task over.
+    line.admits.store(0, std::memory_order_relaxed);
+    line.session.store(0, std::memory_order_relaxed);
+  }
+  state::Command command{};
+  command.kind = state::CommandKind::kEndSession;
+  command.record.id = session.id;
+  for_shards_of(session, [&](ShardId shard) { queue(shard).push(command); });
+  registry_.begin_end(session);
+  log_.info(now_ns_, "{} '{}' {:08x} at {}: {}", session.is_worker() ? "worker" : "client", session.hello.name,
+            session.id.value, wire::to_string(session.path.peer), why);
+}
+
+void Control::publish_if_due() {
+  const std::size_t retired = shared_.routes.reclaim();
+  if (!routes_changed_ || now_ns_ < next_publish_ns_ || retired >= kRetiredMax) return;
+  auto [snapshot, workers] = build_snapshot(registry_, ++generation_);
+  shared_.routes.publish(std::move(snapshot));
+  published_workers_ = workers;
+  next_publish_ns_ = now_ns_ + kPublishIntervalNs;
+  routes_changed_ = false;
+}
+
+}  // namespace mcplane::control

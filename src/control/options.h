@@ -1,0 +1,42 @@
+// What the control thread is told at start. Plain values, validated by app; constant afterwards.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace spdlog {
+class logger;
+}
+
+namespace mcplane::control {
+
+struct BufferUse {
+  std::uint64_t total = 0, free = 0;  // packet buffers
+};
+
+// Questions that only app can answer; called on the control thread, may be empty.
+struct Hooks {
+  std::function<BufferUse()> buffers;  // empty: both 0
+  std::function<bool()> link_up;       // empty: always up
+};
+
+struct ControlOptions {
+  std::uint16_t base_port = 4'800;            // UDP port of shard 0
+  std::uint16_t mtu = 1'500;                  // largest IP packet, bytes
+  std::uint32_t heartbeat_interval_ms = 100;  // workers, and who is both
+  std::uint32_t client_heartbeat_interval_ms = 1'000;
+  std::uint32_t max_ack_delay_us = 1'000;
+  std::uint32_t retry_after_ms = 1'000;  // asked of a peer whose HELLO finds no room
+  std::uint32_t max_sessions = 4'096;    // at most SharedOptions::sessions
+  std::uint32_t max_clients = 1'024;     // client slot ranges, over all shards
+  std::uint16_t client_slots = 1'024;    // granted to each client
+  std::string version;
+  std::vector<unsigned> cores;  // CPU of each shard, for people
+  Hooks hooks;
+  std::shared_ptr<spdlog::logger> logger;  // null: silent
+};
+
+}  // namespace mcplane::control

@@ -1,0 +1,149 @@
+// HELLO and BYE. A HELLO here carries a valid cookie, so its address is real; what it says is still a peer's word.
+//
+// An address has one session. The same instance again lost our ACK and gets it again; another instance is a new
+// process on that address, and the cookie's age tells it from a late duplicate of an older one.
+#include "control/control.h"
+
+namespace mcplane::control {
+namespace {
+
+// The MCP datagram of a punt, as far as it was copied; empty when it is no sound HELLO.
+std::span<const std::byte> hello_in(const state::Punt& punt) noexcept {
+  static_assert(offsetof(state::Punt, bytes) % 4 == 0);
+  const std::size_t at = punt.payload_offset;
+  if (punt.length > state::kMailboxFrameBytes || at < wire::kEthernetBytes || at > punt.length || at % 4 != 2)
+    return {};
+  const auto datagram = punt.frame().subspan(at);
+  if (wire::check_datagram(datagram) != DropReason::kNone) return {};
+  return wire::header_of(datagram).type() == wire::FrameType::Hello ? datagram : std::span<const std::byte>{};
+}
+
+// A frame goes on in place to peers of the other family: where the appliance has both, IPv4 peers leave room for the
+// longer IPv6 header.
+std::uint16_t frame_bytes_for(const wire::Endpoint& peer, const std::vector<wire::LocalAddresses>& ports,
+                              std::uint16_t mtu) noexcept {
+  bool ipv6 = false;
+  for (const wire::LocalAddresses& port : ports)
+    for (std::size_t i = 0; i < port.count; ++i) ipv6 = ipv6 || !port.ips[i].ip.is_v4();
+  const bool shorter = ipv6 && peer.ip.is_v4();
+  return static_cast<std::uint16_t>(shorter ? mtu - (wire::kIpv6Bytes - wire::kIpv4Bytes) : mtu);
+}
+
+wire::MacAddress source_mac(std::span<const std::byte> frame) noexcept {
+  wire::MacAddress mac;
+  std::memcpy(mac.data(), frame.data() + mac.size(), mac.size());
+  return mac;
+}
+
+// Serial-number arithmetic (RFC 1982): the broker's clock in ms wraps after 49 days.
+bool newer(std::uint32_t a_ms, std::uint32_t b_ms) noexcept { return static_cast<std::int32_t>(a_ms - b_ms) > 0; }
+
+}  // namespace
+
+void Control::on_hello(const state::Punt& punt, ShardId arrived) {
+  const auto datagram = hello_in(punt);
+  if (datagram.empty() || raw(punt.port) >= ports_.size()) return;
+  const Path path{.port = punt.port,
+                  .local_mac = ports_[raw(punt.port)].mac,
+                  .peer_mac = source_mac(punt.frame()),
+                  .vlan = punt.vlan,
+                  .local = {punt.local, punt.local_port},
+                  .peer = punt.peer};
+  auto hello = wire::read_hello(wire::table_of(datagram));
+  if (!hello) return refuse_hello(path, arrived, wire::Reason::Malformed);
+
+  const std::uint32_t cookie_ms = wire::cookie_of(datagram).issued_ms();
+  if (Session* known = registry_.find_by_peer(path.peer)) {
+    const bool is_newer = newer(cookie_ms, known->cookie_ms);
+    if (known->hello.instance == hello->instance && known->phase != Phase::kDraining) {
+      if (is_newer) known->cookie_ms = cookie_ms;
+      return welcome(*known, path);
+    }
+    if (!is_newer) return;
+    end_session(*known, "replaced by a new instance");
+  }
+  if (draining_) return refuse_hello(path, arrived, wire::Reason::Draining);
+  Session* session = registry_.try_add(std::move(*hello), path, cookie_ms, arrived);
+  if (session == nullptr) return refuse_hello(path, arrived, wire::Reason::TableFull);
+  start_session(*session);
+  welcome(*session, path);
+}
+
+void Control::refuse_hello(const Path& path, ShardId arrived, wire::Reason reason) {
+  const std::uint32_t retry_after_ms = reason == wire::Reason::Malformed ? 0 : options_.retry_after_ms;
+  queue(arrived).push_frame(hello_reject_frame(path, shared_.options.boot_id, reason, retry_after_ms));
+  log_.info(now_ns_, "refused HELLO of {}: {}", wire::to_string(path.peer), wire::fb::EnumNameReason(reason));
+}
+
+// The line first, then the shards: a core that knows the session finds its line set.
+void Control::start_session(Session& session) {
+  session.registered_ns = session.heard_at_ns = now_ns_;
+  for (std::size_t i = 0; i < shared_.shards.size(); ++i) {
+    shared_.shards[i]->last_seen[session.id.index()].store(0, std::memory_order_relaxed);
+    session.heard_ns[i] = lease_clock_.read_ns(ShardId(static_cast<std::uint8_t>(i)));
+  }
+  if (session.is_worker()) {
+    state::WorkerLine& line = shared_.workers[session.worker];
+    line.outstanding.store(0, std::memory_order_relaxed);
+    line.bound.store(session.hello.slots, std::memory_order_relaxed);
+    line.admits.store(1, std::memory_order_relaxed);
+    // Pairs with the acquire load in WorkerLine::try_acquire: who sees the session sees its bound.
+    line.session.store(session.id.value, std::memory_order_release);
+  }
+  for_shards_of(session, [&](ShardId shard) { install(session, shard); });
+  log_.info(now_ns_, "registered {} '{}' at {} as {:08x}, shard {}", session.is_worker() ? "worker" : "client",
+            session.hello.name, wire::to_string(session.path.peer), session.id.value, raw(session.owner));
+}
+
+void Control::install(const Session& session, ShardId shard) {
+  Path path = session.path;
+  path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(shard));
+  state::Command command{};
+  command.kind = state::CommandKind::kInstallSession;
+  command.port = path.port;
+  state::SessionRecord& record = command.record;
+  record.id = session.id;
+  record.service = session.hello.service;
+  record.port = path.port;
+  record.worker = session.worker;
+  record.peer = path.peer;
+  record.lower = path.headers();
+  if (session.is_client() && session.owner == shard) {
+    record.slot_limit = options_.client_slots;
+    record.client_slot_base = session.client * options_.client_slots;
+  }
+  queue(shard).push(command);
+}
+
+// Through the owner shard, behind its install: no SEND can reach a shard that does not know its session.
+void Control::welcome(const Session& session, const Path& path) {
+  const wire::fb::Welcome welcome(
+      static_cast<std::uint16_t>(options_.base_port + raw(session.owner)), options_.base_port,
+      static_cast<std::uint16_t>(shared_.shards.size()), session.is_client() ? options_.client_slots : std::uint16_t{0},
+      frame_bytes_for(path.peer, ports_, options_.mtu), 0,
+      session.is_worker() ? options_.heartbeat_interval_ms : options_.client_heartbeat_interval_ms,
+      options_.max_ack_delay_us);
+  queue(session.owner).push_frame(welcome_frame(path, grant_of(session), welcome));
+}
+
+Grant Control::grant_of(const Session& session) const noexcept {
+  return {session.id, session.is_worker(), shared_.options.boot_id};
+}
+
+// Answered as often as it comes. A session that has ended is still known until its slot is reused.
+void Control::on_bye(const state::Punt& punt, ShardId arrived) {
+  Session* session = registry_.find(punt.session);
+  if (session == nullptr || session->path.peer != punt.peer) return;
+  if (session->phase == Phase::kJoining || session->phase == Phase::kUp) {
+    if (session->is_worker()) {
+      start_drain(*session);
+    } else {
+      end_session(*session, "left");
+    }
+  }
+  Path path = session->path;
+  path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(arrived));
+  queue(arrived).push_frame(bye_ack_frame(path, grant_of(*session)));
+}
+
+}  // namespace mcplane::control

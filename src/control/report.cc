@@ -1,0 +1,140 @@
+// Counters are read one by one while cores add to them: sums may be a few frames apart.
+#include "control/report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+namespace mcplane::control {
+namespace {
+
+// Keys in the order they are written.
+using Json = nlohmann::ordered_json;
+
+std::string hex8(std::uint32_t value) { return fmt::format("{:08x}", value); }
+
+std::uint64_t sum_of(const state::Shared& shared, state::Counter state::ShardCounters::*counter) {
+  std::uint64_t sum = 0;
+  for (const auto& shard : shared.shards) sum += (shard->counters.*counter).read();
+  return sum;
+}
+
+Json tasks_json(const state::Shared& shared) {
+  using Counters = state::ShardCounters;
+  std::uint64_t rejected = 0;
+  for (const auto& shard : shared.shards)
+    for (const auto& counter : shard->counters.rejected) rejected += counter.read();
+  return {{"accepted", sum_of(shared, &Counters::accepted)},
+          {"delivered", sum_of(shared, &Counters::delivered)},
+          {"rejected", rejected},
+          {"expired_unrouted", sum_of(shared, &Counters::expired_unrouted)},
+          {"expired_routed", sum_of(shared, &Counters::expired_routed)},
+          {"worker_lost", sum_of(shared, &Counters::worker_lost)},
+          {"queued", sum_of(shared, &Counters::queued)},
+          {"routed", sum_of(shared, &Counters::routed)}};
+}
+
+Json frames_json(const state::Shared& shared) {
+  using Counters = state::ShardCounters;
+  return {{"received", sum_of(shared, &Counters::received)},     {"forwarded", sum_of(shared, &Counters::forwarded)},
+          {"punted", sum_of(shared, &Counters::punted)},         {"completed", sum_of(shared, &Counters::completed)},
+          {"handed_off", sum_of(shared, &Counters::handed_off)}, {"sent", sum_of(shared, &Counters::sent)}};
+}
+
+// Only the reasons that occurred.
+Json drops_json(const state::Shared& shared) {
+  Json drops = Json::object();
+  for (std::size_t reason = 0; reason < kDropReasons; ++reason) {
+    std::uint64_t sum = 0;
+    for (const auto& shard : shared.shards) sum += shard->counters.dropped[reason].read();
+    if (sum > 0) drops[std::string(name_of(static_cast<DropReason>(reason)))] = sum;
+  }
+  return drops;
+}
+
+std::string_view service_name(wire::Service service) {
+  switch (service) {
+    case wire::Service::kClient:
+      return "client";
+    case wire::Service::kWorker:
+      return "worker";
+    case wire::Service::kBoth:
+      return "both";
+  }
+  return "";
+}
+
+std::string_view phase_name(Phase phase) {
+  switch (phase) {
+    case Phase::kJoining:
+      return "joining";
+    case Phase::kUp:
+      return "up";
+    case Phase::kDraining:
+      return "draining";
+    case Phase::kFree:
+    case Phase::kEnding:
+      break;
+  }
+  return "";
+}
+
+Json node_json(const Control& control, const Session& session) {
+  std::uint32_t outstanding = 0;
+  if (session.is_worker())
+    outstanding = control.shared().workers[session.worker].outstanding.load(std::memory_order_relaxed);
+  return {{"node_id", hex8(session.id.value)},
+          {"service", service_name(session.hello.service)},
+          {"name", session.hello.name},
+          {"address", wire::to_string(session.path.peer)},
+          {"state", phase_name(session.phase)},
+          {"last_seen_ms", (control.now_ns() - session.heard_at_ns) / kNsPerMs},
+          {"age_s", (control.now_ns() - session.registered_ns) / kNsPerSecond},
+          {"actions", session.hello.actions},
+          {"models", session.hello.models},
+          {"tags", session.hello.tags},
+          {"slots", session.is_worker() ? session.hello.slots : control.options().client_slots},
+          {"outstanding", outstanding}};
+}
+
+// Names come from peers: bytes that are no UTF-8 are replaced, not thrown at the reader.
+std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+
+}  // namespace
+
+std::string info_json(const Control& control) {
+  const state::Shared& shared = control.shared();
+  const ControlOptions& options = control.options();
+  Json ips = Json::array();
+  for (const auto& port : control.ports())
+    for (std::size_t i = 0; i < port.count; ++i) ips.push_back(wire::to_string(port.ips[i].ip));
+  const BufferUse buffers = options.hooks.buffers ? options.hooks.buffers() : BufferUse{};
+  return dump({{"version", options.version},
+               {"boot_id", hex8(shared.options.boot_id)},
+               {"uptime_s", control.uptime_ns() / kNsPerSecond},
+               {"ips", ips},
+               {"base_port", options.base_port},
+               {"shards", shared.shards.size()},
+               {"cores", options.cores},
+               {"mtu", options.mtu},
+               {"link_up", control.link_up()},
+               {"sessions", {{"clients", control.registry().clients()}, {"workers", control.registry().workers()}}},
+               {"tasks", tasks_json(shared)},
+               {"frames", frames_json(shared)},
+               {"drops", drops_json(shared)},
+               {"stalls", control.lease_clock().stalls()},
+               {"commands_dropped", control.commands_dropped()},
+               {"buffers", {{"total", buffers.total}, {"free", buffers.free}}}});
+}
+
+std::string nodes_json(const Control& control) {
+  std::vector<std::uint32_t> indices(control.registry().live().begin(), control.registry().live().end());
+  std::ranges::sort(indices);
+  Json nodes = Json::array();
+  for (const std::uint32_t index : indices) nodes.push_back(node_json(control, control.registry().at(index)));
+  return dump({{"nodes", nodes}});
+}
+
+}  // namespace mcplane::control

@@ -1,0 +1,125 @@
+// See departure.h. Answers are made in the received buffer, so answering needs no memory and a full pool still
+// answers; none is longer than the frame it answers.
+#include "dataplane/departure.h"
+
+#include <algorithm>
+
+#include "wire/checksum.h"
+#include "wire/registration.h"
+
+namespace mcplane::dataplane {
+namespace {
+
+// Leaves identity (session, slot, sequence, token, attempt, ids) as it is and makes the rest an answer, which an ACK
+// or REJECT says is to `about`.
+void rewrite_as(wire::Header& header, wire::FrameType about, std::uint32_t boot_id, const Answer& how) noexcept {
+  header.mutate_version(wire::kVersion);
+  header.mutate_type(how.type);
+  header.mutate_flags(0);
+  header.mutate_reason(how.reason);
+  header.mutate_executed(how.executed);
+  const bool names_it = how.type == wire::FrameType::Ack || how.type == wire::FrameType::Reject;
+  header.mutate_answers(names_it ? about : wire::FrameType::None);
+  header.mutate_boot_id(boot_id);
+  header.mutate_table_length(0);
+  header.mutate_fragment_index(0);
+  header.mutate_message_length(0);
+  header.mutate_ttl_ms(how.ttl_ms);
+  header.mutate_queued_us(0);
+  header.mutate_worker_us(0);
+  header.mutate_broker_us(0);
+}
+
+// Swaps the addresses of a received frame: the way back to a peer that has no session.
+void swap_back(Shard& shard, net::Packet& packet, const Frame& frame, std::uint16_t payload_length) noexcept {
+  wire::MacAddress peer_mac;
+  std::memcpy(peer_mac.data(), packet.data() + peer_mac.size(), peer_mac.size());
+  const wire::LocalAddresses& local = shard.options.ports[raw(packet.port())];
+  const wire::LowerHeaders lower = wire::make_lower_headers(
+      local.mac, peer_mac, frame.ip.vlan, {frame.ip.destination, frame.ip.destination_port}, frame.ip.source);
+  packet.move_start(frame.ip.payload_offset - lower.length);
+  packet.set_length(static_cast<std::uint16_t>(lower.length + payload_length));
+  const auto datagram = packet.bytes().subspan(lower.length);
+  wire::write_lower_headers(lower, packet.data(), payload_length, wire::sum_bytes(datagram));
+  Departure departure;
+  departure.port = packet.port();
+  departure.packet = take(packet);
+  shard.departures.push(std::move(departure));
+}
+
+}  // namespace
+
+Frame frame_of(const HeldFrame& held) noexcept {
+  Frame frame;
+  frame.ip.payload_offset = held.payload_offset;
+  frame.ip.payload_length = held.payload_length;
+  frame.ip.tail_sum = held.tail_sum;
+  frame.header = &wire::header_of(held.packet.bytes().subspan(held.payload_offset));
+  return frame;
+}
+
+Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to) noexcept {
+  Departure departure;
+  departure.packet = take(packet);
+  departure.lower = &to.record.lower;
+  departure.port = to.record.port;
+  departure.payload_offset = frame.ip.payload_offset;
+  departure.payload_length = frame.ip.payload_length;
+  departure.tail_sum = frame.ip.tail_sum;
+  shard.departures.push(std::move(departure));
+  return Verdict::forward();
+}
+
+Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, const Answer& how) noexcept {
+  wire::Header& header = *frame.header;
+  rewrite_as(header, header.type(), shard.shared.options.boot_id, how);
+  if (how.type == wire::FrameType::Pong) header.mutate_slot(how.slot);
+  frame.ip.payload_length = wire::kLeadBytes;
+  frame.ip.tail_sum = 0;
+  if (session != nullptr) return forward(shard, packet, frame, *session);
+  swap_back(shard, packet, frame, wire::kLeadBytes);
+  return Verdict::forward();
+}
+
+Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, wire::Reason reason,
+               wire::Executed executed) noexcept {
+  shard.counters.rejected[raw(reason)].add();
+  return answer(shard, packet, frame, session,
+                {.reason = reason, .executed = executed, .ttl_ms = shard.options.retry_after_ms});
+}
+
+Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+  const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
+  rewrite_as(*frame.header, wire::FrameType::Hello, shard.shared.options.boot_id, {.type = wire::FrameType::Retry});
+  wire::set_cookie(datagram, wire::make_cookie(shard.shared.options.cookie_key, frame.ip.source, shard.now_ms));
+  swap_back(shard, packet, frame, wire::kLeadBytes + wire::kCookieBytes);
+  return Verdict::forward();
+}
+
+bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept {
+  net::Packet packet = shard.take_spare();
+  if (packet.buffer() == nullptr) {
+    shard.counters.no_buffer.add();
+    return false;
+  }
+  // The datagram starts where a received untagged IPv4 one would, so that its header is aligned alike.
+  constexpr std::uint16_t kPayloadOffset = wire::kEthernetBytes + wire::kIpv4Bytes + wire::kUdpBytes;
+  packet.set_length(kPayloadOffset + wire::kLeadBytes);
+  const auto datagram = packet.bytes().subspan(kPayloadOffset);
+  wire::Header& header = wire::begin_datagram(datagram, how.type);
+  rewrite_as(header, wire::FrameType::Send, shard.shared.options.boot_id, how);
+  header.mutate_session(task.client.value);
+  header.mutate_worker_session(task.worker_session.value);
+  header.mutate_slot(task.slot);
+  header.mutate_sequence(task.sequence);
+  header.mutate_attempt(task.attempt);
+  wire::set_token(header, shard.token_of(task));
+
+  Frame frame;
+  frame.ip.payload_offset = kPayloadOffset;
+  frame.ip.payload_length = wire::kLeadBytes;
+  forward(shard, packet, frame, to);
+  return true;
+}
+
+}  // namespace mcplane::dataplane

@@ -1,0 +1,43 @@
+// How stations let go of frames: the few shapes a frame takes on its way out. All run on the shard's core.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "dataplane/shard.h"
+
+namespace mcplane::dataplane {
+
+// The packet leaves `packet` empty, so that it is not freed where it was.
+inline net::Packet take(net::Packet& packet) noexcept { return std::exchange(packet, net::Packet{}); }
+
+// The notes ingress made about a frame that waited.
+Frame frame_of(const HeldFrame& held) noexcept;
+
+// Sends the MCP datagram that a received packet holds (its header already rewritten) to a session.
+Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to) noexcept;
+
+// Turns a received frame into a headers-only answer of `type` to where it came from, in its own buffer: what follows
+// the header is cut off, everything but identity (session, slot, sequence, token, ids) is cleared.
+// The session's own headers are used when there is one, else the frame's addresses are swapped.
+struct Answer {
+  wire::FrameType type = wire::FrameType::Reject;
+  wire::Reason reason = wire::Reason::Ok;
+  wire::Executed executed = wire::Executed::NotSaid;
+  std::uint32_t ttl_ms = 0;  // REJECT: wait before a retry
+  std::uint16_t slot = 0;    // PONG: slot limit; otherwise the frame's own
+};
+Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, const Answer& how) noexcept;
+
+// REJECT to where the frame came from, counted by reason.
+Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, wire::Reason reason,
+               wire::Executed executed = wire::Executed::NotSaid) noexcept;
+
+// RETRY with a fresh cookie in the HELLO's own buffer; shorter than any HELLO.
+Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
+
+// A headers-only frame about `task` in a spare buffer, to `to`. False when no buffer is left: counted no_buffer.
+// REJECT goes to the task's client, CANCEL to its worker.
+bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept;
+
+}  // namespace mcplane::dataplane

@@ -1,0 +1,95 @@
+// Station 3 of 7. From: ingress. To: route (SEND), complete (RESULT, ACK), handoff, or answered at once.
+// The only switch on frame type. It also holds the rule that a frame's source must be its session's: who breaks it is
+// told once, in a frame no longer than his own, that he is unknown here.
+#include "dataplane/departure.h"
+#include "wire/registration.h"
+
+namespace mcplane::dataplane {
+namespace {
+
+// A cookie is good for as long as an endpoint may take to come back with it.
+constexpr std::uint32_t kCookieAgeMaxMs = 10'000;
+
+Verdict on_hello(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+  const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
+  const bool valid = wire::cookie_valid(shard.shared.options.cookie_key, frame.ip.source, wire::cookie_of(datagram),
+                                        shard.now_ms, kCookieAgeMaxMs);
+  return valid ? Verdict::punt() : retry(shard, packet, frame);
+}
+
+// RETRY, ACK and REJECT never elicit an answer; the others come from brokers and have no business here.
+constexpr bool answerable(wire::FrameType type) noexcept {
+  switch (type) {
+    case wire::FrameType::Retry:
+    case wire::FrameType::Ack:
+    case wire::FrameType::Pong:
+    case wire::FrameType::Route:
+    case wire::FrameType::Deliver:
+    case wire::FrameType::Reject:
+    case wire::FrameType::Event:
+      return false;
+    default:
+      return true;
+  }
+}
+
+constexpr bool from_worker(wire::FrameType type) noexcept {
+  return type == wire::FrameType::Result || type == wire::FrameType::Ack;
+}
+
+// The session the frame claims, when the claim holds; otherwise the verdict for it.
+Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& verdict) noexcept {
+  const wire::Header& header = *frame.header;
+  const SessionId claimed{from_worker(header.type()) ? header.worker_session() : header.session()};
+  Session* session = header.boot_id() == shard.shared.options.boot_id ? shard.sessions.find(claimed) : nullptr;
+  const DropReason reason = session == nullptr                        ? DropReason::kUnknownSession
+                            : session->record.peer != frame.ip.source ? DropReason::kWrongSource
+                                                                      : DropReason::kNone;
+  if (reason == DropReason::kNone) return session;
+  verdict = answerable(header.type()) ? reject(shard, packet, frame, nullptr, wire::Reason::UnknownSession)
+                                      : Verdict::drop(reason);
+  return nullptr;
+}
+
+Verdict refuse_type(Shard& shard, net::Packet& packet, Frame& frame, const Session& session) noexcept {
+  if (!answerable(frame.header->type())) return Verdict::drop(DropReason::kUnsupportedType);
+  return reject(shard, packet, frame, &session, wire::Reason::Unsupported);
+}
+
+Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+  const wire::FrameType type = frame.header->type();
+  if (type == wire::FrameType::Hello) return on_hello(shard, packet, frame);
+  Verdict verdict;
+  Session* session = find_session(shard, packet, frame, verdict);
+  if (session == nullptr) return verdict;
+  shard.heard_from(session->record.id);
+
+  // Sound, but more than this broker does. A SEND in fragments is on_send's to refuse: it uses up a sequence.
+  if (frame.ip.reason == DropReason::kUnsupportedType) return refuse_type(shard, packet, frame, *session);
+  if (frame.ip.reason == DropReason::kBadFragment && type != wire::FrameType::Send)
+    return Verdict::drop(frame.ip.reason);
+  switch (type) {
+    case wire::FrameType::Send:
+      return on_send(shard, packet, frame, *session);
+    case wire::FrameType::Result:
+      return on_result(shard, packet, frame);
+    case wire::FrameType::Ack:
+      return on_ack(shard, frame);
+    case wire::FrameType::Ping:
+      return answer(shard, packet, frame, session, {.type = wire::FrameType::Pong, .slot = session->record.slot_limit});
+    case wire::FrameType::Bye:
+      return Verdict::punt();
+    default:
+      return refuse_type(shard, packet, frame, *session);
+  }
+}
+
+}  // namespace
+
+void dispatch(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
+              std::span<Verdict> verdicts) noexcept {
+  for (std::size_t i = 0; i < packets.size(); ++i)
+    if (!verdicts[i].decided()) verdicts[i] = on_frame(shard, packets[i], frames[i]);
+}
+
+}  // namespace mcplane::dataplane

@@ -1,0 +1,48 @@
+// Station 7 of 7. From: route, complete, and whoever answered. To: core_loop's tx_burst.
+// Writes Ethernet, IP and UDP headers towards the peer before each datagram. The UDP checksum is made from the sum of
+// the rewritten lead and the payload's sum that ingress found: the payload is not read again (RFC 1624's idea, over
+// whole blocks), so what the sender's checksum protects stays protected end to end.
+#include <algorithm>
+#include <limits>
+
+#include "dataplane/departure.h"
+#include "wire/checksum.h"
+
+namespace mcplane::dataplane {
+namespace {
+
+// Time this frame spent in the loop. ROUTE: kept for the task's DELIVER; DELIVER: added to the ROUTE's share.
+void account_time(Shard& shard, wire::Header& header, std::uint64_t leg_us) noexcept {
+  constexpr std::uint64_t kMax = std::numeric_limits<std::uint16_t>::max();
+  if (header.type() == wire::FrameType::Deliver) {
+    header.mutate_broker_us(static_cast<std::uint16_t>(std::min(kMax, header.broker_us() + leg_us)));
+  } else if (header.type() == wire::FrameType::Route) {
+    if (Task* task = shard.tasks.find(wire::token_of(header)); task != nullptr && task->state == TaskState::kRouted)
+      task->route_leg_us = static_cast<std::uint16_t>(std::min(kMax, leg_us));
+  }
+}
+
+void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noexcept {
+  net::Packet& packet = departure.packet;
+  const wire::LowerHeaders& lower = *departure.lower;
+  std::byte* const datagram = packet.data() + departure.payload_offset;
+  account_time(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), leg_us);
+  const std::uint16_t lead_sum = wire::sum_bytes({datagram, wire::kLeadBytes});
+  packet.move_start(departure.payload_offset - lower.length);
+  packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length));
+  wire::write_lower_headers(lower, packet.data(), departure.payload_length,
+                            wire::sum_add(lead_sum, departure.tail_sum));
+}
+
+}  // namespace
+
+void egress(Shard& shard, std::uint64_t stamp_ns) noexcept {
+  const std::uint64_t leg_us = (stamp_ns - shard.now_ns) / kNsPerUs;
+  for (Departure& departure : shard.departures.items()) {
+    if (departure.lower != nullptr) write_headers(shard, departure, leg_us);
+    shard.outgoing[raw(departure.port)].push(take(departure.packet));
+  }
+  shard.departures.clear();
+}
+
+}  // namespace mcplane::dataplane

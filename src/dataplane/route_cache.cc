@@ -1,0 +1,110 @@
+// A selector is hashed and compared as one flat key: each name behind a byte that holds its length.
+#include "dataplane/route_cache.h"
+
+#include <bit>
+#include <cstring>
+
+namespace mcplane::dataplane {
+namespace {
+
+struct SelectorKey {
+  std::array<std::byte, RouteEntry::kKeyBytesMax> bytes;
+  std::size_t length = 0;
+
+  explicit SelectorKey(const wire::RouteView& selector) noexcept {
+    append(selector.action);
+    append(selector.model);
+    for (const std::string_view tag : selector.tag_list()) append(tag);
+  }
+  bool is(const RouteEntry& entry) const noexcept {
+    return entry.key_length == length && std::memcmp(entry.key.data(), bytes.data(), length) == 0;
+  }
+
+ private:
+  void append(std::string_view name) noexcept {
+    bytes[length++] = static_cast<std::byte>(name.size());
+    if (!name.empty()) std::memcpy(bytes.data() + length, name.data(), name.size());  // an absent name has no bytes
+    length += name.size();
+  }
+};
+
+std::string_view next_name(const RouteEntry& entry, std::size_t& at) noexcept {
+  const auto size = std::to_integer<std::size_t>(entry.key[at]);
+  const std::string_view name(reinterpret_cast<const char*>(entry.key.data()) + at + 1, size);
+  at += 1 + size;
+  return name;
+}
+
+}  // namespace
+
+RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key)
+    : key_(key),
+      sets_(std::bit_ceil(capacity < kWays ? kWays : capacity) / kWays),
+      entries_(new RouteEntry[std::size_t{sets_} * kWays]) {
+  waiting_.reserve(std::size_t{sets_} * kWays);
+}
+
+RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot) noexcept {
+  const SelectorKey key(selector);
+  RouteEntry* entry = last_;
+  if (entry == nullptr || !key.is(*entry)) {
+    const std::uint64_t hash = siphash24(key_, {key.bytes.data(), key.length});
+    entry = nullptr;
+    RouteEntry* const set = &entries_[(hash & (sets_ - 1)) * kWays];
+    for (std::uint32_t way = 0; way < kWays; ++way)
+      if (set[way].hash == hash && key.is(set[way])) entry = &set[way];
+    if (entry == nullptr) {
+      entry = claim(hash);
+      if (entry == nullptr) return nullptr;
+      entry->key_length = static_cast<std::uint16_t>(key.length);
+      std::memcpy(entry->key.data(), key.bytes.data(), key.length);
+      entry->generation = ~snapshot.generation;
+    }
+    last_ = entry;
+  }
+  entry->last_used = ++clock_;
+  refresh(*entry, snapshot);
+  return entry;
+}
+
+RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
+  RouteEntry* const set = &entries_[(hash & (sets_ - 1)) * kWays];
+  RouteEntry* oldest = nullptr;
+  for (std::uint32_t way = 0; way < kWays; ++way) {
+    RouteEntry& entry = set[way];
+    if (entry.waiting > 0) continue;
+    if (oldest == nullptr || clock_ - entry.last_used > clock_ - oldest->last_used) oldest = &entry;
+  }
+  if (oldest == nullptr) return nullptr;
+  *oldest = RouteEntry{};
+  oldest->hash = hash;
+  return oldest;
+}
+
+void RouteCache::refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
+  if (entry.generation == snapshot.generation) return;
+  std::size_t at = 0;
+  const std::string_view action = next_name(entry, at);
+  const std::string_view model = next_name(entry, at);
+  std::array<std::string_view, wire::kTagsMax> tags;
+  std::size_t tag_count = 0;
+  while (at < entry.key_length) tags[tag_count++] = next_name(entry, at);
+  entry.pool_count = static_cast<std::uint32_t>(snapshot.resolve(action, model, {tags.data(), tag_count}, entry.pools));
+  entry.generation = snapshot.generation;
+}
+
+void RouteCache::add_waiting(RouteEntry& entry) noexcept {
+  if (entry.waiting++ > 0) return;
+  entry.waiting_position = static_cast<std::uint16_t>(waiting_.size());
+  waiting_.push_back(index_of(entry));
+}
+
+void RouteCache::remove_waiting(RouteEntry& entry) noexcept {
+  if (--entry.waiting > 0) return;
+  RouteEntry& moved = entries_[waiting_.back()];
+  waiting_[entry.waiting_position] = index_of(moved);
+  moved.waiting_position = entry.waiting_position;
+  waiting_.pop_back();
+}
+
+}  // namespace mcplane::dataplane

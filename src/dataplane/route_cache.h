@@ -1,0 +1,73 @@
+// Selectors (action, model, tags) this shard has seen, each resolved to pools of the current snapshot, and the tasks
+// that wait for one of them. 4-way set-associative, keyed SipHash: a selector is looked up without allocation and a
+// peer that invents selectors costs a bounded walk, never memory. Owner: the shard's core.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/siphash.h"
+#include "dataplane/held_frames.h"
+#include "state/route_snapshot.h"
+#include "wire/header.h"
+#include "wire/route_table.h"
+
+namespace mcplane::dataplane {
+
+struct RouteEntry {
+  // action, model and tags, each behind a length byte.
+  static constexpr std::size_t kKeyBytesMax = (2 + wire::kTagsMax) * (wire::kNameBytesMax + 1);
+
+  std::uint64_t hash = 0;
+  std::uint64_t generation = 0;        // of the snapshot the pools belong to
+  std::uint32_t last_used = 0;         // look-up count, for eviction
+  std::uint16_t key_length = 0;        // 0: entry is empty
+  std::uint16_t waiting_position = 0;  // in RouteCache's list, while waiting > 0
+  std::uint32_t waiting = 0;           // tasks in the lines
+  std::uint32_t pool_count = 0;
+  state::RouteSnapshot::PoolList pools{};
+  std::uint32_t rotor = 0;  // where the next scan for a worker starts
+  std::array<WaitingLine, wire::kPriorities> lines;
+  std::array<std::byte, kKeyBytesMax> key;
+};
+
+class RouteCache {
+ public:
+  static constexpr std::uint32_t kWays = 4;
+
+  // capacity: selectors, rounded up to a power of two, at most 65,536.
+  RouteCache(std::uint32_t capacity, const SipKey& key);
+
+  // The entry of a selector, resolved against `snapshot`; made when it is new, in the place of the set's longest
+  // unused entry without waiting tasks. Null when all of the set have tasks waiting.
+  RouteEntry* find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot) noexcept;
+
+  std::uint16_t index_of(const RouteEntry& entry) const noexcept {
+    return static_cast<std::uint16_t>(&entry - entries_.get());
+  }
+  RouteEntry& operator[](std::uint16_t index) noexcept { return entries_[index]; }
+
+  // Entries with waiting tasks, in no order.
+  const std::vector<std::uint16_t>& waiting() const noexcept { return waiting_; }
+  void add_waiting(RouteEntry& entry) noexcept;
+  void remove_waiting(RouteEntry& entry) noexcept;
+
+  // Brings the entry's pools up to date, by the selector kept in its key.
+  void refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
+
+ private:
+  RouteEntry* claim(std::uint64_t hash) noexcept;
+
+  SipKey key_;
+  std::uint32_t sets_;
+  std::uint32_t clock_ = 0;
+  std::unique_ptr<RouteEntry[]> entries_;
+  std::vector<std::uint16_t> waiting_;  // capacity reserved at start
+  RouteEntry* last_ = nullptr;          // most traffic repeats its selector: compared before hashing
+};
+
+}  // namespace mcplane::dataplane

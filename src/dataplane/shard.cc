@@ -1,0 +1,106 @@
+// Construction of a shard, and the two ends of every burst: the loop's clock and the settling of verdicts.
+#include "dataplane/shard.h"
+
+#include "dataplane/departure.h"
+
+namespace mcplane::dataplane {
+
+Shard::Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions& given)
+    : options(given),
+      shared(shared_state),
+      mine(*shared_state.shards[raw(given.id)]),
+      counters(mine.counters),
+      handoff_mesh(mesh),
+      sessions(shared_state.options.sessions),
+      client_slots(given.client_slots),
+      tasks(given.max_tasks),
+      timers(tasks.timers(), 0),
+      held(given.max_queued),
+      routes(given.max_routes, shared_state.options.cookie_key),
+      outgoing(given.ports.size()) {
+  sweep.current.reserve(shared_state.options.sessions);
+  sweep.next.reserve(shared_state.options.sessions);
+  begin_loop(given.start_ns);
+}
+
+void Shard::begin_loop(std::uint64_t loop_now_ns) noexcept {
+  now_ns = loop_now_ns;
+  now_ms = static_cast<std::uint32_t>((loop_now_ns - options.start_ns) / kNsPerMs);
+  mine.loop_ns.store(loop_now_ns, std::memory_order_relaxed);
+  snapshot = shared.routes.read();
+}
+
+namespace {
+
+// Copies what control needs of the frame; the NIC keeps its buffer.
+bool punt(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept {
+  state::Punt punt;
+  std::size_t length = packet.length();
+  if (frame.header != nullptr) {
+    const bool hello = frame.header->type() == wire::FrameType::Hello;
+    punt.kind = hello ? state::PuntKind::kHello : state::PuntKind::kBye;
+    punt.session = {frame.header->session()};
+    // A HELLO's padding stays behind.
+    length = hello ? frame.ip.payload_offset + wire::kLeadBytes + wire::kCookieBytes + frame.header->table_length() : 0;
+  }
+  if (length > state::kMailboxFrameBytes) return false;
+  punt.port = packet.port();
+  punt.length = static_cast<std::uint16_t>(length);
+  punt.payload_offset = frame.ip.payload_offset;
+  punt.vlan = frame.ip.vlan;
+  punt.peer = frame.ip.source;
+  punt.local = frame.ip.destination;
+  punt.local_port = frame.ip.destination_port;
+  std::memcpy(punt.bytes.data(), packet.data(), length);
+  return shard.mine.mailbox.to_control.try_push(punt);
+}
+
+void drop(Shard& shard, net::Packet& packet, DropReason reason) noexcept {
+  shard.counters.dropped[static_cast<std::size_t>(reason)].add();
+  shard.give_back(take(packet));
+}
+
+void hand_off(Shard& shard, net::Packet& packet, ShardId to) noexcept {
+  net::Packet moving = take(packet);
+  if (shard.handoff_mesh.push(shard.options.id, to, {&moving, 1}) == 1) {
+    shard.counters.handed_off.add();
+  } else {
+    drop(shard, moving, DropReason::kHandoffFull);
+  }
+}
+
+}  // namespace
+
+void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame> frames,
+            std::span<const Verdict> verdicts) noexcept {
+  shard.counters.received.add(packets.size());
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    net::Packet& packet = packets[i];
+    switch (verdicts[i].action) {
+      case Action::kForward:
+        shard.counters.forwarded.add();
+        break;
+      case Action::kHandoff:
+        hand_off(shard, packet, verdicts[i].to);
+        break;
+      case Action::kPunt:
+        if (punt(shard, packet, frames[i])) {
+          shard.counters.punted.add();
+          shard.give_back(take(packet));
+        } else {
+          drop(shard, packet, DropReason::kMailboxFull);
+        }
+        break;
+      case Action::kComplete:
+        shard.counters.completed.add();
+        if (packet.buffer() != nullptr) shard.give_back(take(packet));
+        break;
+      case Action::kContinue:
+      case Action::kDrop:
+        drop(shard, packet, verdicts[i].reason);
+        break;
+    }
+  }
+}
+
+}  // namespace mcplane::dataplane

@@ -1,0 +1,165 @@
+// A shard: one dataplane core's sessions, tasks, waiting lines, timers and counters. Stations are free functions over
+// it; nobody else writes it. Everything is allocated here, at start; after that nothing is.
+//
+// now_ns and stamp_ns are the loop's two clock readings, given by core_loop; no station fetches time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "dataplane/handoff.h"
+#include "dataplane/held_frames.h"
+#include "dataplane/route_cache.h"
+#include "dataplane/session_table.h"
+#include "dataplane/task_table.h"
+#include "dataplane/timing_wheel.h"
+#include "dataplane/verdict.h"
+#include "net/nic.h"
+#include "state/shared.h"
+#include "wire/datagram.h"
+#include "wire/header.h"
+
+namespace mcplane::dataplane {
+
+struct ShardOptions {
+  ShardId id{};
+  std::uint16_t base_port = 4800;  // UDP port of shard 0
+  std::uint32_t max_tasks = 65'536;
+  std::uint32_t max_queued = 8'192;
+  std::uint32_t max_routes = 1'024;
+  std::uint32_t client_slots = 1'048'576;  // over all clients of the shard
+  std::uint32_t retry_after_ms = 50;
+  // Longest MCP datagram that fits a frame towards any peer, of either family.
+  std::uint16_t datagram_bytes_max = 1'500 - wire::kIpv6Bytes - wire::kUdpBytes;
+  std::uint64_t start_ns = 0;               // the loop's clock at construction
+  std::vector<wire::LocalAddresses> ports;  // by PortId
+};
+
+// Per-burst notes about a received frame, beside its Packet.
+struct Frame {
+  wire::Datagram ip;
+  wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
+};
+
+// A frame on its way out. lower null: the frame is complete; otherwise egress writes the headers before the datagram.
+struct Departure {
+  net::Packet packet;
+  const wire::LowerHeaders* lower = nullptr;
+  PortId port{};
+  std::uint16_t payload_offset = 0;  // of the MCP datagram in the packet
+  std::uint16_t payload_length = 0;
+  std::uint16_t tail_sum = 0;  // of what follows the lead
+};
+
+template <class T, std::size_t kCapacity>
+class Batch {
+ public:
+  void push(T item) noexcept {
+    DCHECK(count_ < kCapacity);
+    items_[count_++] = std::move(item);
+  }
+  std::span<T> items() noexcept { return {items_.data(), count_}; }
+  std::size_t room() const noexcept { return kCapacity - count_; }
+  bool empty() const noexcept { return count_ == 0; }
+  T pop() noexcept { return std::exchange(items_[--count_], T{}); }
+  void clear() noexcept { count_ = 0; }
+
+ private:
+  std::array<T, kCapacity> items_;
+  std::size_t count_ = 0;
+};
+
+// Bounds of one loop. Their sum, with two frames for each timer and each ended task, fits a departure batch.
+inline constexpr std::uint32_t kCommandsPerLoop = 16;
+inline constexpr std::uint32_t kTimersPerLoop = 32;
+inline constexpr std::uint32_t kEndedPerLoop = 32;
+inline constexpr std::uint32_t kSweptPerLoop = 256;
+inline constexpr std::uint32_t kWaitersPerLoop = 64;
+inline constexpr std::size_t kSpares = 192;
+inline constexpr std::size_t kDepartures = 512;
+static_assert(2 * net::kBurstMax + kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kWaitersPerLoop +
+                  kEndedPerLoop <=
+              kDepartures);
+static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) <= kSpares);
+
+class Shard {
+ public:
+  Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions& given);
+
+  // The packet's buffer goes back to its NIC at the end of the loop.
+  void give_back(net::Packet&& packet) noexcept { to_free.push(std::move(packet)); }
+  // An empty buffer with full headroom; check buffer() for null.
+  net::Packet take_spare() noexcept { return spares.empty() ? net::Packet{} : spares.pop(); }
+  void heard_from(SessionId session) noexcept {
+    mine.last_seen[session.index()].store(now_ms == 0 ? 1 : now_ms, std::memory_order_relaxed);
+  }
+  ClientSlot& client_slot(const Session& session, std::uint16_t slot) noexcept {
+    return client_slots[session.record.client_slot_base + slot];
+  }
+  std::uint32_t index_of(const Task& task) noexcept { return static_cast<std::uint32_t>(&task - &tasks[0]); }
+  TaskToken token_of(const Task& task) noexcept { return TaskToken::make(options.id, index_of(task), task.generation); }
+  void begin_loop(std::uint64_t loop_now_ns) noexcept;
+
+  const ShardOptions options;
+  state::Shared& shared;
+  state::ShardShared& mine;
+  state::ShardCounters& counters;
+  HandoffMesh& handoff_mesh;
+
+  std::uint64_t now_ns = 0;
+  std::uint32_t now_ms = 0;                        // since options.start_ns
+  const state::RouteSnapshot* snapshot = nullptr;  // good for this loop
+  bool draining = false;
+
+  SessionTable sessions;
+  std::vector<ClientSlot> client_slots;
+  TaskTable tasks;
+  TimingWheel<TaskTable::TimerOf> timers;
+  HeldFrames held;
+  RouteCache routes;
+  std::uint32_t waiting_rotor = 0;
+
+  // Sessions being ended: a sweep over the task table ends their tasks; those that come during it wait for the next.
+  struct Sweep {
+    std::vector<SessionId> current, next;
+    std::uint32_t cursor = 0;
+  } sweep;
+
+  Batch<Departure, kDepartures> departures;
+  Batch<net::Packet, kDepartures> to_free;
+  Batch<net::Packet, kSpares> spares;
+  std::vector<Batch<net::Packet, kDepartures>> outgoing;  // by PortId
+};
+
+// Station 2: frames to verdicts; kContinue means a sound MCP datagram for this shard.
+void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
+             std::span<Verdict> verdicts) noexcept;
+// Station 3: the only switch on frame type.
+void dispatch(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
+              std::span<Verdict> verdicts) noexcept;
+// Station 4: SEND to ROUTE, or into a waiting line, or REJECT.
+Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept;
+// Routes waiting tasks to workers that have room again, at most kWaitersPerLoop.
+void route_waiting(Shard& shard) noexcept;
+// Station 5 is handoff.h.
+// Station 6: RESULT and ACK to their task.
+Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
+Verdict on_ack(Shard& shard, Frame& frame) noexcept;
+// Station 7: departures to complete frames in `outgoing`.
+void egress(Shard& shard, std::uint64_t stamp_ns) noexcept;
+
+// Counts each frame of a burst once and lets go of those that stay here.
+void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame> frames,
+            std::span<const Verdict> verdicts) noexcept;
+// Carries out the control thread's commands.
+std::uint32_t run_commands(Shard& shard) noexcept;
+// Fires timers: TTLs that passed, CANCELs to repeat.
+void run_timers(Shard& shard) noexcept;
+// Ends the tasks of sessions that are ending.
+void run_sweep(Shard& shard) noexcept;
+
+}  // namespace mcplane::dataplane

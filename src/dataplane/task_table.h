@@ -1,0 +1,103 @@
+// The tasks a shard knows, addressed by token: a slot index and the slot's generation, so a RESULT finds its task with
+// one array access and no hash. One cache line a task. Owner: the shard's core.
+//
+//   kFree -> kQueued -> kRouted -> kFree            delivered, or its worker's or client's session ended
+//   kFree -> kRouted                                 a worker was free at once
+//            kQueued -> kFree                        TTL passed, or no worker is left: REJECT
+//                       kRouted -> kCancelling -> kFree   TTL passed: until the worker's slot is back
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/check.h"
+#include "base/types.h"
+#include "dataplane/timing_wheel.h"
+
+namespace mcplane::dataplane {
+
+enum class TaskState : std::uint8_t { kFree, kQueued, kRouted, kCancelling };
+
+struct alignas(kCacheLineBytes) Task {
+  std::uint32_t generation = 1;  // of the slot; goes up when a task leaves it
+  TaskState state = TaskState::kFree;
+  std::uint8_t attempt = 0;
+  std::uint16_t flags = 0;  // as the SEND had them
+  SessionId client;
+  std::uint32_t sequence = 0;      // of the client's slot
+  std::uint16_t slot = 0;          // client slot
+  std::uint16_t route_leg_us = 0;  // from the SEND's arrival to the ROUTE's departure, less waiting
+  std::uint32_t held = kNone;      // kQueued: its frame in the HeldFrames
+  SessionId worker_session;        // kRouted, kCancelling
+  WorkerId worker = kNoWorker;     // kRouted, kCancelling
+  TimerNode timer;
+  std::uint32_t deadline_ms = 0;  // on the shard's clock
+  std::uint32_t queued_us = 0;    // waited for a worker; kFree: index of the next free slot
+  std::uint64_t arrived_ns = 0;
+
+  static constexpr std::uint32_t kNone = 0xffffffffU;
+};
+
+static_assert(sizeof(Task) == kCacheLineBytes);
+
+class TaskTable {
+ public:
+  struct TimerOf {
+    Task* tasks;
+    TimerNode& operator()(std::uint32_t index) const noexcept { return tasks[index].timer; }
+  };
+
+  explicit TaskTable(std::uint32_t capacity) : tasks_(new Task[capacity]), capacity_(capacity) {}
+
+  Task& operator[](std::uint32_t index) noexcept { return tasks_[index]; }
+  TimerOf timers() const noexcept { return {tasks_.get()}; }
+
+  // Index of a slot with state kFree that the caller fills; Task::kNone when the table is full.
+  std::uint32_t allocate() noexcept {
+    if (free_head_ != Task::kNone) {
+      const std::uint32_t index = free_head_;
+      free_head_ = tasks_[index].queued_us;
+      ++in_use_;
+      return index;
+    }
+    if (touched_ == capacity_) return Task::kNone;
+    ++in_use_;
+    return touched_++;
+  }
+
+  void release(std::uint32_t index) noexcept {
+    Task& task = tasks_[index];
+    DCHECK(task.state != TaskState::kFree && !task.timer.armed());
+    task.state = TaskState::kFree;
+    if (++task.generation == 0) task.generation = 1;
+    task.queued_us = free_head_;
+    free_head_ = index;
+    --in_use_;
+  }
+
+  // The task a token names, null when it has ended or never was.
+  Task* find(TaskToken token) noexcept {
+    const std::uint32_t index = token.index();
+    if (index >= touched_) return nullptr;
+    Task& task = tasks_[index];
+    if (task.generation != token.generation || task.state == TaskState::kFree) return nullptr;
+    return &task;
+  }
+
+  std::uint32_t capacity() const noexcept { return capacity_; }
+  std::uint32_t in_use() const noexcept { return in_use_; }
+  // Slots at and above it were never used.
+  std::uint32_t touched() const noexcept { return touched_; }
+  void prefetch(TaskToken token) const noexcept {
+    if (token.index() < touched_) __builtin_prefetch(&tasks_[token.index()], 1);
+  }
+
+ private:
+  std::unique_ptr<Task[]> tasks_;
+  std::uint32_t capacity_;
+  std::uint32_t touched_ = 0;
+  std::uint32_t in_use_ = 0;
+  std::uint32_t free_head_ = Task::kNone;
+};
+
+}  // namespace mcplane::dataplane

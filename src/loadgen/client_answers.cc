@@ -1,0 +1,85 @@
+// What comes back to the fleet: each completion is matched to its task, checked byte by byte, and counted once.
+// See client_fleet.h.
+#include <algorithm>
+
+#include "loadgen/client_fleet.h"
+
+namespace mcplane::loadgen {
+
+void ClientFleet::take_completions(Client& client, EndedBy ended_by, std::uint64_t now_ns) {
+  for (const client::Completion& completion : completions_) complete(client, completion, ended_by, now_ns);
+  completions_.clear();
+}
+
+void ClientFleet::complete(Client& client, const client::Completion& completion, EndedBy ended_by,
+                           std::uint64_t now_ns) {
+  const auto index = static_cast<std::uint32_t>(completion.context);
+  InFlight& task = tasks_[index];
+  if (!task.busy || task.generation != completion.context >> 32) {
+    ++tally_.duplicates;
+    return;
+  }
+  const Ending ending = ending_of(completion, ended_by);
+  ++tally_.endings[static_cast<std::size_t>(ending)];
+  if (ending == Ending::kDelivered) {
+    const auto answer = wire::read_answer(completion.payload);
+    if (!answer || !is_prompt(*answer, options_.prompt_bytes, options_.seed, task.number)) ++tally_.mismatched;
+    measure(completion, task, now_ns);
+  } else {
+    const std::uint64_t pause_ns = std::max<std::uint64_t>(completion.retry_after_ms, 1) * kNsPerMs;
+    client.backoff_until_ns = now_ns + pause_ns;
+  }
+  task.busy = false;
+  ++task.generation;
+  free_.push_back(index);
+}
+
+void ClientFleet::measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns) {
+  const std::uint64_t latency_ns = now_ns - std::min(task.due_ns, now_ns);
+  last_second_.record(latency_ns);
+  if (now_ns >= measure_from_ns_ && now_ns < end_ns_) ++tally_.measured;
+  if (task.due_ns < measure_from_ns_) return;
+  tally_.latency.record(latency_ns);
+  tally_.queued.record(completion.queued_us * kNsPerUs);
+  tally_.worker.record(completion.worker_us * kNsPerUs);
+  tally_.broker.record(completion.broker_us * kNsPerUs);
+}
+
+void ClientFleet::flush(const Client& client) {
+  if (outbox_.empty()) return;
+  transmit_(static_cast<std::size_t>(&client - clients_.data()), outbox_);
+}
+
+void ClientFleet::publish(std::uint64_t now_ns) {
+  next_publish_ns_ = now_ns + kNsPerSecond;
+  constexpr auto relaxed = std::memory_order_relaxed;
+  progress_.sent.store(tally_.sent, relaxed);
+  progress_.delivered.store(tally_.delivered(), relaxed);
+  progress_.refused.store(tally_.refused(), relaxed);
+  progress_.lost.store(tally_.lost(), relaxed);
+  progress_.in_flight.store(in_flight(), relaxed);
+  progress_.rate.store(last_second_.count(), relaxed);
+  progress_.p50_ns.store(last_second_.percentile(50), relaxed);
+  progress_.p99_ns.store(last_second_.percentile(99), relaxed);
+  progress_.updates.fetch_add(1, relaxed);
+  progress_.updates.notify_all();
+  last_second_.clear();
+}
+
+const Tally& ClientFleet::close(std::uint64_t now_ns) {
+  for (Client& client : clients_) {
+    client.engine.close(now_ns, outbox_, completions_);
+    take_completions(client, EndedBy::kTimer, now_ns);
+    flush(client);
+    tally_.repeated_frames += client.engine.duplicates();
+    tally_.dropped_frames += client.engine.dropped();
+  }
+  for (InFlight& task : tasks_) {
+    if (task.busy) ++tally_.endings[static_cast<std::size_t>(Ending::kNoAnswer)];
+    task.busy = false;
+  }
+  phase_ = Phase::kDone;
+  return tally_;
+}
+
+}  // namespace mcplane::loadgen

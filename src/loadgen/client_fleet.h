@@ -1,0 +1,101 @@
+// The clients of a run and their workload: N protocol engines, what each sends when, and the check of every answer.
+// Sans-I/O: a shell (kernel sockets, a DPDK port, a test) brings datagrams and time and carries datagrams away, so the
+// workload is the same over any of them. One thread.
+//
+//   connecting -> (begin) running -> (time is up, or stop) draining -> (all answered, or TTL + grace) done
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "client/client_engine.h"
+#include "loadgen/options.h"
+#include "loadgen/pattern.h"
+#include "loadgen/schedule.h"
+#include "loadgen/tally.h"
+
+namespace mcplane::loadgen {
+
+// Sends a burst from one endpoint and clears the outbox. Called once a burst.
+using Transmit = std::function<void(std::size_t endpoint, client::Outbox& burst)>;
+
+// Engines are looked at this often; the schedule is kept to the nanosecond the shell can wake at.
+inline constexpr std::uint64_t kTickNs = kNsPerMs;
+
+class ClientFleet {
+ public:
+  // identity_seed: for instance ids and retry jitter. Unlike options.seed it must differ from run to run, or the broker
+  // takes this run for the one before.
+  ClientFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit, Progress& progress);
+
+  // The shell's calls. on_burst_end() follows the on_datagram() calls of one receive burst.
+  void on_datagram(std::size_t client, std::span<const std::byte> datagram, const wire::Endpoint& from,
+                   std::uint64_t now_ns);
+  void on_burst_end(std::size_t client, std::uint64_t now_ns);
+  void on_time(std::uint64_t now_ns);
+  std::uint64_t next_wake_ns() const noexcept;
+
+  std::size_t registered() const noexcept;
+  std::uint16_t frame_bytes_min() const noexcept;  // smallest granted to a registered client
+  void begin(std::uint64_t now_ns);
+  void stop(std::uint64_t now_ns);
+  bool sending() const noexcept { return phase_ == Phase::kRunning; }
+  bool done() const noexcept { return phase_ == Phase::kDone; }
+  // Says BYE and ends the counting: what is still in flight is lost.
+  const Tally& close(std::uint64_t now_ns);
+
+ private:
+  enum class Phase : std::uint8_t { kConnecting, kRunning, kDraining, kDone };
+
+  struct Client {
+    client::ClientEngine engine;
+    std::uint64_t backoff_until_ns = 0;  // closed loop: the broker asked for a pause
+    bool started = false;
+  };
+  struct InFlight {
+    std::uint64_t number = 0;
+    std::uint64_t due_ns = 0;
+    std::uint32_t generation = 0;
+    bool busy = false;
+  };
+
+  void tick(std::uint64_t now_ns);
+  void advance_phase(std::uint64_t now_ns);
+  void send_due(std::uint64_t now_ns);
+  void skip_due(std::uint64_t now_ns);
+  bool due(std::uint64_t now_ns) const noexcept;
+  Client* find_free_client() noexcept;
+  void refill(Client& client, std::uint64_t now_ns);
+  bool try_send(Client& client, std::uint64_t due_ns, std::uint64_t now_ns);
+  void take_completions(Client& client, EndedBy ended_by, std::uint64_t now_ns);
+  void complete(Client& client, const client::Completion& completion, EndedBy ended_by, std::uint64_t now_ns);
+  void measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns);
+  void flush(const Client& client);
+  void publish(std::uint64_t now_ns);
+  std::size_t in_flight() const noexcept { return tasks_.size() - free_.size(); }
+
+  const Options options_;
+  Transmit transmit_;
+  Progress& progress_;
+  PayloadWriter payloads_;
+  const std::vector<std::byte> table_;
+  Schedule schedule_;
+  std::vector<Client> clients_;
+  std::vector<InFlight> tasks_;      // a completion's context names one by index and generation
+  std::vector<std::uint32_t> free_;  // indexes into tasks_
+  client::Outbox outbox_;
+  std::vector<client::Completion> completions_;
+
+  Phase phase_ = Phase::kConnecting;
+  std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
+  std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0;
+  std::uint64_t next_number_ = 0;
+  std::size_t next_client_ = 0;
+  Tally tally_;
+  Histogram last_second_;
+};
+
+}  // namespace mcplane::loadgen

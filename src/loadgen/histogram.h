@@ -1,0 +1,46 @@
+// Log-linear histogram of durations (after HdrHistogram): each power of two is cut into 128 equal buckets, so a
+// reported value is at most 1/128 = 0.79 % above a recorded one, over the whole range and in fixed memory (38 KiB).
+// record() costs a few cycles and never allocates. One thread; merge() joins the histograms of several.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace mcplane::loadgen {
+
+class Histogram {
+ public:
+  // Larger values count in the last bucket; max() and mean() stay exact. 2^44 ns are 4.9 h.
+  static constexpr unsigned kValueBits = 44;
+  static constexpr unsigned kSubBucketBits = 7;
+
+  Histogram();
+
+  void record(std::uint64_t value) noexcept;
+  // Exact: the same buckets as if every value of `other` had been recorded here.
+  void merge(const Histogram& other) noexcept;
+  void clear() noexcept;
+
+  std::uint64_t count() const noexcept { return count_; }
+  std::uint64_t max() const noexcept { return max_; }
+  double mean() const noexcept;
+  // Smallest bucket's upper edge that `percent` (0-100) of the values do not exceed, never above max(). 0 when empty.
+  std::uint64_t percentile(double percent) const noexcept;
+
+  friend bool operator==(const Histogram&, const Histogram&) = default;
+
+ private:
+  static constexpr std::size_t kSubBuckets = std::size_t{1} << kSubBucketBits;
+  static constexpr std::size_t kBuckets = (kValueBits - kSubBucketBits + 1) * kSubBuckets;
+
+  static std::size_t bucket_of(std::uint64_t value) noexcept;
+  static std::uint64_t upper_edge_of(std::size_t bucket) noexcept;
+
+  std::vector<std::uint64_t> counts_;
+  std::uint64_t count_ = 0;
+  std::uint64_t max_ = 0;
+  std::uint64_t sum_ = 0;
+};
+
+}  // namespace mcplane::loadgen

@@ -1,0 +1,54 @@
+// What a run of the load generator does: plain values that the command line fills and everything else only reads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/types.h"
+#include "loadgen/schedule.h"
+#include "wire/address.h"
+
+namespace mcplane::loadgen {
+
+// IP packet bytes our HELLO proves and our frames keep to; the broker may grant fewer.
+inline constexpr std::uint16_t kMtuBytes = 1'500;
+// A client's slots in open loop, so that a slow broker shows in the latency before it shows in skipped sends.
+inline constexpr std::uint16_t kOpenLoopSlots = 1'024;
+inline constexpr std::uint32_t kClientsMax = 16'384;
+inline constexpr std::uint32_t kWorkersMax = 16'384;
+
+struct Options {
+  wire::Endpoint broker;
+  std::string action = "generate";
+
+  // Load. rate_per_second 0: closed loop of `window` tasks a client.
+  std::uint32_t clients = 8;
+  std::uint16_t window = 16;
+  double rate_per_second = 0;
+  Arrivals arrivals = Arrivals::kConstant;
+  std::uint64_t warmup_ns = kNsPerSecond;
+  std::uint64_t duration_ns = 10 * kNsPerSecond;  // measured part, after the warm-up
+  std::uint64_t seed = 1;
+
+  // Tasks.
+  std::uint64_t prompt_bytes = 256;
+  std::uint64_t ttl_ns = 5 * kNsPerSecond;
+  bool idempotent = false;
+
+  // In-process workers. 0: those that others have registered.
+  std::uint32_t workers = 0;
+  std::uint16_t worker_slots = 16;
+  ServiceTime service_time;
+
+  bool open_loop() const noexcept { return rate_per_second > 0; }
+  std::uint16_t client_slots() const noexcept { return open_loop() ? kOpenLoopSlots : window; }
+};
+
+// Largest prompt whose SEND fits one IP packet of packet_bytes to this broker.
+std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes);
+
+// What only shows when options are seen together; each alone is in range. Empty: fine; else one line that says what to
+// type instead.
+std::string conflict_in(const Options& options);
+
+}  // namespace mcplane::loadgen

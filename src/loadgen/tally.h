@@ -1,0 +1,46 @@
+// What a run counted. Written by the client thread, read by others after it ended; Progress is what they may see
+// before.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "loadgen/histogram.h"
+#include "loadgen/outcomes.h"
+
+namespace mcplane::loadgen {
+
+// Counters cover the whole run; histograms (ns) and `measured` only answers to tasks of the measured part.
+struct Tally {
+  std::uint64_t sent = 0;
+  std::array<std::uint64_t, kEndings> endings{};
+  std::uint64_t mismatched = 0;       // delivered, but not the bytes that were asked for
+  std::uint64_t duplicates = 0;       // outcomes for a task that had its outcome
+  std::uint64_t late = 0;             // sent more than kLateNs after it was due
+  std::uint64_t skipped = 0;          // due, but no client had a free slot
+  std::uint64_t repeated_frames = 0;  // outcomes the engines recognised as repeats: harmless
+  std::uint64_t dropped_frames = 0;   // unsound or foreign datagrams
+  std::uint64_t measured = 0;         // answers received within the measured part
+  std::uint64_t measured_ns = 0;      // its length; shorter than asked for when interrupted
+  Histogram latency, queued, worker, broker;
+
+  std::uint64_t of(Ending ending) const noexcept { return endings[static_cast<std::size_t>(ending)]; }
+  std::uint64_t delivered() const noexcept { return of(Ending::kDelivered); }
+  std::uint64_t lost() const noexcept { return of(Ending::kNoAnswer) + of(Ending::kBrokerLost); }
+  // Tasks with an outcome that is neither an answer nor a loss.
+  std::uint64_t refused() const noexcept;
+  double measured_rate() const noexcept;
+};
+
+inline constexpr std::uint64_t kLateNs = 1'000'000;
+
+// Written by: the client thread, once a second. Read by: the main thread. Relaxed: each field is a display value of its
+// own, and nothing is inferred from two of them together.
+struct Progress {
+  std::atomic<std::uint64_t> sent{0}, delivered{0}, refused{0}, lost{0}, in_flight{0};
+  std::atomic<std::uint64_t> rate{0}, p50_ns{0}, p99_ns{0};  // of the last second
+  std::atomic<std::uint64_t> updates{0};
+};
+
+}  // namespace mcplane::loadgen

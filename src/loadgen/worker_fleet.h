@@ -1,0 +1,63 @@
+// In-process workers: M protocol engines that echo each task's prompt after a drawn service time. Sans-I/O as
+// ClientFleet is, and driven by the same shells. One thread, not the clients'.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <queue>
+#include <span>
+#include <vector>
+
+#include "client/worker_engine.h"
+#include "loadgen/client_fleet.h"
+#include "loadgen/options.h"
+
+namespace mcplane::loadgen {
+
+class WorkerFleet {
+ public:
+  WorkerFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit);
+
+  void on_datagram(std::size_t worker, std::span<const std::byte> datagram, const wire::Endpoint& from,
+                   std::uint64_t now_ns);
+  void on_burst_end(std::size_t worker, std::uint64_t now_ns);
+  void on_time(std::uint64_t now_ns);
+  std::uint64_t next_wake_ns() const noexcept;
+
+  std::size_t registered() const noexcept;
+  void close(std::uint64_t now_ns);
+
+ private:
+  struct Worker {
+    client::WorkerEngine engine;
+    // When each slot is free again. The broker may send ahead of free slots; such a task starts when one is.
+    std::priority_queue<std::uint64_t, std::vector<std::uint64_t>, std::greater<>> slots_free_ns;
+    bool started = false;
+  };
+  struct Running {
+    std::uint64_t due_ns = 0;
+    std::size_t worker = 0;
+    TaskToken token;
+    std::uint8_t attempt = 0;
+    std::vector<std::byte> answer;
+    friend bool operator>(const Running& a, const Running& b) noexcept { return a.due_ns > b.due_ns; }
+  };
+
+  void tick(std::uint64_t now_ns);
+  void accept(std::size_t worker, const client::Assignment& assignment, std::uint64_t now_ns);
+  std::uint64_t occupy_slot(Worker& worker, std::uint64_t now_ns);
+  void finish_due(std::uint64_t now_ns);
+  void flush(std::size_t worker);
+
+  const Options options_;
+  Transmit transmit_;
+  Random service_random_;
+  std::vector<Worker> workers_;
+  std::vector<Running> running_;  // heap, the first due on top
+  client::Outbox outbox_;
+  std::vector<client::Assignment> assigned_;
+  std::uint64_t next_tick_ns_ = 0;
+};
+
+}  // namespace mcplane::loadgen

@@ -1,0 +1,235 @@
+// Port set-up is the same for every kind of device: the queues asked for, no offloads, every multicast group (NDP
+// needs solicited-node ones). One pool a port, made for its MTU, so that a frame is always one buffer.
+// The constructor and destructor run on the main thread; rx, tx, allocate and free on the queue's lcore.
+#include "net/dpdk/port.h"
+
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <stdexcept>
+
+#include "base/check.h"
+
+namespace mcplane::net {
+
+static_assert(RTE_PKTMBUF_HEADROOM == kHeadroomBytes);
+
+namespace {
+
+// Ethernet header and two VLAN tags; the frame check sequence, which some devices store.
+constexpr std::uint32_t kLinkBytes = 14 + 2 * 4 + 4;
+// Buffers an lcore keeps to itself, so that most bursts never reach the pool's ring.
+constexpr unsigned kPoolCacheBuffers = 256;
+
+[[noreturn]] void fail(const PortOptions& options, const std::string& what, int error) {
+  throw std::runtime_error("port " + options.device + ": " + what + ": " + rte_strerror(std::abs(error)));
+}
+
+[[noreturn]] void fail(const PortOptions& options, const std::string& what) {
+  throw std::runtime_error("port " + options.device + ": " + what);
+}
+
+std::uint16_t find_device(const PortOptions& options) {
+  std::uint16_t id = 0;
+  if (rte_eth_dev_get_port_by_name(options.device.c_str(), &id) == 0) return id;
+  fail(options, "there is no such device");
+}
+
+rte_mempool* make_pool(const PortOptions& options, std::uint16_t dpdk_id) {
+  // RX rings take their descriptors' worth at start, and each lcore's cache may hold 1.5 times its size.
+  const std::uint32_t needed = options.queues * (std::uint32_t{options.rx_descriptors} + kPoolCacheBuffers * 3 / 2);
+  if (options.pool_buffers < needed)
+    fail(options, std::to_string(options.pool_buffers) + " buffers are too few; " + std::to_string(options.queues) +
+                      " queues need " + std::to_string(needed));
+  // Whole KiB behind the headroom: some devices round a buffer down to that, then split frames over two.
+  const std::uint32_t frame_bytes = (options.mtu + kLinkBytes + 1023U) / 1024 * 1024;
+  const std::uint32_t room_bytes = kHeadroomBytes + frame_bytes;
+  if (room_bytes > UINT16_MAX) fail(options, "mtu " + std::to_string(options.mtu) + " is too large");
+  const std::string name = "mcplane_" + std::to_string(dpdk_id);
+  rte_mempool* pool = rte_pktmbuf_pool_create(name.c_str(), options.pool_buffers, kPoolCacheBuffers, 0,
+                                              static_cast<std::uint16_t>(room_bytes), SOCKET_ID_ANY);
+  if (pool == nullptr)
+    fail(options, "no memory for " + std::to_string(options.pool_buffers) + " buffers of " +
+                      std::to_string(room_bytes) + " bytes; give DPDK more, or the port fewer");
+  return pool;
+}
+
+void configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
+  rte_eth_dev_info info{};
+  if (const int error = rte_eth_dev_info_get(dpdk_id, &info); error != 0) fail(options, "cannot be queried", error);
+  if (options.queues == 0 || options.queues > std::min(info.max_rx_queues, info.max_tx_queues))
+    fail(options, std::to_string(options.queues) + " queues asked for; it has " +
+                      std::to_string(std::min(info.max_rx_queues, info.max_tx_queues)));
+  if (options.mtu < info.min_mtu || options.mtu > info.max_mtu)
+    fail(options, "mtu " + std::to_string(options.mtu) + " is outside its " + std::to_string(info.min_mtu) + " to " +
+                      std::to_string(info.max_mtu));
+  rte_eth_conf conf{};
+  conf.rxmode.mtu = options.mtu;
+  const std::uint64_t hash = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+  if (options.queues > 1 && hash != 0) {
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf.rss_hf = hash;
+  }
+  if (const int error = rte_eth_dev_configure(dpdk_id, options.queues, options.queues, &conf); error != 0)
+    fail(options, "cannot be configured", error);
+}
+
+void set_up_queues(const PortOptions& options, std::uint16_t dpdk_id, rte_mempool* pool) {
+  std::uint16_t rx_descriptors = options.rx_descriptors, tx_descriptors = options.tx_descriptors;
+  if (const int error = rte_eth_dev_adjust_nb_rx_tx_desc(dpdk_id, &rx_descriptors, &tx_descriptors); error != 0)
+    fail(options, "refuses the queue sizes", error);
+  const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(dpdk_id));
+  for (std::uint16_t queue = 0; queue < options.queues; ++queue) {
+    if (const int error = rte_eth_rx_queue_setup(dpdk_id, queue, rx_descriptors, socket, nullptr, pool); error != 0)
+      fail(options, "rx queue " + std::to_string(queue) + " cannot be made", error);
+    if (const int error = rte_eth_tx_queue_setup(dpdk_id, queue, tx_descriptors, socket, nullptr); error != 0)
+      fail(options, "tx queue " + std::to_string(queue) + " cannot be made", error);
+  }
+}
+
+// Point-to-point devices (vhost, memif) cannot filter, or have no MTU of their own: they answer ENOTSUP.
+void require(const PortOptions& options, const char* what, int error) {
+  if (error != 0 && error != -ENOTSUP) fail(options, what, error);
+}
+
+void start(const PortOptions& options, std::uint16_t dpdk_id) {
+  require(options, "mtu cannot be set", rte_eth_dev_set_mtu(dpdk_id, options.mtu));
+  if (const int error = rte_eth_dev_start(dpdk_id); error != 0) fail(options, "cannot be started", error);
+  require(options, "promiscuous mode cannot be set", rte_eth_promiscuous_enable(dpdk_id));
+  require(options, "multicast reception cannot be set", rte_eth_allmulticast_enable(dpdk_id));
+}
+
+void end(std::uint16_t dpdk_id, rte_mempool* pool) noexcept {
+  rte_eth_dev_stop(dpdk_id);
+  rte_eth_dev_close(dpdk_id);
+  rte_mempool_free(pool);
+}
+
+rte_mempool* as_pool(void* pool) noexcept { return static_cast<rte_mempool*>(pool); }
+
+void fill_packet(Packet& packet, rte_mbuf* mbuf, PortId port) noexcept {
+  packet = Packet(rte_pktmbuf_mtod(mbuf, std::byte*), mbuf, mbuf->data_len, mbuf->data_off, port);
+  if (mbuf->nb_segs > 1) packet.set_chained();
+  const std::uint64_t l4 = mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+  const std::uint64_t ip = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+  if (l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD) packet.set_checksum_good();
+  if (l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD || ip == RTE_MBUF_F_RX_IP_CKSUM_BAD) packet.set_checksum_bad();
+}
+
+// The stations changed the descriptor only; the device reads the buffer's own fields.
+rte_mbuf* write_back(const Packet& packet) noexcept {
+  auto* mbuf = static_cast<rte_mbuf*>(packet.buffer());
+  DCHECK(!packet.chained());
+  DCHECK(packet.headroom() + packet.length() <= mbuf->buf_len);
+  mbuf->data_off = packet.headroom();
+  mbuf->data_len = packet.length();
+  mbuf->pkt_len = packet.length();
+  // The receive flags' bits mean other things to the transmitter.
+  mbuf->ol_flags = 0;
+  return mbuf;
+}
+
+}  // namespace
+
+DpdkPort::DpdkPort(const PortOptions& options) : options_(options), dpdk_id_(find_device(options)) {
+  try {
+    configure_device(options_, dpdk_id_);
+    pool_ = make_pool(options_, dpdk_id_);
+    set_up_queues(options_, dpdk_id_, as_pool(pool_));
+    start(options_, dpdk_id_);
+  } catch (...) {
+    end(dpdk_id_, as_pool(pool_));
+    throw;
+  }
+}
+
+DpdkPort::~DpdkPort() { end(dpdk_id_, as_pool(pool_)); }
+
+wire::MacAddress DpdkPort::mac() const noexcept {
+  rte_ether_addr address{};
+  rte_eth_macaddr_get(dpdk_id_, &address);
+  wire::MacAddress mac;
+  std::ranges::copy(address.addr_bytes, mac.begin());
+  return mac;
+}
+
+bool DpdkPort::link_up() const noexcept {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(dpdk_id_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+PortStatistics DpdkPort::statistics() const noexcept {
+  rte_eth_stats stats{};
+  rte_eth_stats_get(dpdk_id_, &stats);
+  return {.rx_frames = stats.ipackets,
+          .tx_frames = stats.opackets,
+          .rx_missed = stats.imissed,
+          .rx_errors = stats.ierrors,
+          .tx_errors = stats.oerrors,
+          .rx_no_buffer = stats.rx_nombuf};
+}
+
+std::uint32_t DpdkPort::buffers_total() const noexcept { return as_pool(pool_)->populated_size; }
+
+std::uint32_t DpdkPort::buffers_free() const noexcept { return rte_mempool_avail_count(as_pool(pool_)); }
+
+DpdkNic::DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept
+    : dpdk_id_(port.dpdk_id_), queue_(queue), id_(port.options_.id), pool_(port.pool_) {}
+
+std::uint16_t DpdkNic::rx_burst(std::span<Packet> packets) noexcept {
+  std::array<rte_mbuf*, kBurstMax> mbufs;
+  std::size_t received = 0;
+  while (received < packets.size()) {
+    const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(kBurstMax, packets.size() - received));
+    const std::uint16_t count = rte_eth_rx_burst(dpdk_id_, queue_, mbufs.data(), wanted);
+    for (std::uint16_t i = 0; i < count; ++i) fill_packet(packets[received + i], mbufs[i], id_);
+    received += count;
+    if (count < wanted) break;
+  }
+  return static_cast<std::uint16_t>(received);
+}
+
+std::uint16_t DpdkNic::tx_burst(std::span<Packet> packets) noexcept {
+  std::array<rte_mbuf*, kBurstMax> mbufs;
+  std::size_t sent = 0;
+  while (sent < packets.size()) {
+    const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(kBurstMax, packets.size() - sent));
+    for (std::uint16_t i = 0; i < wanted; ++i) mbufs[i] = write_back(packets[sent + i]);
+    const std::uint16_t count = rte_eth_tx_burst(dpdk_id_, queue_, mbufs.data(), wanted);
+    sent += count;
+    if (count < wanted) break;
+  }
+  return static_cast<std::uint16_t>(sent);
+}
+
+bool DpdkNic::allocate(std::span<Packet> packets) noexcept {
+  std::array<rte_mbuf*, kBurstMax> mbufs;
+  for (std::size_t done = 0; done < packets.size();) {
+    const std::size_t wanted = std::min<std::size_t>(kBurstMax, packets.size() - done);
+    if (rte_pktmbuf_alloc_bulk(as_pool(pool_), mbufs.data(), static_cast<unsigned>(wanted)) != 0) {
+      free(packets.first(done));
+      std::ranges::generate(packets.first(done), [] { return Packet(); });
+      return false;
+    }
+    for (std::size_t i = 0; i < wanted; ++i) fill_packet(packets[done + i], mbufs[i], id_);
+    done += wanted;
+  }
+  return true;
+}
+
+void DpdkNic::free(std::span<Packet> packets) noexcept {
+  std::array<rte_mbuf*, kBurstMax> mbufs;
+  while (!packets.empty()) {
+    const auto part = packets.first(std::min<std::size_t>(kBurstMax, packets.size()));
+    // Null buffers go along: rte_pktmbuf_free_bulk skips them.
+    for (std::size_t i = 0; i < part.size(); ++i) mbufs[i] = static_cast<rte_mbuf*>(part[i].buffer());
+    rte_pktmbuf_free_bulk(mbufs.data(), static_cast<unsigned>(part.size()));
+    packets = packets.subspan(part.size());
+  }
+}
+
+}  // namespace mcplane::net

@@ -1,0 +1,69 @@
+// A DPDK port with its mempool and queues, and the Nic over one queue pair of it.
+// The port is made and ended on the main thread; each DpdkNic belongs to one lcore.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "net/nic.h"
+#include "wire/address.h"
+
+namespace mcplane::net {
+
+struct PortOptions {
+  std::string device;  // DPDK name: "net_tap0"
+  PortId id{};
+  std::uint16_t queues = 1;
+  std::uint16_t rx_descriptors = 1024;
+  std::uint16_t tx_descriptors = 1024;
+  std::uint32_t pool_buffers = 16'383;
+  std::uint16_t mtu = 1500;  // IP packet bytes
+};
+
+struct PortStatistics {
+  std::uint64_t rx_frames = 0, tx_frames = 0, rx_missed = 0, rx_errors = 0, tx_errors = 0, rx_no_buffer = 0;
+};
+
+class DpdkPort {
+ public:
+  // Throws std::runtime_error with one clear line.
+  explicit DpdkPort(const PortOptions& options);
+  ~DpdkPort();
+  DpdkPort(const DpdkPort&) = delete;
+  DpdkPort& operator=(const DpdkPort&) = delete;
+
+  wire::MacAddress mac() const noexcept;
+  bool link_up() const noexcept;               // control thread
+  PortStatistics statistics() const noexcept;  // control thread
+  std::uint32_t buffers_total() const noexcept;
+  std::uint32_t buffers_free() const noexcept;  // counts caches too; control thread
+
+ private:
+  friend class DpdkNic;
+  PortOptions options_;
+  std::uint16_t dpdk_id_ = 0;
+  void* pool_ = nullptr;  // rte_mempool
+};
+
+// One queue pair. Satisfies net::Nic; one lcore uses it.
+class DpdkNic {
+ public:
+  DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept;
+
+  std::uint16_t rx_burst(std::span<Packet> packets) noexcept;
+  std::uint16_t tx_burst(std::span<Packet> packets) noexcept;
+  bool allocate(std::span<Packet> packets) noexcept;
+  void free(std::span<Packet> packets) noexcept;
+
+ private:
+  std::uint16_t dpdk_id_;
+  std::uint16_t queue_;
+  PortId id_;
+  void* pool_;
+};
+
+static_assert(Nic<DpdkNic>);
+
+}  // namespace mcplane::net

@@ -1,0 +1,66 @@
+// A received or to-be-sent frame as stations see it: a plain descriptor of bytes that live in a NIC's
+// buffer. Owner: whoever holds the Packet. It is move-only in spirit and cheap to move (32 bytes); a burst
+// is freed as a burst through its NIC, never one by one, so the destructor does nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/types.h"
+
+namespace mcplane::net {
+
+class Packet {
+ public:
+  Packet() = default;
+  Packet(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept
+      : data_(data), buffer_(buffer), length_(length), headroom_(headroom), port_(port) {}
+  Packet(Packet&& other) noexcept = default;
+  Packet& operator=(Packet&& other) noexcept = default;
+  Packet(const Packet&) = delete;
+  Packet& operator=(const Packet&) = delete;
+
+  std::byte* data() const noexcept { return data_; }
+  std::uint16_t length() const noexcept { return length_; }
+  // Bytes free before data(), for a longer header.
+  std::uint16_t headroom() const noexcept { return headroom_; }
+  PortId port() const noexcept { return port_; }
+  // The NIC's own handle (an rte_mbuf, or a MemoryNic buffer); null in a default-made Packet.
+  void* buffer() const noexcept { return buffer_; }
+  std::span<std::byte> bytes() const noexcept { return {data_, length_}; }
+
+  // The NIC verified the UDP checksum of this frame.
+  bool checksum_good() const noexcept { return (flags_ & kChecksumGood) != 0; }
+  // The NIC found a checksum wrong.
+  bool checksum_bad() const noexcept { return (flags_ & kChecksumBad) != 0; }
+  // The frame spans several buffers; data() shows the first only.
+  bool chained() const noexcept { return (flags_ & kChained) != 0; }
+  void set_checksum_good() noexcept { flags_ |= kChecksumGood; }
+  void set_checksum_bad() noexcept { flags_ |= kChecksumBad; }
+  void set_chained() noexcept { flags_ |= kChained; }
+
+  // Moves the start of the frame by `delta` bytes: negative grows into the headroom, positive cuts.
+  // Needs -delta <= headroom() and delta <= length().
+  void move_start(int delta) noexcept {
+    data_ += delta;
+    headroom_ = static_cast<std::uint16_t>(headroom_ + delta);
+    length_ = static_cast<std::uint16_t>(length_ - delta);
+  }
+  void set_length(std::uint16_t length_bytes) noexcept { length_ = length_bytes; }
+  void set_port(PortId port) noexcept { port_ = port; }
+
+ private:
+  static constexpr std::uint8_t kChecksumGood = 1, kChecksumBad = 2, kChained = 4;
+
+  std::byte* data_ = nullptr;
+  void* buffer_ = nullptr;
+  std::uint16_t length_ = 0;
+  std::uint16_t headroom_ = 0;
+  PortId port_{};
+  std::uint8_t flags_ = 0;
+};
+
+static_assert(sizeof(Packet) <= 32);
+
+}  // namespace mcplane::net

@@ -1,0 +1,58 @@
+// Resolution walks every pool; pools are few (one a distinct capability set) and the answer is cached by selector.
+#include "state/route_snapshot.h"
+
+#include <algorithm>
+#include <array>
+
+namespace mcplane::state {
+namespace {
+
+constexpr std::size_t kSelectorTagsMax = 8;
+
+bool contains(const std::vector<NameId>& sorted, NameId name) noexcept {
+  return std::binary_search(sorted.begin(), sorted.end(), name);
+}
+
+}  // namespace
+
+NameId RouteSnapshot::intern(std::string_view name) {
+  const auto next = static_cast<NameId>(names_.size());
+  return names_.try_emplace(std::string(name), next).first->second;
+}
+
+std::uint32_t RouteSnapshot::add_pool(Pool pool) {
+  pools_.push_back(std::move(pool));
+  return static_cast<std::uint32_t>(pools_.size() - 1);
+}
+
+std::optional<NameId> RouteSnapshot::find(std::string_view name) const noexcept {
+  const auto found = names_.find(name);
+  if (found == names_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view model,
+                                   std::span<const std::string_view> tags, PoolList& pools) const noexcept {
+  const auto action_name = find(action);
+  if (!action_name || tags.size() > kSelectorTagsMax) return 0;
+  std::optional<NameId> model_name;
+  if (!model.empty() && !(model_name = find(model))) return 0;
+  std::array<NameId, kSelectorTagsMax> tag_names{};
+  for (std::size_t i = 0; i < tags.size(); ++i) {
+    const auto tag_name = find(tags[i]);
+    if (!tag_name) return 0;
+    tag_names[i] = *tag_name;
+  }
+  std::size_t count = 0;
+  for (std::uint32_t index = 0; index < pools_.size() && count < kPoolsPerRoute; ++index) {
+    const Pool& candidate = pools_[index];
+    const bool serves = contains(candidate.actions, *action_name) &&
+                        (!model_name || contains(candidate.models, *model_name)) &&
+                        std::all_of(tag_names.begin(), tag_names.begin() + tags.size(),
+                                    [&](NameId name) { return contains(candidate.tags, name); });
+    if (serves) pools[count++] = index;
+  }
+  return count;
+}
+
+}  // namespace mcplane::state

@@ -1,0 +1,63 @@
+// What routing knows about the world, immutable once published: names, pools, and the workers of each pool.
+// A worker is in exactly one pool, its canonical capability set (actions, models, tags).
+// The control thread builds and publishes; cores read between two quiescent points (state/rcu.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/types.h"
+
+namespace mcplane::state {
+
+// A name (action, model or tag) that some registered worker uses, by its number in this snapshot.
+using NameId = std::uint32_t;
+
+struct WorkerRef {
+  WorkerId id = kNoWorker;
+  SessionId session;
+};
+
+struct Pool {
+  std::vector<NameId> actions, models, tags;  // each sorted
+  std::vector<WorkerRef> workers;
+};
+
+class RouteSnapshot {
+ public:
+  static constexpr std::size_t kPoolsPerRoute = 8;
+  using PoolList = std::array<std::uint32_t, kPoolsPerRoute>;
+
+  // Control thread, before publication.
+  NameId intern(std::string_view name);
+  std::uint32_t add_pool(Pool pool);
+
+  // The pools that serve (action, model or any, all tags), at most kPoolsPerRoute of them, in pool order; returns how
+  // many were written. Cost: a hash look-up a name, then a walk of all pools. Cores call it once a selector and
+  // snapshot (dataplane/route_cache.h). Allocates nothing.
+  std::size_t resolve(std::string_view action, std::string_view model, std::span<const std::string_view> tags,
+                      PoolList& pools) const noexcept;
+
+  const Pool& pool(std::uint32_t index) const noexcept { return pools_[index]; }
+  std::span<const Pool> pools() const noexcept { return pools_; }
+  std::uint64_t generation = 0;
+
+ private:
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>{}(name); }
+  };
+
+  std::optional<NameId> find(std::string_view name) const noexcept;
+
+  std::unordered_map<std::string, NameId, NameHash, std::equal_to<>> names_;
+  std::vector<Pool> pools_;
+};
+
+}  // namespace mcplane::state

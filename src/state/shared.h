@@ -1,0 +1,52 @@
+// Everything the cores and the control thread share, made before any thread starts and gone after all have ended.
+// `app` makes it; dataplane and control meet only here.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "state/counters.h"
+#include "state/messages.h"
+#include "state/rcu.h"
+#include "state/route_snapshot.h"
+#include "state/worker_table.h"
+
+namespace mcplane::state {
+
+// When a session was last heard from on one shard, in ms of the shard's clock. 0: never.
+// Relaxed: control judges a lease by it, nothing is published through it.
+using LastSeen = std::atomic<std::uint32_t>;  // Written by: the shard's core; reset by control before a session starts.
+
+struct SharedOptions {
+  std::uint32_t shards = 1;
+  std::uint32_t sessions = 4096;
+  std::uint32_t workers = 1024;
+  std::uint32_t boot_id = 1;  // never 0
+  SipKey cookie_key{};
+};
+
+struct ShardShared {
+  explicit ShardShared(std::uint32_t sessions) : last_seen(new LastSeen[sessions]()) {}
+
+  ShardCounters counters;
+  Mailbox mailbox;
+  std::unique_ptr<LastSeen[]> last_seen;  // by session index
+  // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
+  alignas(kCacheLineBytes) std::atomic<std::uint64_t> loop_ns{0};  // Written by: the shard's core.
+};
+
+struct Shared {
+  explicit Shared(const SharedOptions& given)
+      : options(given), workers(given.workers), routes(given.shards, std::make_unique<const RouteSnapshot>()) {
+    for (std::uint32_t i = 0; i < given.shards; ++i) shards.push_back(std::make_unique<ShardShared>(given.sessions));
+  }
+
+  const SharedOptions options;
+  WorkerTable workers;
+  Rcu<RouteSnapshot> routes;
+  std::vector<std::unique_ptr<ShardShared>> shards;
+};
+
+}  // namespace mcplane::state

@@ -1,0 +1,87 @@
+// Ethernet (with at most one VLAN tag), IPv4 or IPv6, and UDP, taken apart and put together.
+// Bytes from the wire never assert: parse_frame returns the reason to drop them. Pure; any thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/drop_reason.h"
+#include "wire/address.h"
+
+namespace mcplane::wire {
+
+inline constexpr std::size_t kEthernetBytes = 14, kVlanBytes = 4, kIpv4Bytes = 20, kIpv6Bytes = 40, kUdpBytes = 8;
+// Ethernet, VLAN, IPv6, UDP: the longest run of headers before an MCP datagram.
+inline constexpr std::size_t kLowerBytesMax = kEthernetBytes + kVlanBytes + kIpv6Bytes + kUdpBytes;
+inline constexpr std::uint16_t kNoVlan = 0xffff;
+
+// The addresses one port of the appliance answers to. Filled at start, then constant.
+struct LocalAddresses {
+  static constexpr std::size_t kCapacity = 8;
+  std::array<Prefix, kCapacity> ips{};
+  std::size_t count = 0;
+  MacAddress mac{};
+
+  bool contains(const IpAddress& ip) const noexcept {
+    for (std::size_t i = 0; i < count; ++i)
+      if (ips[i].ip == ip) return true;
+    return false;
+  }
+};
+
+// What a frame is, before anyone looks at MCP.
+enum class FrameClass : std::uint8_t {
+  kDrop,     // reason says why
+  kUdp,      // to one of our addresses; every field below is set
+  kControl,  // ARP, ICMP echo or neighbour discovery that concerns us: for the control thread
+};
+
+// A parsed frame. Offsets count from the start of the frame.
+// Of a kControl frame l3_offset and vlan are set, and over IP udp_offset = payload_offset (the ICMP message),
+// payload_length, source.ip and destination.
+struct Datagram {
+  FrameClass frame_class = FrameClass::kDrop;
+  DropReason reason = DropReason::kNone;
+  std::uint8_t l3_offset = 0;  // 14 or 18
+  std::uint8_t udp_offset = 0;
+  std::uint8_t payload_offset = 0;  // of the MCP datagram
+  std::uint16_t payload_length = 0;
+  std::uint16_t vlan = kNoVlan;  // VLAN id 0-4094, priority bits dropped
+  // One's complement sum of what follows the MCP lead (wire::kLeadBytes) in the payload: lets egress write the
+  // new UDP checksum without reading the payload again. 0 when the payload is not longer than the lead.
+  std::uint16_t tail_sum = 0;
+  std::uint16_t destination_port = 0;
+  IpAddress destination;
+  Endpoint source;
+};
+
+// Takes a received frame apart and verifies it: lengths, IPv4 header checksum, UDP checksum (unless the NIC
+// already did: checksum_good; a sender's 0 over IPv4 is accepted). Frames to a foreign MAC or IP are dropped;
+// ARP for us, ICMP echo requests and ICMPv6 neighbour solicitations for us are kControl.
+// A frame longer than its IP packet (Ethernet padding) is fine.
+Datagram parse_frame(std::span<const std::byte> frame, const LocalAddresses& local, bool checksum_good) noexcept;
+
+// Ethernet to UDP headers towards one peer, with lengths and checksums left 0 and the sum of their constant
+// part remembered, so that writing them before a datagram is one copy and four stores.
+struct LowerHeaders {
+  std::array<std::byte, kLowerBytesMax + 2> bytes{};  // 68
+  std::uint8_t length = 0;                            // bytes used
+  std::uint8_t l3_offset = 0;
+  std::uint8_t udp_offset = 0;
+  bool ipv6 = false;
+  std::uint16_t ip_sum = 0;      // IPv4 header with length and checksum 0
+  std::uint16_t pseudo_sum = 0;  // addresses, protocol and ports
+};
+
+// Headers from `source` (ours) to `destination`, both of one family. ttl/hop limit 64, DF set on IPv4.
+LowerHeaders make_lower_headers(const MacAddress& source_mac, const MacAddress& destination_mac, std::uint16_t vlan,
+                                const Endpoint& source, const Endpoint& destination) noexcept;
+
+// Copies the headers to `frame` (exactly headers.length bytes before the UDP payload) and fills lengths and
+// checksums for a UDP payload of payload_length bytes whose bytes sum to payload_sum.
+void write_lower_headers(const LowerHeaders& headers, std::byte* frame, std::uint16_t payload_length,
+                         std::uint16_t payload_sum) noexcept;
+
+}  // namespace mcplane::wire

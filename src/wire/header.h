@@ -1,0 +1,78 @@
+// The MCP header as it lies in a datagram: magic, then a FlatBuffers struct read and rewritten in place.
+// schemas/README.md draws it byte by byte. Pure functions over bytes; any thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "base/drop_reason.h"
+#include "base/types.h"
+#include "mcp_generated.h"
+
+namespace mcplane::wire {
+
+using fb::Executed;
+using fb::Flag;
+using fb::FrameType;
+using fb::Header;
+using fb::Reason;
+
+inline constexpr std::uint8_t kVersion = 1;
+inline constexpr std::array<std::byte, 2> kMagic = {std::byte{'M'}, std::byte{'C'}};
+inline constexpr std::size_t kMagicBytes = kMagic.size();
+inline constexpr std::size_t kHeaderBytes = sizeof(Header);
+// Magic and header: what every datagram starts with. The table or payload follows.
+inline constexpr std::size_t kLeadBytes = kMagicBytes + kHeaderBytes;
+inline constexpr std::size_t kCookieBytes = sizeof(fb::Cookie);
+inline constexpr std::size_t kTableBytesMax = 1024;
+inline constexpr std::size_t kMessageBytesMax = std::size_t{16} << 20;
+inline constexpr std::uint8_t kPriorities = 4;
+
+static_assert(kHeaderBytes == 96 && alignof(Header) == 4);
+
+using Id16 = std::array<std::uint8_t, 16>;
+
+// Header of a datagram that is known to hold at least kLeadBytes.
+inline Header& header_of(std::span<std::byte> datagram) noexcept {
+  return *reinterpret_cast<Header*>(datagram.data() + kMagicBytes);
+}
+inline const Header& header_of(std::span<const std::byte> datagram) noexcept {
+  return *reinterpret_cast<const Header*>(datagram.data() + kMagicBytes);
+}
+
+constexpr bool has(std::uint16_t flags, Flag flag) noexcept { return (flags & raw(flag)) != 0; }
+constexpr std::uint8_t priority_of(std::uint16_t flags) noexcept { return static_cast<std::uint8_t>(flags >> 14); }
+constexpr std::uint16_t with_priority(std::uint16_t flags, std::uint8_t priority) noexcept {
+  return static_cast<std::uint16_t>((flags & 0x3fffU) | (unsigned{priority} << 14));
+}
+
+inline TaskToken token_of(const Header& header) noexcept { return {header.token_index(), header.token_generation()}; }
+inline void set_token(Header& header, TaskToken token) noexcept {
+  header.mutate_token_index(token.location);
+  header.mutate_token_generation(token.generation);
+}
+
+inline Id16 task_id_of(const Header& header) noexcept {
+  Id16 id;
+  std::memcpy(id.data(), header.task_id()->Data(), id.size());
+  return id;
+}
+
+// Writes the magic and a zeroed header of `type`; the span holds at least kLeadBytes and starts 2 mod 4.
+Header& begin_datagram(std::span<std::byte> datagram, FrameType type) noexcept;
+
+// Checks everything about a datagram that its header alone can tell, in the decoder's fixed order:
+// length, magic, version, type, flags, sealed, lengths, fragment fields, ranges by type. The table and the
+// payload are not looked at. kNone when it is sound; kUnsupportedType for a valid frame whose behaviour this
+// release does not have (answer REJECT(Unsupported)).
+DropReason check_datagram(std::span<const std::byte> datagram) noexcept;
+
+// Bytes behind the header that are the table (empty when there is none), and those behind it.
+// The datagram passed check_datagram().
+std::span<const std::byte> table_of(std::span<const std::byte> datagram) noexcept;
+std::span<const std::byte> payload_of(std::span<const std::byte> datagram) noexcept;
+
+}  // namespace mcplane::wire

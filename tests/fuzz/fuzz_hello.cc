@@ -1,0 +1,8 @@
+// The table of a HELLO, as the control thread reads it.
+#include "fuzz/fuzz_target.h"
+#include "support/wire_inspection.h"
+
+int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  mcplane::testing::inspect_hello(mcplane::fuzz::copy_of(data, size));
+  return 0;
+}

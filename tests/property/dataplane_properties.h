@@ -1,0 +1,10 @@
+// The properties of src/dataplane's containers, run by dataplane_main.cc. Each prints its counterexample and returns
+// false.
+#pragma once
+
+namespace mcplane::dataplane {
+
+bool check_timing_wheel();
+bool check_held_frames();
+
+}  // namespace mcplane::dataplane

@@ -1,0 +1,134 @@
+// Blocking receive with a short timeout, so that the thread notices it is to stop; one frame at a time.
+#include "support/mini_broker.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace mcplane::test {
+
+using wire::FrameType;
+
+namespace {
+
+constexpr SipKey kCookieKey = {3, 4};
+constexpr std::uint32_t kHeartbeatMs = 20;
+
+wire::Endpoint endpoint_of(const sockaddr_in& address) {
+  std::array<std::uint8_t, 4> octets;
+  std::memcpy(octets.data(), &address.sin_addr, octets.size());
+  return {wire::IpAddress::v4(octets), ntohs(address.sin_port)};
+}
+
+}  // namespace
+
+MiniBroker::MiniBroker() : socket_(::socket(AF_INET, SOCK_DGRAM, 0)) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  CHECK(bind(socket_, reinterpret_cast<const sockaddr*>(&address), length) == 0);
+  CHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  const timeval timeout{.tv_sec = 0, .tv_usec = 10'000};
+  CHECK(setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
+  self_ = endpoint_of(address);
+  life_.port = life_.base_port = self_.port;
+  life_.shards = 1;
+  life_.heartbeat_interval_ms = kHeartbeatMs;
+  thread_ = std::thread([this] { run(); });
+}
+
+MiniBroker::~MiniBroker() {
+  stopping_ = true;
+  thread_.join();
+  ::close(socket_);
+}
+
+void MiniBroker::run() {
+  std::vector<std::byte> buffer(65'536);
+  while (!stopping_) {
+    sockaddr_in from{};
+    socklen_t length = sizeof from;
+    const auto got = recvfrom(socket_, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &length);
+    if (got < 0 || silent_) continue;
+    Frame frame(std::span<const std::byte>(buffer).first(static_cast<std::size_t>(got)));
+    if (wire::check_datagram(frame.bytes()) == DropReason::kNone) on_frame(std::move(frame), endpoint_of(from));
+  }
+}
+
+void MiniBroker::on_frame(Frame frame, const wire::Endpoint& from) {
+  wire::Header& header = frame.header();
+  if (header.type() == FrameType::Hello) return on_hello(frame, from);
+  const auto peer = peers_.find(header.type() == FrameType::Result ? header.worker_session() : header.session());
+  if (peer == peers_.end() || peer->second != from) return;
+  switch (header.type()) {
+    case FrameType::Ping:
+      ++pings_;
+      header.mutate_type(FrameType::Pong);
+      return transmit(frame, from);
+    case FrameType::Bye:
+      ++byes_;
+      return;
+    case FrameType::Send:
+      return on_send(std::move(frame), from);
+    case FrameType::Result:
+      return on_result(std::move(frame));
+    default:
+      return;
+  }
+}
+
+void MiniBroker::on_hello(const Frame& frame, const wire::Endpoint& from) {
+  const auto cookie = wire::cookie_of(frame.bytes());
+  constexpr std::uint32_t kNowMs = 1, kAgeMs = 1;
+  if (!wire::cookie_valid(kCookieKey, from, cookie, kNowMs, kAgeMs)) {
+    Frame answer(FrameType::Retry, std::vector<std::byte>(wire::kCookieBytes));
+    wire::set_cookie(answer.mutable_bytes(), wire::make_cookie(kCookieKey, from, kNowMs));
+    return transmit(answer, from);
+  }
+  const auto hello = wire::read_hello(wire::table_of(frame.bytes()));
+  if (!hello) return;
+  Life life = life_;
+  life.session = next_session_++;
+  peers_[life.session] = from;
+  if (wire::is_worker(hello->service)) worker_session_ = life.session;
+  transmit(welcome(life), from);
+}
+
+void MiniBroker::on_send(Frame frame, const wire::Endpoint& from) {
+  if (worker_session_ == 0)
+    return transmit(reject(frame.bytes(), wire::Reason::NoWorker, wire::Executed::No, 50), from);
+  const std::uint32_t generation = next_generation_++;
+  Frame routed(frame.bytes());
+  routed.header().mutate_type(FrameType::Route);
+  routed.header().mutate_attempt(1);
+  routed.header().mutate_worker_session(worker_session_);
+  wire::set_token(routed.header(), {7, generation});
+  tasks_.emplace(generation, Task{std::move(frame), from});
+  transmit(routed, peers_.at(worker_session_));
+}
+
+void MiniBroker::on_result(Frame frame) {
+  const auto task = tasks_.find(frame.header().token_generation());
+  if (task == tasks_.end()) return;
+  const Frame outcome = deliver(task->second.send.bytes(), wire::payload_of(frame.bytes()), frame.header().reason());
+  transmit(outcome, task->second.client);
+  if (repeat_outcomes_) transmit(outcome, task->second.client);
+  tasks_.erase(task);
+}
+
+void MiniBroker::transmit(const Frame& frame, const wire::Endpoint& to) const {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(to.port);
+  std::memcpy(&address.sin_addr, to.ip.bytes.data() + 12, sizeof address.sin_addr);
+  sendto(socket_, frame.bytes().data(), frame.bytes().size(), 0, reinterpret_cast<const sockaddr*>(&address),
+         sizeof address);
+}
+
+}  // namespace mcplane::test

@@ -1,0 +1,58 @@
+// A broker small enough to read at once, on a real loopback UDP socket with a thread of its own: it registers any
+// number of endpoints and routes every SEND to the worker that registered last. For tests of the SDK's shell.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "support/broker_frames.h"
+#include "wire/address.h"
+
+namespace mcplane::test {
+
+class MiniBroker {
+ public:
+  MiniBroker();
+  ~MiniBroker();
+  MiniBroker(const MiniBroker&) = delete;
+  MiniBroker& operator=(const MiniBroker&) = delete;
+
+  std::string address() const { return to_string(self_); }
+  std::uint64_t pings() const noexcept { return pings_.load(); }
+  std::uint64_t byes() const noexcept { return byes_.load(); }
+  // Sends every DELIVER twice from now on.
+  void repeat_outcomes() noexcept { repeat_outcomes_ = true; }
+  // Answers nothing from now on.
+  void fall_silent() noexcept { silent_ = true; }
+
+ private:
+  struct Task {
+    Frame send;
+    wire::Endpoint client;
+  };
+
+  void run();
+  void on_frame(Frame frame, const wire::Endpoint& from);
+  void on_hello(const Frame& frame, const wire::Endpoint& from);
+  void on_send(Frame frame, const wire::Endpoint& from);
+  void on_result(Frame frame);
+  void transmit(const Frame& frame, const wire::Endpoint& to) const;
+
+  int socket_;
+  wire::Endpoint self_;
+  Life life_;
+  std::map<std::uint32_t, wire::Endpoint> peers_;  // by session
+  std::map<std::uint32_t, Task> tasks_;            // by token generation
+  std::uint32_t worker_session_ = 0;
+  std::uint32_t next_session_ = 0x00100001;
+  std::uint32_t next_generation_ = 1;
+  std::atomic<std::uint64_t> pings_{0}, byes_{0};
+  std::atomic<bool> repeat_outcomes_{false}, silent_{false}, stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace mcplane::test

@@ -1,0 +1,67 @@
+// The frames that peers of a rig send: sound ones, whose specs a test may break.
+#include "support/shard_rig.h"
+#include "wire/payload.h"
+
+namespace mcplane::testing {
+
+FrameSpec ShardRig::spec_of(const Peer& peer, wire::FrameType type) const {
+  FrameSpec spec = sample_spec(type, peer.spec.family, peer.spec.vlan);
+  spec.source_mac = peer.mac;
+  spec.source = peer.address;
+  spec.destination.port = static_cast<std::uint16_t>(kOurPort + raw(peer.spec.shard));
+  if (type == wire::FrameType::Hello || type == wire::FrameType::Retry) return spec;
+  spec.edit = [type, session = peer.session.value](wire::Header& header) {
+    header.mutate_session(session);
+    if (type == wire::FrameType::Result || type == wire::FrameType::Ack) header.mutate_worker_session(session);
+  };
+  return spec;
+}
+
+FrameSpec ShardRig::send_spec(const Peer& client, std::uint16_t slot, std::uint32_t sequence,
+                              std::uint32_t ttl_ms) const {
+  FrameSpec spec = spec_of(client, wire::FrameType::Send);
+  spec.edit = [=, session = client.session.value](wire::Header& header) {
+    header.mutate_session(session);
+    header.mutate_attempt(0);
+    header.mutate_slot(slot);
+    header.mutate_sequence(sequence);
+    header.mutate_ttl_ms(ttl_ms);
+  };
+  return spec;
+}
+
+FrameSpec ShardRig::result_spec(const Peer& worker, const wire::Header& route, std::string_view text) const {
+  FrameSpec spec = spec_of(worker, wire::FrameType::Result);
+  spec.destination.port = static_cast<std::uint16_t>(kOurPort + raw(wire::token_of(route).shard()));
+  spec.payload = wire::write_answer(text);
+  spec.edit = [route](wire::Header& header) {
+    const wire::Header answer = header;
+    header = route;
+    header.mutate_type(wire::FrameType::Result);
+    header.mutate_reason(wire::Reason::Ok);
+    header.mutate_flags(0);
+    header.mutate_executed(wire::Executed::Yes);
+    header.mutate_sequence(1);
+    header.mutate_ttl_ms(0);
+    header.mutate_table_length(0);
+    header.mutate_message_length(answer.message_length());
+    header.mutate_worker_us(1234);
+  };
+  return spec;
+}
+
+FrameSpec ShardRig::stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const {
+  FrameSpec spec = spec_of(worker, wire::FrameType::Ack);
+  spec.destination.port = static_cast<std::uint16_t>(kOurPort + raw(wire::token_of(cancel).shard()));
+  spec.edit = [=](wire::Header& header) {
+    header = cancel;
+    header.mutate_type(wire::FrameType::Ack);
+    header.mutate_table_length(0);
+    header.mutate_message_length(0);
+    header.mutate_answers(wire::FrameType::Cancel);
+    header.mutate_reason(reason);
+  };
+  return spec;
+}
+
+}  // namespace mcplane::testing

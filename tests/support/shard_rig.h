@@ -1,0 +1,141 @@
+// Whole shards on in-memory NICs, as the appliance wires them: N core loops that share buffers, a hand-off mesh and
+// state::Shared, sessions that come through the mailboxes as the control thread sends them, and a clock of the test's.
+// Serves tests, benchmarks and simulation, so it asserts nothing: check_balance() says in words what does not add up.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/core_loop.h"
+#include "net/memory_nic.h"
+#include "support/frame_builder.h"
+
+namespace mcplane::testing {
+
+struct RigOptions {
+  std::uint32_t shards = 1;
+  std::uint32_t ports = 1;
+  std::uint32_t buffers = 2048;  // over all shards
+  std::uint32_t handoff_frames = 256;
+  std::uint32_t tx_capacity = 0;  // of each NIC queue, until take_sent(); 0: no limit
+  std::uint16_t burst = 32;
+  dataplane::ShardOptions shard{
+      .max_tasks = 1024, .max_queued = 512, .max_routes = 64, .client_slots = 16'384, .ports = {}};
+};
+
+// An endpoint as the rig registers it. MAC and addresses follow from its number.
+struct PeerSpec {
+  wire::Service service = wire::Service::kClient;
+  Family family = Family::kIpv4;
+  std::uint16_t vlan = wire::kNoVlan;
+  PortId port{};
+  ShardId shard{};            // the session's owner: where its frames go
+  std::uint16_t slots = 256;  // a client's slot limit, or a worker's bound
+  std::vector<std::string> actions = {"generate"}, models = {"llama"}, tags = {"gpu"};  // workers
+};
+
+struct Peer {
+  PeerSpec spec;
+  SessionId session;
+  WorkerId worker = kNoWorker;
+  wire::MacAddress mac{};
+  wire::Endpoint address;
+  bool published = false;  // workers: part of the next snapshot
+};
+
+// A frame a shard sent. Not copyable: `parsed` points into `bytes`.
+struct Sent {
+  Sent(Bytes frame, ShardId from, PortId out);
+  Sent(Sent&&) noexcept = default;
+  Sent& operator=(Sent&&) noexcept = default;
+
+  const wire::Header& header() const { return parsed.header(); }
+  wire::FrameType type() const { return header().type(); }
+  wire::Endpoint to() const { return {parsed.lower.destination, parsed.lower.destination_port}; }
+
+  Bytes bytes;
+  ShardId shard{};
+  PortId port{};
+  wire::MacAddress mac{};  // destination
+  Parsed parsed;           // as its addressee sees it; reason kNone when all lengths and checksums are right
+};
+
+class ShardRig {
+ public:
+  using Loop = dataplane::CoreLoop<net::MemoryNic>;
+  static constexpr std::uint32_t kSessions = 256, kWorkers = 64;
+
+  explicit ShardRig(const RigOptions& given = {});
+  ~ShardRig();
+
+  // Registers an endpoint as control does: worker line, InstallSession to its shard (a worker's to all). Takes effect
+  // with the next step; a worker is routed to after publish(). The reference is good for the rig's life.
+  Peer& add(const PeerSpec& spec);
+  Peer& add_client(PeerSpec spec = {});
+  Peer& add_worker(std::uint16_t slots, PeerSpec spec = {});
+  // A snapshot of the published workers, in pools by capability set.
+  void publish();
+  // Takes a worker out of the next snapshot and stops new tasks to it.
+  void withdraw(Peer& worker);
+  // EndSession to every shard that knows it.
+  void end_session(const Peer& peer);
+  void command(ShardId shard, const state::Command& command);
+
+  // Sound frames of a peer, to be broken by the test. Payload and table are sample_spec()'s.
+  FrameSpec spec_of(const Peer& peer, wire::FrameType type) const;
+  FrameSpec send_spec(const Peer& client, std::uint16_t slot, std::uint32_t sequence,
+                      std::uint32_t ttl_ms = 1000) const;
+  // What a worker answers to a ROUTE, and to a CANCEL (or to the ROUTE that is cancelled).
+  FrameSpec result_spec(const Peer& worker, const wire::Header& route, std::string_view text = "done") const;
+  FrameSpec stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const;
+
+  // Puts a frame on the wire towards the peer's shard (its NIC queue, as if steered there).
+  void send(const FrameSpec& spec, PortId port = {});
+  void inject(ShardId shard, std::span<const std::byte> frame, PortId port = {});
+
+  // One loop of every shard, with several ports one for each. Returns whether any did something.
+  bool step();
+  bool step(ShardId shard);  // one loop
+  void advance_ms(std::uint64_t ms) { now_ns += ms * kNsPerMs; }
+  // Steps until nothing moves, the clock standing still.
+  void settle();
+
+  // What was sent since the last call, shard by shard in order.
+  std::vector<Sent> take_sent();
+  std::vector<state::Punt> take_punts(ShardId shard = {});
+
+  // What is wrong with the counters against each other, the tables and the workers' lines; empty when nothing is.
+  std::string check_counters();
+  // The same after settling, and that no buffer is lost. Takes what was sent.
+  std::string check_balance();
+
+  dataplane::Shard& shard(std::uint32_t index = 0) { return *shards_[index]; }
+  state::ShardCounters& counters(std::uint32_t index = 0) { return shards_[index]->counters; }
+  std::uint64_t dropped(DropReason reason, std::uint32_t index = 0) {
+    return counters(index).dropped[static_cast<std::size_t>(reason)].read();
+  }
+  std::uint32_t outstanding(const Peer& worker) { return shared.workers[worker.worker].outstanding.load(); }
+  net::MemoryNic& nic(std::uint32_t shard = 0, std::uint32_t port = 0) { return *nics_[shard][port]; }
+
+  const RigOptions options;
+  state::Shared shared;
+  std::uint64_t now_ns = 0;
+  std::uint64_t loop_ns = 5'000;  // between a loop's two clock readings
+
+ private:
+  void check_shard(std::uint32_t index, std::string& wrong);
+
+  dataplane::HandoffMesh mesh_;
+  std::vector<std::vector<std::unique_ptr<net::MemoryNic>>> nics_;  // by shard, by port
+  std::vector<std::unique_ptr<dataplane::Shard>> shards_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+  std::vector<std::uint32_t> client_slots_used_;  // by shard
+  std::uint32_t workers_used_ = 0;
+  std::uint64_t generation_ = 0;
+};
+
+}  // namespace mcplane::testing

@@ -1,0 +1,202 @@
+// mcplane-ctl without a broker: tasks from flags and files, outcomes and admin answers as text.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "app/ctl_admin.h"
+#include "app/ctl_send.h"
+
+namespace mcplane::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* kTaskJson =
+    R"({"mcp_version":"1.0","task_id":"t-1","action":"generate","payload":{"prompt":"hi","context":{"history":[]}},"ttl":3})";
+
+Parsed<Task> make(const SendFlags& flags, const std::string& input = "") {
+  std::istringstream stream(input);
+  return make_task(flags, stream);
+}
+
+Outcome result_outcome() {
+  Outcome outcome;
+  outcome.kind = OutcomeKind::kResult;
+  outcome.executed = Executed::kYes;
+  outcome.task_id = "t-1";
+  outcome.text = "hello";
+  outcome.worker_node = 0x1a2b3c;
+  outcome.attempt = 1;
+  outcome.timing = {.queued = 5us, .broker = 2us, .worker = 100us, .total = 150us};
+  return outcome;
+}
+
+TEST(MakeTask, FromFlags) {
+  const auto task = make({.id = "x",
+                          .action = "embed",
+                          .prompt = "hi",
+                          .model = "m",
+                          .tags = {"gpu"},
+                          .history = {"user:a:b", "assistant:"},
+                          .ttl_ns = 1'500'000'000,
+                          .priority = 0,
+                          .idempotent = true});
+  ASSERT_TRUE(task) << task.error;
+  EXPECT_EQ(task.value->id, "x");
+  EXPECT_EQ(task.value->action, "embed");
+  EXPECT_EQ(task.value->prompt, "hi");
+  EXPECT_EQ(task.value->model, "m");
+  EXPECT_EQ(task.value->tags, std::vector<std::string>({"gpu"}));
+  EXPECT_EQ(task.value->history, std::vector<Turn>({{"user", "a:b"}, {"assistant", ""}}));
+  EXPECT_EQ(task.value->ttl, 1'500ms);
+  EXPECT_EQ(task.value->priority, 0);
+  EXPECT_TRUE(task.value->idempotent);
+  const auto least = make({.prompt = "hi"});
+  ASSERT_TRUE(least);
+  EXPECT_EQ(least.value->action, "generate");
+  EXPECT_EQ(least.value->ttl, 30s);
+}
+
+TEST(MakeTask, FromStdinAndFile) {
+  const auto from_stdin = make({.file = "-"}, kTaskJson);
+  ASSERT_TRUE(from_stdin) << from_stdin.error;
+  EXPECT_EQ(from_stdin.value->id, "t-1");
+  EXPECT_EQ(from_stdin.value->ttl, 3s);
+  const std::string path = ::testing::TempDir() + "mcplane-ctl-test.json";
+  std::ofstream(path) << kTaskJson;
+  const auto from_file = make({.file = path});
+  std::remove(path.c_str());
+  ASSERT_TRUE(from_file) << from_file.error;
+  EXPECT_EQ(from_file.value->prompt, "hi");
+}
+
+TEST(MakeTask, MistakesAreOneLine) {
+  struct Case {
+    SendFlags flags;
+    std::string input;
+    std::string_view says;
+  };
+  for (const auto& [flags, input, says] : {
+           Case{{}, "", "--prompt is missing; type --prompt TEXT or --file task.json"},
+           Case{{.file = "/no/such/file"}, "", "cannot read '/no/such/file': No such file or directory"},
+           Case{{.file = "/"}, "", "cannot read '/': Is a directory"},
+           Case{{.file = "-"}, "{\"a\":", "not well-formed"},
+           Case{{.file = "-"}, "", "not well-formed"},
+           Case{{.file = "-"}, R"({"mcp_version":"1.0"})", "task_id: missing"},
+           Case{{.file = "-", .prompt = "x"}, kTaskJson, "type either --file or the task's own flags"},
+           Case{{.prompt = "x", .history = {"hello"}}, "", "type ROLE:CONTENT"},
+           Case{{.prompt = "x", .history = {":hello"}}, "", "type ROLE:CONTENT"},
+           Case{{.id = std::string(65, 'x'), .prompt = "x"}, "", "--id: longer than 64 bytes"},
+           Case{{.prompt = "x", .tags = {"a", "b", "c", "d", "e", "f", "g", "h", "i"}}, "", "--tag: more than 8"},
+       }) {
+    const auto task = make(flags, input);
+    EXPECT_FALSE(task) << says;
+    EXPECT_NE(task.error.find(says), std::string::npos) << task.error;
+    EXPECT_EQ(task.error.find('\n'), std::string::npos) << task.error;
+  }
+}
+
+TEST(ReportOn, ResultIsTheAnswerAndWhereTheTimeWent) {
+  const auto report = report_on(result_outcome(), false);
+  EXPECT_EQ(report.exit_code, kExitOk);
+  EXPECT_EQ(report.standard_output, "hello\n");
+  EXPECT_EQ(report.standard_error,
+            "result from worker 001a2b3c, attempt 1\n"
+            "  queue              5 us\n"
+            "  broker             2 us\n"
+            "  worker           100 us\n"
+            "  network           43 us\n"
+            "  total            150 us\n");
+}
+
+TEST(ReportOn, ResultAsJson) {
+  Outcome outcome = result_outcome();
+  outcome.text = "caf\xe9";  // not UTF-8
+  const auto report = report_on(outcome, true);
+  EXPECT_EQ(report.exit_code, kExitOk);
+  EXPECT_EQ(report.standard_error, "");
+  const auto json = nlohmann::json::parse(report.standard_output);
+  EXPECT_EQ(json.at("outcome"), "result");
+  EXPECT_EQ(json.at("executed"), "yes");
+  EXPECT_EQ(json.at("task_id"), "t-1");
+  EXPECT_EQ(json.at("worker_node"), "001a2b3c");
+  EXPECT_EQ(json.at("attempt"), 1);
+  EXPECT_EQ(json.at("timing_us"),
+            nlohmann::json({{"queue", 5}, {"broker", 2}, {"worker", 100}, {"network", 43}, {"total", 150}}));
+}
+
+TEST(ReportOn, NetworkTimeIsNeverNegative) {
+  Outcome outcome = result_outcome();
+  outcome.timing.total = 100us;
+  const auto json = nlohmann::json::parse(report_on(outcome, true).standard_output);
+  EXPECT_EQ(json.at("timing_us").at("network"), 0);
+}
+
+TEST(ReportOn, OtherOutcomesAreOneLineAndExit1) {
+  Outcome rejected;
+  rejected.kind = OutcomeKind::kRejected;
+  rejected.executed = Executed::kNo;
+  rejected.reason = "queue_full";
+  rejected.retry_after = 50ms;
+  auto report = report_on(rejected, false);
+  EXPECT_EQ(report.exit_code, kExitRuntime);
+  EXPECT_EQ(report.standard_output, "");
+  EXPECT_EQ(report.standard_error, "mcplane-ctl: rejected (queue_full), executed: no, try again after 50 ms\n");
+  Outcome error = result_outcome();
+  error.kind = OutcomeKind::kWorkerError;
+  error.reason = "worker_error";
+  error.text = "no such\nmodel";
+  report = report_on(error, true);
+  EXPECT_EQ(report.exit_code, kExitRuntime);
+  EXPECT_EQ(nlohmann::json::parse(report.standard_output).at("text"), "no such\nmodel");
+  EXPECT_EQ(report.standard_error, "mcplane-ctl: worker_error: no such?model, executed: yes\n");
+}
+
+TEST(StatusTable, ShowsEveryPart) {
+  const auto table = status_table(
+      R"({"version":"0.1.0","boot_id":"1a2b3c4d","uptime_s":3725,"ips":["10.0.0.1","fd00::1"],"base_port":4800,)"
+      R"("shards":1,"cores":[3],"mtu":1500,"link_up":true,"sessions":{"clients":1,"workers":4},)"
+      R"("tasks":{"accepted":9,"delivered":8},"frames":{"received":40,"sent":39},"drops":{"bad_magic":2},)"
+      R"("buffers":{"total":16383,"free":15000}})");
+  ASSERT_TRUE(table) << table.error;
+  EXPECT_EQ(*table.value,
+            "mcplane 0.1.0, boot 1a2b3c4d, up 1h 2m\n"
+            "  addresses 10.0.0.1, fd00::1; UDP port 4800, MTU 1500, link up\n"
+            "  shards    1, on CPU 3\n"
+            "  sessions  clients 1, workers 4\n"
+            "  tasks     accepted 9, delivered 8\n"
+            "  frames    received 40, sent 39\n"
+            "  drops     bad_magic 2\n"
+            "  buffers   15000 free of 16383\n");
+}
+
+TEST(NodesTable, ColumnsLineUpAndNamesAreTame) {
+  const auto table = nodes_table(
+      R"({"nodes":[{"node_id":"00100001","service":"worker","name":"e\u001b[1m","address":"10.0.0.2:4000","state":"up",)"
+      R"("last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
+      R"("outstanding":3}]})");
+  ASSERT_TRUE(table) << table.error;
+  EXPECT_EQ(
+      *table.value,
+      "NODE      SERVICE  NAME   ADDRESS        STATE  SEEN      AGE     SLOTS  BUSY  ACTIONS          MODELS  TAGS\n"
+      "00100001  worker   e?[1m  10.0.0.2:4000  up     12ms ago  1m 30s  64     3     generate, embed          gpu\n");
+  const auto none = nodes_table(R"({"nodes":[]})");
+  ASSERT_TRUE(none);
+  EXPECT_NE(none.value->find("next: mcplane-worker"), std::string::npos);
+}
+
+TEST(AdminTables, OtherBodiesAreErrors) {
+  for (const char* body :
+       {"", "{", "{}", "[]", R"({"nodes":[{}]})", R"({"nodes":[{"node_id":1}]})", R"({"version":"x"})"}) {
+    EXPECT_FALSE(status_table(body)) << body;
+    const auto nodes = nodes_table(body);
+    EXPECT_FALSE(nodes) << body;
+    EXPECT_EQ(nodes.error.find('\n'), std::string::npos) << nodes.error;
+  }
+}
+
+}  // namespace
+}  // namespace mcplane::app

@@ -1,0 +1,247 @@
+// The SDK over real loopback sockets, against a broker of the test's own.
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <atomic>
+#include <chrono>
+#include <latch>
+#include <optional>
+#include <stdexcept>
+
+#include "mcplane/client.h"
+#include "mcplane/worker.h"
+#include "support/mini_broker.h"
+
+namespace mcplane {
+namespace {
+
+using namespace std::chrono_literals;
+
+Task task_of(std::string prompt) {
+  Task task;
+  task.action = "generate";
+  task.prompt = std::move(prompt);
+  task.ttl = 5s;
+  return task;
+}
+
+WorkerOptions worker_options(const test::MiniBroker& broker, std::uint16_t slots = 1) {
+  WorkerOptions options;
+  options.broker = broker.address();
+  options.actions = {"generate"};
+  options.slots = slots;
+  return options;
+}
+
+ClientOptions client_options(const test::MiniBroker& broker) {
+  ClientOptions options;
+  options.broker = broker.address();
+  return options;
+}
+
+Answer echo(const Task& task) { return {"you said: " + task.prompt}; }
+
+// Drives an AsyncClient until `finished` or ten seconds have passed.
+template <class Condition>
+bool drive(AsyncClient& client, Condition finished) {
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (!finished() && std::chrono::steady_clock::now() < end) {
+    pollfd waited{client.fd(), POLLIN, 0};
+    poll(&waited, 1, 100);
+    client.process();
+  }
+  return finished();
+}
+
+TEST(Sdk, CallComesBackWithTheAnswer) {
+  test::MiniBroker broker;
+  Worker worker(worker_options(broker), echo);
+  Client client(client_options(broker));
+  EXPECT_NE(worker.node_id(), 0U);
+  EXPECT_NE(client.node_id(), 0U);
+  Task task = task_of("hi");
+  task.id = "my task";
+  const Outcome outcome = client.call(task);
+  EXPECT_EQ(outcome.kind, OutcomeKind::kResult);
+  EXPECT_EQ(outcome.text, "you said: hi");
+  EXPECT_EQ(outcome.task_id, "my task");
+  EXPECT_EQ(outcome.executed, Executed::kYes);
+  EXPECT_EQ(outcome.attempt, 1);
+  EXPECT_EQ(worker.tasks_done(), 1U);
+}
+
+TEST(Sdk, WorkerSeesTheTaskAsItWasSent) {
+  test::MiniBroker broker;
+  Task seen;
+  Worker worker(worker_options(broker), [&seen](const Task& task) {
+    seen = task;
+    return Answer{"ok"};
+  });
+  Client client(client_options(broker));
+  for (const std::string id :
+       {"any text", "00112233-4455-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-AABBCCDDEEFF"}) {
+    Task task = task_of("撰写");
+    task.id = id;
+    task.model = "m";
+    task.tags = {"a", "b"};
+    task.history = {{"user", "你好"}};
+    task.parameters = {{"temperature", "0.2"}};
+    task.priority = 3;
+    task.idempotent = true;
+    const Outcome outcome = client.call(task);
+    ASSERT_TRUE(outcome.ok());
+    EXPECT_EQ(outcome.task_id, id);
+    EXPECT_EQ(seen.id, id);
+    EXPECT_EQ(seen.model, task.model);
+    EXPECT_EQ(seen.tags, task.tags);
+    EXPECT_EQ(seen.prompt, task.prompt);
+    EXPECT_EQ(seen.history, task.history);
+    EXPECT_EQ(seen.parameters, task.parameters);
+    EXPECT_EQ(seen.priority, 3);
+    EXPECT_TRUE(seen.idempotent);
+    EXPECT_LE(seen.ttl, task.ttl);
+  }
+}
+
+TEST(Sdk, HandlersErrorsAndExceptionsReachTheClient) {
+  test::MiniBroker broker;
+  Worker worker(worker_options(broker), [](const Task& task) -> Answer {
+    if (task.prompt == "throw") throw std::runtime_error("thrown");
+    return {"said", true};
+  });
+  Client client(client_options(broker));
+  const Outcome thrown = client.call(task_of("throw"));
+  EXPECT_EQ(thrown.kind, OutcomeKind::kWorkerError);
+  EXPECT_EQ(thrown.text, "thrown");
+  EXPECT_EQ(client.call(task_of("say")).text, "said");
+}
+
+TEST(Sdk, EverySendOfManyHasOneOutcomeThoughTheBrokerRepeats) {
+  test::MiniBroker broker;
+  broker.repeat_outcomes();
+  Worker worker(worker_options(broker, 4), echo);
+  ClientOptions options = client_options(broker);
+  options.slots = 16;  // the test's broker hands every task to the worker at once
+  AsyncClient client(options);
+  constexpr std::size_t kTasks = 2'000;
+  std::vector<int> outcomes(kTasks);
+  std::size_t finished = 0, submitted = 0;
+  const auto top_up = [&] {
+    // Half as much again as there are slots, and before registration: some wait inside the client.
+    while (submitted < kTasks && client.in_flight() < 24) {
+      const std::size_t index = submitted++;
+      client.submit(task_of(std::to_string(index)), [&, index](Outcome outcome) {
+        EXPECT_EQ(outcome.text, "you said: " + std::to_string(index));
+        ++outcomes[index];
+        ++finished;
+      });
+    }
+  };
+  EXPECT_TRUE(drive(client, [&] {
+    top_up();
+    return finished == kTasks;
+  }));
+  EXPECT_TRUE(client.registered());
+  EXPECT_EQ(outcomes, std::vector<int>(kTasks, 1));
+  EXPECT_EQ(client.in_flight(), 0U);
+}
+
+TEST(Sdk, PingsGoOnWhileHandlerAndApplicationBlock) {
+  test::MiniBroker broker;
+  std::latch entered(1), leave(1);
+  Worker worker(worker_options(broker), [&](const Task&) {
+    entered.count_down();
+    leave.wait();
+    return Answer{"late"};
+  });
+  Client client(client_options(broker));
+  auto outcome = client.send(task_of("block"));
+  entered.wait();
+  const auto before = broker.pings();
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (broker.pings() < before + 6 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_GE(broker.pings(), before + 6);
+  leave.count_down();
+  EXPECT_EQ(outcome.get().text, "late");
+}
+
+TEST(Sdk, RejectionsSayWhy) {
+  test::MiniBroker broker;
+  Client client(client_options(broker));
+  const Outcome nobody = client.call(task_of("hi"));
+  EXPECT_EQ(nobody.kind, OutcomeKind::kRejected);
+  EXPECT_EQ(nobody.reason, "no_worker");
+  EXPECT_EQ(nobody.retry_after, 50ms);
+  EXPECT_EQ(nobody.executed, Executed::kNo);
+  const Outcome large = client.call(task_of(std::string(2'000, 'x')));
+  EXPECT_EQ(large.kind, OutcomeKind::kRejected);
+  EXPECT_EQ(large.reason, "too_large");
+  EXPECT_EQ(client.call(task_of(std::string(1'450, 'x'))).reason, "too_large");
+  Task nameless = task_of("hi");
+  nameless.action = "";
+  EXPECT_EQ(client.call(nameless).reason, "malformed: action: wants 1 to 64 bytes without control characters");
+}
+
+TEST(Sdk, TaskThatWaitsForRegistrationExpiresUnsent) {
+  test::MiniBroker broker;
+  broker.fall_silent();
+  AsyncClient client(client_options(broker));
+  std::optional<Outcome> outcome;
+  Task task = task_of("hi");
+  task.ttl = 30ms;
+  client.submit(task, [&](Outcome ended) { outcome = std::move(ended); });
+  ASSERT_TRUE(drive(client, [&] { return outcome.has_value(); }));
+  EXPECT_EQ(outcome->kind, OutcomeKind::kExpiredUnrouted);
+  EXPECT_EQ(outcome->executed, Executed::kNo);
+  EXPECT_EQ(outcome->task_id.size(), 36U);
+  EXPECT_FALSE(client.registered());
+}
+
+TEST(Sdk, ConnectGivesUpInOneLine) {
+  test::MiniBroker broker;
+  broker.fall_silent();
+  ClientOptions options = client_options(broker);
+  options.connect_timeout = 30ms;
+  try {
+    const Client client(options);
+    ADD_FAILURE() << "connected to a silent broker";
+  } catch (const std::runtime_error& error) {
+    EXPECT_NE(std::string(error.what()).find("no answer from a broker at " + broker.address()), std::string::npos);
+  }
+}
+
+TEST(Sdk, WorkerOptionsAreChecked) {
+  test::MiniBroker broker;
+  WorkerOptions options = worker_options(broker);
+  options.actions.clear();
+  EXPECT_THROW(Worker(options, echo), std::runtime_error);
+  options.actions = {"bad\nname"};
+  EXPECT_THROW(Worker(options, echo), std::runtime_error);
+}
+
+TEST(Sdk, DestructorEndsWhatIsInFlightAndSaysBye) {
+  test::MiniBroker broker;
+  std::latch leave(1);
+  std::optional<Worker> worker;
+  worker.emplace(worker_options(broker), [&](const Task&) {
+    leave.wait();
+    return Answer{"late"};
+  });
+  std::future<Outcome> outcome;
+  {
+    Client client(client_options(broker));
+    outcome = client.send(task_of("hi"));
+  }
+  const Outcome ended = outcome.get();
+  EXPECT_EQ(ended.kind, OutcomeKind::kBrokerLost);
+  leave.count_down();
+  worker->stop();
+  worker->run();
+  worker.reset();
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (broker.byes() < 2 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_EQ(broker.byes(), 2U);
+}
+
+}  // namespace
+}  // namespace mcplane

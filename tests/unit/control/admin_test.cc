@@ -1,0 +1,201 @@
+// The admin socket: HTTP over AF_UNIX, in a folder of the test's own.
+#include "control/admin.h"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "control/control_thread.h"
+#include "control/report.h"
+#include "control_fixture.h"
+
+namespace mcplane::control {
+namespace {
+
+using nlohmann::json;
+
+class AdminTest : public ControlTest {
+ protected:
+  AdminTest() {
+    char pattern[] = "/tmp/mcplane-admin-XXXXXX";
+    folder_ = ::mkdtemp(pattern);
+    path_ = folder_ + "/run/admin.sock";
+  }
+  ~AdminTest() override { std::filesystem::remove_all(folder_); }
+
+  httplib::Result get(const std::string& target) const {
+    httplib::Client client(path_, 1);
+    client.set_address_family(AF_UNIX);
+    return client.Get(target.c_str());
+  }
+
+  std::string folder_, path_;
+};
+
+TEST_F(AdminTest, AnswersWhileTheControlThreadRuns) {
+  start();
+  Admin admin(*control, path_);
+  const ControlThread thread(*control);
+  struct stat status {};
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0660U);
+
+  const auto health = get("/healthz");
+  ASSERT_TRUE(health);
+  EXPECT_EQ(health->status, 200);
+  EXPECT_EQ(health->body, "ok\n");
+  const auto ready = get("/readyz");
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->status, 503);
+  EXPECT_EQ(ready->body, "no worker\n");
+  const auto info = get("/v1/info");
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->status, 200);
+  EXPECT_EQ(info->get_header_value("Content-Type"), "application/json");
+  EXPECT_EQ(json::parse(info->body)["version"], "1.2.3");
+  const auto nodes = get("/v1/nodes");
+  ASSERT_TRUE(nodes);
+  EXPECT_EQ(json::parse(nodes->body), json({{"nodes", json::array()}}));
+  const auto unknown = get("/v1/nothing");
+  ASSERT_TRUE(unknown);
+  EXPECT_EQ(unknown->status, 404);
+  EXPECT_EQ(json::parse(unknown->body), json({{"error", "unknown path /v1/nothing"}}));
+}
+
+TEST_F(AdminTest, IsReadyWithAWorkerAndNotWhileDraining) {
+  start();
+  const SessionId id = join_worker(worker_hello());
+  ASSERT_TRUE(id);
+  Admin admin(*control, path_);
+  paused[0] = true;  // the lease stands still
+  const ControlThread thread(*control);
+  const auto ready = get("/readyz");
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->status, 200);
+  EXPECT_EQ(ready->body, "ready\n");
+  ASSERT_TRUE(control->post([&] { control->drain(); }));
+  const auto draining = get("/readyz");
+  ASSERT_TRUE(draining);
+  EXPECT_EQ(draining->status, 503);
+}
+
+TEST_F(AdminTest, SaysSoWhenNobodyPolls) {
+  start();
+  Admin admin(*control, path_, std::chrono::milliseconds(5));
+  const auto health = get("/healthz");
+  ASSERT_TRUE(health);
+  EXPECT_EQ(health->status, 503);
+  EXPECT_TRUE(json::parse(health->body).contains("error"));
+  poll();  // the late request finds its promise alive
+}
+
+TEST_F(AdminTest, TakesOverAStaleSocketOnly) {
+  start();
+  std::filesystem::create_directories(folder_ + "/run");
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path_.copy(address.sun_path, sizeof address.sun_path - 1);
+  const int stale = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(::bind(stale, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  ::close(stale);
+  {
+    Admin admin(*control, path_);
+    EXPECT_THROW(Admin(*control, path_), std::runtime_error);
+    EXPECT_TRUE(std::filesystem::exists(path_));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  std::ofstream(path_) << "precious";
+  EXPECT_THROW(Admin(*control, path_), std::runtime_error);
+  EXPECT_TRUE(std::filesystem::exists(path_));
+  EXPECT_THROW(Admin(*control, folder_ + "/" + std::string(200, 'x')), std::runtime_error);
+  EXPECT_THROW(Admin(*control, path_ + "/inside/a.sock"), std::runtime_error);
+}
+
+TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
+  options.cores = {2, 3};
+  options.hooks.buffers = [] { return BufferUse{100, 40}; };
+  start(2);
+  join_worker(worker_hello(1'000));
+  join(client_hello(1'001));
+  for (auto& shard : shared->shards) {
+    shard->counters.accepted.add(10);
+    shard->counters.delivered.add(7);
+    shard->counters.rejected[static_cast<std::size_t>(wire::Reason::NoWorker)].add(2);
+    shard->counters.rejected[static_cast<std::size_t>(wire::Reason::QueueFull)].add(1);
+    shard->counters.received.add(100);
+    shard->counters.dropped[static_cast<std::size_t>(DropReason::kBadMagic)].add(4);
+  }
+  now_ns += 90 * kNsPerSecond;
+  poll();
+  const json info = json::parse(info_json(*control));
+  EXPECT_EQ(info["boot_id"], "00b0071d");
+  EXPECT_EQ(info["uptime_s"], 90);
+  EXPECT_EQ(info["ips"], json({"10.0.0.1", "fd00::1"}));
+  EXPECT_EQ(info["base_port"], testing::kOurPort);
+  EXPECT_EQ(info["shards"], 2);
+  EXPECT_EQ(info["cores"], json({2, 3}));
+  EXPECT_EQ(info["mtu"], 1'500);
+  EXPECT_EQ(info["link_up"], true);
+  EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}}));
+  EXPECT_EQ(info["tasks"], json({{"accepted", 20},
+                                 {"delivered", 14},
+                                 {"rejected", 6},
+                                 {"expired_unrouted", 0},
+                                 {"expired_routed", 0},
+                                 {"worker_lost", 0},
+                                 {"queued", 0},
+                                 {"routed", 0}}));
+  EXPECT_EQ(info["frames"]["received"], 200);
+  EXPECT_EQ(info["drops"], json({{"bad_magic", 8}}));
+  EXPECT_EQ(info["stalls"], 0);
+  EXPECT_EQ(info["buffers"], json({{"total", 100}, {"free", 40}}));
+}
+
+TEST_F(ControlTest, NodesTellsWhoIsThere) {
+  start();
+  HelloSpec hello = worker_hello(1'000, 1, {"summarize", "generate"});
+  hello.body.models = {"llama"};
+  hello.body.name = "gpu \xff";  // no UTF-8
+  const SessionId worker = join_worker(hello);
+  ASSERT_TRUE(shared->workers[WorkerId{0}].try_acquire(worker));
+  hear(worker);
+  run(5);
+  join(client_hello(1'001));
+  run(40);
+  const json nodes = json::parse(nodes_json(*control))["nodes"];
+  ASSERT_EQ(nodes.size(), 2U);
+  EXPECT_EQ(nodes[0]["node_id"].get<std::string>().size(), 8U);
+  EXPECT_EQ(nodes[0]["service"], "worker");
+  EXPECT_EQ(nodes[0]["name"], "gpu \xef\xbf\xbd");
+  EXPECT_EQ(nodes[0]["address"], "10.0.0.2:1000");
+  EXPECT_EQ(nodes[0]["state"], "up");
+  EXPECT_NEAR(nodes[0]["last_seen_ms"].get<int>(), 42, 5);
+  EXPECT_EQ(nodes[0]["age_s"], 0);
+  EXPECT_EQ(nodes[0]["actions"], json({"generate", "summarize"}));
+  EXPECT_EQ(nodes[0]["models"], json({"llama"}));
+  EXPECT_EQ(nodes[0]["tags"], json::array());
+  EXPECT_EQ(nodes[0]["slots"], 3);
+  EXPECT_EQ(nodes[0]["outstanding"], 1);
+  EXPECT_EQ(nodes[1]["service"], "client");
+  EXPECT_EQ(nodes[1]["state"], "up");
+  EXPECT_EQ(nodes[1]["slots"], 64);
+  EXPECT_EQ(nodes[1]["last_seen_ms"], 40);
+
+  punt_bye(worker, hello.peer);
+  join(worker_hello(1'002));
+  const json later = json::parse(nodes_json(*control))["nodes"];
+  ASSERT_EQ(later.size(), 3U);
+  EXPECT_EQ(later[0]["state"], "draining");
+  EXPECT_EQ(later[2]["state"], "joining");
+}
+
+}  // namespace
+}  // namespace mcplane::control

@@ -1,0 +1,160 @@
+// Frames are built and read with tests/support and wire, as real endpoints would.
+#include "control_fixture.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace mcplane::control {
+
+using testing::Family;
+
+HelloSpec client_hello(std::uint16_t peer_port, std::uint8_t instance) {
+  HelloSpec spec;
+  spec.body.service = wire::Service::kClient;
+  spec.body.instance[0] = instance;
+  spec.body.name = "agent";
+  spec.peer.port = peer_port;
+  return spec;
+}
+
+HelloSpec worker_hello(std::uint16_t peer_port, std::uint8_t instance, std::vector<std::string> actions) {
+  HelloSpec spec = client_hello(peer_port, instance);
+  spec.body.service = wire::Service::kWorker;
+  spec.body.slots = 3;
+  spec.body.name = "gpu";
+  spec.body.actions = std::move(actions);
+  return spec;
+}
+
+SentFrame read_frame(const state::Command& command) {
+  wire::LocalAddresses peer;
+  peer.mac = testing::kPeerMac;
+  for (const Family family : {Family::kIpv4, Family::kIpv6})
+    peer.ips[peer.count++] = {testing::peer_endpoint(family).ip, std::uint8_t{24}};
+  const testing::Parsed parsed = testing::parse(command.frame(), peer);
+  EXPECT_EQ(parsed.reason, DropReason::kNone) << name_of(parsed.reason);
+  SentFrame sent{.lower = parsed.lower, .header = {}, .welcome = {}};
+  if (parsed.reason != DropReason::kNone) return sent;
+  sent.header = parsed.header();
+  if (sent.header.answers() == wire::FrameType::Hello && sent.header.type() == wire::FrameType::Ack)
+    sent.welcome = wire::welcome_of(parsed.datagram);
+  return sent;
+}
+
+void ControlTest::start(std::uint32_t shards) {
+  shared_options.shards = shards;
+  shared = std::make_unique<state::Shared>(shared_options);
+  paused.assign(shards, false);
+  for (auto& shard : shared->shards) shard->loop_ns.store(shard_now_ns);
+  control = std::make_unique<Control>(*shared, options, std::vector{testing::our_addresses()}, Random(7));
+  poll();
+  discard_commands();  // the announcements
+}
+
+void ControlTest::punt_hello(const HelloSpec& spec, std::size_t shard) {
+  testing::FrameSpec frame;
+  frame.type = wire::FrameType::Hello;
+  frame.source = spec.peer;
+  frame.destination = spec.local;
+  frame.vlan = spec.vlan;
+  frame.cookie = wire::make_cookie({}, spec.peer, spec.cookie_ms);
+  frame.table = wire::write_hello(spec.body);
+  const testing::Bytes bytes = testing::build_frame(frame);
+  state::Punt punt;
+  punt.kind = state::PuntKind::kHello;
+  punt.length = static_cast<std::uint16_t>(bytes.size());
+  std::ranges::copy(bytes, punt.bytes.begin());
+  punt.payload_offset = testing::parse(bytes).lower.payload_offset;
+  punt.vlan = spec.vlan;
+  punt.peer = spec.peer;
+  punt.local = spec.local.ip;
+  punt.local_port = spec.local.port;
+  ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
+}
+
+void ControlTest::punt_bye(SessionId session, const wire::Endpoint& peer, std::size_t shard) {
+  state::Punt punt{};
+  punt.kind = state::PuntKind::kBye;
+  punt.session = session;
+  punt.peer = peer;
+  ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
+}
+
+void ControlTest::punt_ended(SessionId session, std::size_t shard) {
+  state::Punt punt{};
+  punt.kind = state::PuntKind::kSessionEnded;
+  punt.session = session;
+  ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
+}
+
+void ControlTest::punt_frame(const testing::Bytes& frame, std::size_t shard) {
+  state::Punt punt{};
+  punt.kind = state::PuntKind::kNeighbour;
+  punt.length = static_cast<std::uint16_t>(frame.size());
+  std::ranges::copy(frame, punt.bytes.begin());
+  ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
+}
+
+void ControlTest::hear(SessionId session, std::size_t shard) {
+  shared->shards[shard]->last_seen[session.index()].store(static_cast<std::uint32_t>(shard_now_ns / kNsPerMs));
+}
+
+void ControlTest::run(std::uint64_t ms) {
+  for (std::uint64_t i = 0; i < ms; ++i) {
+    now_ns += kNsPerMs;
+    shard_now_ns += kNsPerMs;
+    for (std::size_t shard = 0; shard < paused.size(); ++shard)
+      if (!paused[shard]) shared->shards[shard]->loop_ns.store(shard_now_ns);
+    poll();
+  }
+}
+
+std::vector<state::Command> ControlTest::take_commands(std::size_t shard) {
+  std::vector<state::Command> commands;
+  state::Command command;
+  while (shared->shards[shard]->mailbox.to_shard.pop({&command, 1}) == 1) commands.push_back(command);
+  return commands;
+}
+
+std::vector<SentFrame> ControlTest::take_frames(std::size_t shard) {
+  std::vector<SentFrame> frames;
+  for (const auto& command : take_commands(shard)) {
+    EXPECT_EQ(command.kind, state::CommandKind::kTransmit);
+    if (command.kind == state::CommandKind::kTransmit) frames.push_back(read_frame(command));
+  }
+  return frames;
+}
+
+SessionId ControlTest::join(const HelloSpec& spec, std::size_t shard) {
+  punt_hello(spec, shard);
+  poll();
+  SessionId id;
+  for (std::size_t i = 0; i < shared->shards.size(); ++i)
+    for (const auto& command : take_commands(i))
+      if (command.kind == state::CommandKind::kInstallSession) id = command.record.id;
+  return id;
+}
+
+SessionId ControlTest::join_worker(const HelloSpec& spec) {
+  const SessionId id = join(spec);
+  for (std::size_t i = 0; i < shared->shards.size(); ++i) hear(id, i);
+  run(12);  // a sweep, then a publication
+  return id;
+}
+
+void ControlTest::discard_commands() {
+  for (std::size_t i = 0; i < shared->shards.size(); ++i) take_commands(i);
+}
+
+std::vector<WorkerId> ControlTest::workers_for(std::string_view action, std::string_view model,
+                                               std::vector<std::string_view> tags) const {
+  state::RouteSnapshot::PoolList pools;
+  const std::size_t count = routes().resolve(action, model, tags, pools);
+  std::vector<WorkerId> workers;
+  for (std::size_t i = 0; i < count; ++i)
+    for (const auto& worker : routes().pool(pools[i]).workers) workers.push_back(worker.id);
+  return workers;
+}
+
+}  // namespace mcplane::control

@@ -1,0 +1,170 @@
+// Leases: nobody silent stays, nobody is evicted for a silence that is ours.
+#include "control_fixture.h"
+
+namespace mcplane::control {
+namespace {
+
+using state::CommandKind;
+
+class LeaseTest : public ControlTest {
+ protected:
+  bool lives(SessionId id) const {
+    const Session& session = control->registry().at(id.index());
+    return session.id == id && session.phase != Phase::kEnding && session.phase != Phase::kFree;
+  }
+  static constexpr std::uint64_t kSlackMs = 2 * Control::kSweepIntervalNs / kNsPerMs;
+};
+
+TEST_F(LeaseTest, SilentWorkerIsEvictedAfterThreeIntervals) {
+  start();
+  const SessionId id = join_worker(worker_hello());
+  ASSERT_EQ(workers_for("generate").size(), 1U);
+  hear(id);
+  run(295);
+  EXPECT_TRUE(lives(id));
+  EXPECT_TRUE(take_commands().empty());
+  run(5 + kSlackMs);
+  EXPECT_FALSE(lives(id));
+  const auto commands = take_commands();
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(commands[0].kind, CommandKind::kEndSession);
+  EXPECT_EQ(commands[0].record.id, id);
+  const state::WorkerLine& line = shared->workers[WorkerId{0}];
+  EXPECT_EQ(line.admits.load(), 0U);
+  EXPECT_EQ(line.session.load(), 0U);
+  run(6);
+  EXPECT_TRUE(workers_for("generate").empty());
+}
+
+TEST_F(LeaseTest, ClientsHaveTheirOwnInterval) {
+  start();
+  const SessionId id = join(client_hello());
+  run(2'990);
+  EXPECT_TRUE(lives(id));
+  run(10 + kSlackMs);
+  EXPECT_FALSE(lives(id));
+}
+
+TEST_F(LeaseTest, AnyFrameRenews) {
+  start();
+  const SessionId id = join_worker(worker_hello());
+  for (int i = 0; i < 20; ++i) {
+    hear(id);
+    run(250);
+    ASSERT_TRUE(lives(id)) << i;
+  }
+}
+
+TEST_F(LeaseTest, StopsWhileTheShardStandsStill) {
+  start();
+  const SessionId id = join_worker(worker_hello());
+  hear(id);
+  run(200);
+  paused[0] = true;
+  run(10'000);
+  EXPECT_TRUE(lives(id));
+  EXPECT_EQ(control->lease_clock().stalls(), 1U);
+  paused[0] = false;
+  run(60);  // the jump of 10 s counts as 30 ms at most
+  EXPECT_TRUE(lives(id));
+  run(60);
+  EXPECT_FALSE(lives(id));
+  EXPECT_EQ(control->lease_clock().stalls(), 1U);
+}
+
+TEST_F(LeaseTest, ShortPausesAreNoStalls) {
+  start();
+  for (int i = 0; i < 50; ++i) {
+    paused[0] = true;
+    run(30);
+    paused[0] = false;
+    run(1);
+  }
+  EXPECT_EQ(control->lease_clock().stalls(), 0U);
+}
+
+TEST_F(LeaseTest, StopsWhileTheLinkIsDown) {
+  start();
+  const SessionId id = join_worker(worker_hello());
+  hear(id);
+  run(200);
+  link_up = false;
+  run(10'000);
+  EXPECT_TRUE(lives(id));
+  link_up = true;
+  run(85);
+  EXPECT_TRUE(lives(id));
+  run(30);
+  EXPECT_FALSE(lives(id));
+}
+
+// 30 s without a poll: peers were heard meanwhile, and a stall of ours is none of the shards'.
+TEST_F(LeaseTest, StallOfTheControlThreadEvictsNobody) {
+  start();
+  const SessionId heard = join_worker(worker_hello(1'000));
+  hear(heard);
+  now_ns += 30 * kNsPerSecond;
+  shard_now_ns += 30 * kNsPerSecond;
+  run(1);
+  EXPECT_TRUE(lives(heard));
+  EXPECT_EQ(control->lease_clock().stalls(), 0U);
+  run(340);
+  EXPECT_FALSE(lives(heard));
+}
+
+TEST_F(LeaseTest, ShardThatNeverRanJudgesNobody) {
+  start();
+  shared->shards[0]->loop_ns.store(0);
+  control = std::make_unique<Control>(*shared, options, std::vector{testing::our_addresses()}, Random(7));
+  paused[0] = true;
+  const SessionId id = join(worker_hello());
+  run(2'000);
+  EXPECT_TRUE(lives(id));
+  EXPECT_EQ(control->lease_clock().stalls(), 0U);
+}
+
+TEST_F(LeaseTest, WorkerHeardOnOneShardOfTwoLives) {
+  for (const std::size_t shard : {0U, 1U}) {
+    start(2);
+    const SessionId id = join_worker(worker_hello());
+    for (int i = 0; i < 5; ++i) {
+      hear(id, shard);
+      run(250);
+      ASSERT_TRUE(lives(id));
+    }
+    // The PING may sit in the queue of the shard that stands still.
+    paused[shard] = true;
+    run(2'000);
+    EXPECT_TRUE(lives(id));
+    paused[shard] = false;
+    run(320);
+    EXPECT_FALSE(lives(id));
+  }
+}
+
+TEST_F(LeaseTest, ClientOfAnotherShardIsJudgedByItsOwn) {
+  start(2);
+  const SessionId on_first = join(client_hello(1'000)), on_second = join(client_hello(1'001));
+  paused[1] = true;
+  run(3'020);
+  EXPECT_FALSE(lives(on_first));
+  EXPECT_TRUE(lives(on_second));
+}
+
+// Slot indices outlive sessions: what the last holder's frames left behind is not the next one's heartbeat.
+TEST_F(LeaseTest, NewHolderOfASlotStartsUnheard) {
+  options.max_sessions = 1;
+  start();
+  const SessionId first = join_worker(worker_hello(1'000));
+  run(350);
+  ASSERT_FALSE(lives(first));
+  punt_ended(first);
+  const SessionId second = join(worker_hello(1'001));
+  ASSERT_TRUE(second);
+  ASSERT_EQ(second.index(), first.index());
+  run(20);
+  EXPECT_EQ(control->registry().at(second.index()).phase, Phase::kJoining);
+}
+
+}  // namespace
+}  // namespace mcplane::control

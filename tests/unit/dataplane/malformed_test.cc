@@ -1,0 +1,113 @@
+// Each class of broken frame: dropped for its reason or answered once, never more bytes than came, and no state left.
+// Together with a full mailbox and a full ring they meet every reason there is.
+#include <set>
+
+#include "unit/dataplane/dataplane_test.h"
+#include "unit/dataplane/malformed_cases.h"
+
+namespace mcplane::dataplane {
+
+MalformedWorld::MalformedWorld(const RigOptions& options)
+    : rig(options), client(&rig.add_client()), worker(&rig.add_worker(2)) {
+  rig.publish();
+  rig.step();
+  for (const std::uint16_t slot : std::array<std::uint16_t, 2>{1, 0}) {
+    rig.send(rig.send_spec(*client, slot, 1));
+    rig.step();
+    route = std::move(rig.take_sent().at(0).bytes);
+    if (slot == 0) break;
+    rig.send(rig.result_spec(*worker, route_header()));
+    rig.step();
+    rig.take_sent();
+  }
+}
+
+namespace {
+
+class Malformed : public ::testing::Test {
+ protected:
+  static RigOptions small() { return {.buffers = 1024}; }
+
+  void run(const MalformedCase& test) {
+    SCOPED_TRACE(test.name);
+    MalformedWorld world(small());
+    ShardRig& rig = world.rig;
+    const Bytes frame = test.frame(world);
+    const std::uint64_t accepted = rig.counters().accepted.read();
+    put_on_wire(rig, frame, test.flag);
+    rig.step();
+    const auto sent = rig.take_sent();
+    ASSERT_EQ(sent.size(), test.reply ? 1U : 0U);
+    if (test.reply) {
+      EXPECT_EQ(sent[0].type(), *test.reply);
+      EXPECT_LE(sent[0].bytes.size(), frame.size());
+    }
+    if (test.reason != DropReason::kNone) {
+      EXPECT_EQ(rig.dropped(test.reason), 1U) << name_of(test.reason);
+      hit.insert(test.reason);
+    }
+    EXPECT_EQ(rig.counters().accepted.read(), accepted);
+    EXPECT_EQ(rig.shard().tasks.in_use(), 1U);
+    EXPECT_EQ(rig.outstanding(*world.worker), 1U);
+    EXPECT_TRUE(rig.take_punts().empty());
+    EXPECT_EQ(rig.check_balance(), "");
+  }
+
+  void fill_mailbox() {
+    MalformedWorld world(small());
+    while (world.rig.shared.shards[0]->mailbox.to_control.try_push(state::Punt{})) {
+    }
+    world.rig.inject(ShardId{0}, testing::build_arp_request(testing::our_endpoint(Family::kIpv4).ip));
+    world.rig.send(world.rig.spec_of(*world.client, FrameType::Bye));
+    world.rig.step();
+    EXPECT_EQ(world.rig.dropped(DropReason::kMailboxFull), 2U);
+    EXPECT_EQ(world.rig.check_balance(), "");
+    hit.insert(DropReason::kMailboxFull);
+  }
+
+  void fill_handoff() {
+    RigOptions options = small();
+    options.shards = 2;
+    options.handoff_frames = 4;
+    ShardRig rig(options);
+    const Peer& client = rig.add_client({.shard = ShardId{1}});
+    rig.step();
+    const Bytes ping = testing::build_frame(rig.spec_of(client, FrameType::Ping));
+    for (int i = 0; i < 6; ++i) rig.inject(ShardId{0}, ping);
+    rig.step();
+    EXPECT_EQ(rig.counters(0).handed_off.read(), 4U);
+    EXPECT_EQ(rig.dropped(DropReason::kHandoffFull, 0), 2U);
+    EXPECT_EQ(rig.take_sent().size(), 4U);
+    EXPECT_EQ(rig.check_balance(), "");
+    hit.insert(DropReason::kHandoffFull);
+  }
+
+  std::set<DropReason> hit;
+
+ private:
+  static void put_on_wire(ShardRig& rig, const Bytes& frame, const std::function<void(net::Packet&)>& flag) {
+    net::Packet packet;
+    ASSERT_TRUE(rig.nic().allocate({&packet, 1}));
+    packet.set_length(static_cast<std::uint16_t>(frame.size()));
+    std::ranges::copy(frame, packet.data());
+    if (flag) flag(packet);
+    rig.nic().inject(std::move(packet));
+  }
+};
+
+TEST_F(Malformed, EveryClassMeetsItsReasonAndEveryReasonIsMet) {
+  std::size_t classes = 0;
+  for (const auto& cases : {ethernet_and_ip_cases(), header_cases(), session_cases()})
+    for (const MalformedCase& test : cases) {
+      run(test);
+      ++classes;
+    }
+  fill_mailbox();
+  fill_handoff();
+  EXPECT_GE(classes, 24U);
+  for (std::size_t reason = 1; reason < kDropReasons; ++reason)
+    EXPECT_EQ(hit.count(DropReason(reason)), 1U) << name_of(DropReason(reason)) << " is never met";
+}
+
+}  // namespace
+}  // namespace mcplane::dataplane

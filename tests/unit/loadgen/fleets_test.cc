@@ -1,0 +1,246 @@
+// The workload against a fake broker in virtual time: what is counted, when it is sent, and whose latency it is.
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "fake_world.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+Options closed_loop() {
+  Options options;
+  options.broker = FakeWorld::broker_endpoint();
+  options.clients = 3;
+  options.window = 4;
+  options.warmup_ns = 5 * kNsPerMs;
+  options.duration_ns = 50 * kNsPerMs;
+  options.ttl_ns = 200 * kNsPerMs;
+  options.prompt_bytes = 64;
+  return options;
+}
+
+Options open_loop(double rate_per_second) {
+  Options options = closed_loop();
+  options.rate_per_second = rate_per_second;
+  options.warmup_ns = 0;
+  options.duration_ns = kNsPerSecond;
+  options.ttl_ns = 5 * kNsPerSecond;
+  return options;
+}
+
+std::uint64_t ended(const Tally& tally) {
+  return std::accumulate(tally.endings.begin(), tally.endings.end(), std::uint64_t{0});
+}
+
+TEST(Fleets, ClosedLoopKeepsTheWindowBusyAndEveryAnswerIsRight) {
+  FakeWorld world(closed_loop(), {});
+  const Tally tally = world.run();
+  // 12 in flight, 10 us a round trip, 55 ms.
+  EXPECT_NEAR(static_cast<double>(tally.sent), 66'000, 200);
+  EXPECT_EQ(tally.delivered(), tally.sent);
+  EXPECT_EQ(tally.lost() + tally.mismatched + tally.duplicates + tally.refused(), 0U);
+  EXPECT_EQ(tally.latency.max(), 2 * FakeWorld::kDelayNs);
+  EXPECT_EQ(tally.queued.max(), 3'000U);
+  EXPECT_EQ(tally.broker.max(), 2'000U);
+  EXPECT_NEAR(tally.measured_rate(), 1.2e6, 1e4);
+}
+
+TEST(Fleets, OpenLoopSendsTheWholeScheduleOnTime) {
+  FakeWorld world(open_loop(10'000), {});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.sent, 10'000U);
+  EXPECT_EQ(tally.delivered(), 10'000U);
+  EXPECT_EQ(tally.late + tally.skipped, 0U);
+  EXPECT_EQ(tally.latency.count(), 10'000U);
+}
+
+TEST(Fleets, WarmUpIsCountedButNotMeasured) {
+  Options options = open_loop(10'000);
+  options.warmup_ns = kNsPerSecond;
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.sent, 20'000U);
+  EXPECT_EQ(tally.latency.count(), 10'000U);
+  EXPECT_NEAR(static_cast<double>(tally.measured), 10'000, 2);
+}
+
+// Coordinated omission: a generator that waits for answers would send nothing into the silence and report a p99 of 10
+// us.
+TEST(Fleets, ASilentBrokerShowsInThePercentiles) {
+  FakeWorld world(open_loop(1'000), {.silent_from_ns = 500 * kNsPerMs, .silent_until_ns = 1'000 * kNsPerMs});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.sent, 1'000U);
+  EXPECT_EQ(tally.delivered(), 1'000U);
+  EXPECT_EQ(tally.skipped, 0U);
+  EXPECT_LT(tally.latency.percentile(49), 20'000U);
+  EXPECT_NEAR(static_cast<double>(tally.latency.percentile(75)), 250e6, 5e6);
+  EXPECT_NEAR(static_cast<double>(tally.latency.percentile(99)), 490e6, 5e6);
+}
+
+TEST(Fleets, AStalledGeneratorIsLateAndItsLatencyCountsFromWhenSendsWereDue) {
+  Options options = open_loop(1'000);
+  options.duration_ns = 100 * kNsPerMs;
+  Progress progress;
+  std::uint64_t transmitted = 0;
+  ClientFleet* sender = nullptr;
+  FakeBroker broker{{}};
+  std::uint64_t now_ns = FakeWorld::kStartNs;
+  // Answers come back at the moment they are asked for: all latency is the generator's own.
+  std::vector<std::pair<std::size_t, FakeBroker::Datagram>> replies;
+  ClientFleet fleet(
+      options, 1,
+      [&](std::size_t client, client::Outbox& burst) {
+        transmitted += burst.entries().size();
+        for (const auto& entry : burst.entries()) {
+          std::vector<std::byte> bytes(2);
+          bytes.insert(bytes.end(), entry.datagram.begin(), entry.datagram.end());
+          for (auto& reply : broker.handle(std::span(bytes).subspan(2), entry.to))
+            replies.emplace_back(client, std::move(reply));
+        }
+        burst.clear();
+      },
+      progress);
+  sender = &fleet;
+  const auto answer_all = [&] {
+    for (auto batch = std::exchange(replies, {}); !batch.empty(); batch = std::exchange(replies, {}))
+      for (const auto& [client, reply] : batch) {
+        sender->on_datagram(client, reply.view(), FakeWorld::broker_endpoint(), now_ns);
+        sender->on_burst_end(client, now_ns);
+      }
+  };
+  for (; fleet.registered() < options.clients; now_ns += kNsPerMs) {
+    fleet.on_time(now_ns);
+    answer_all();
+  }
+  fleet.begin(now_ns);
+  now_ns += 50 * kNsPerMs;  // the thread did not run
+  for (; !fleet.done(); now_ns += kNsPerMs) {
+    fleet.on_time(now_ns);
+    answer_all();
+  }
+  const Tally& tally = fleet.close(now_ns);
+  EXPECT_EQ(tally.sent, 100U);
+  EXPECT_EQ(tally.late, 49U);
+  EXPECT_EQ(tally.latency.max(), 50 * kNsPerMs);
+  EXPECT_GT(transmitted, tally.sent);
+}
+
+TEST(Fleets, AFullBrokerIsSkippedNotWaitedFor) {
+  Options options = open_loop(10'000);
+  FakeWorld world(options, {.silent_from_ns = 0, .silent_until_ns = 900 * kNsPerMs, .slot_limit = 100});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.sent + tally.skipped, 10'000U);
+  EXPECT_NEAR(static_cast<double>(tally.skipped), 9'000 - 300, 2);
+  EXPECT_EQ(tally.delivered(), tally.sent);
+}
+
+TEST(Fleets, LostTasksAreCountedOnceEach) {
+  FakeWorld world(open_loop(1'000), {.lose_every = 100});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.sent, 1'000U);
+  EXPECT_EQ(tally.lost(), 10U);
+  EXPECT_EQ(tally.of(Ending::kNoAnswer), 10U);
+  EXPECT_EQ(tally.delivered(), 990U);
+  EXPECT_EQ(ended(tally), tally.sent);
+}
+
+TEST(Fleets, AWrongByteIsAMismatch) {
+  FakeWorld world(open_loop(1'000), {.corrupt_every = 50});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.delivered(), 1'000U);
+  EXPECT_EQ(tally.mismatched, 20U);
+}
+
+TEST(Fleets, RepeatedFramesAreNoDuplicates) {
+  FakeWorld world(open_loop(1'000), {.duplicate_every = 10});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.delivered(), 1'000U);
+  EXPECT_EQ(tally.duplicates, 0U);
+  EXPECT_EQ(tally.repeated_frames, 100U);
+}
+
+TEST(Fleets, RejectsAreCountedByReasonAndPauseAClosedLoop) {
+  Options options = closed_loop();
+  options.clients = 1;
+  options.window = 1;
+  options.warmup_ns = 0;
+  options.duration_ns = 200 * kNsPerMs;
+  FakeWorld world(options, {.reject_every = 1});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.of(Ending::kQueueFull), tally.sent);
+  EXPECT_EQ(tally.refused(), tally.sent);
+  // retry_after is 20 ms: ten sends, not twenty thousand.
+  EXPECT_NEAR(static_cast<double>(tally.sent), 10, 1);
+}
+
+TEST(Fleets, NobodyThereMeansNobodyRegistered) {
+  FakeWorld world(closed_loop(), {.never_answers = true});
+  world.run_until_registered();
+  EXPECT_EQ(world.clients().registered(), 0U);
+}
+
+TEST(Fleets, StopEndsEarlyAndStillAwaitsWhatIsInFlight) {
+  FakeWorld world(closed_loop(), {});
+  world.run_until_registered();
+  world.clients().begin(world.now_ns());
+  world.advance_to(world.now_ns() + 20 * kNsPerMs);
+  world.clients().stop(world.now_ns());
+  world.advance_to(world.now_ns() + 2 * kNsPerMs);
+  ASSERT_TRUE(world.clients().done());
+  const Tally& tally = world.clients().close(world.now_ns());
+  EXPECT_EQ(tally.delivered(), tally.sent);
+  EXPECT_EQ(tally.measured_ns, 15 * kNsPerMs);
+}
+
+TEST(Fleets, ProgressIsPublishedOnceASecond) {
+  Options options = open_loop(1'000);
+  options.duration_ns = 3 * kNsPerSecond + 10 * kNsPerMs;
+  FakeWorld world(options, {});
+  world.run();
+  EXPECT_EQ(world.progress().updates.load(), 3U);
+  EXPECT_NEAR(static_cast<double>(world.progress().rate.load()), 1'000, 5);
+}
+
+TEST(Fleets, InProcessWorkersEchoThroughTheBroker) {
+  Options options = open_loop(2'000);
+  options.workers = 4;
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  EXPECT_EQ(world.broker().routes_made(), 2'000U);
+  EXPECT_EQ(tally.delivered(), 2'000U);
+  EXPECT_EQ(tally.mismatched + tally.lost(), 0U);
+  EXPECT_EQ(tally.latency.max(), 4 * FakeWorld::kDelayNs);
+}
+
+TEST(Fleets, AWorkersSlotsWorkSideBySideAndNoMore) {
+  Options options = closed_loop();
+  options.clients = 1;
+  options.window = 8;
+  options.workers = 1;
+  options.worker_slots = 4;
+  options.service_time = {ServiceTime::Form::kConstant, 10 * kNsPerMs};
+  options.warmup_ns = 0;
+  options.duration_ns = 100 * kNsPerMs;
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  // Eight tasks on four slots of 10 ms: 400 a second, each waiting one round for its slot.
+  EXPECT_NEAR(static_cast<double>(tally.delivered()), 44, 4);
+  EXPECT_NEAR(static_cast<double>(tally.latency.percentile(90)), 20e6, 0.3e6);
+  EXPECT_EQ(tally.delivered(), tally.sent);
+}
+
+TEST(Fleets, TheSameSeedSendsTheSameTasks) {
+  Options options = open_loop(1'000);
+  options.arrivals = Arrivals::kPoisson;
+  const Tally first = FakeWorld(options, {}).run();
+  const Tally second = FakeWorld(options, {}).run();
+  options.seed = 2;
+  const Tally other = FakeWorld(options, {}).run();
+  EXPECT_EQ(first.sent, second.sent);
+  EXPECT_NE(first.sent, other.sent);
+  EXPECT_NEAR(static_cast<double>(first.sent), 1'000, 160);
+}
+
+}  // namespace
+}  // namespace mcplane::loadgen

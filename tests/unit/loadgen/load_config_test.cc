@@ -1,0 +1,104 @@
+// The command line of mcplane-load: what becomes an option, and what is refused in one line.
+#include "app/load_config.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+namespace mcplane::app {
+namespace {
+
+LoadCommand parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "mcplane-load");
+  return parse_load_command(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(LoadConfig, DefaultsAreAClosedLoop) {
+  const LoadCommand command = parse({"--udp", "10.0.0.1"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_EQ(wire::to_string(command.options.broker), "10.0.0.1:4800");
+  EXPECT_FALSE(command.options.open_loop());
+  EXPECT_EQ(command.options.window, 16);
+  EXPECT_EQ(command.options.workers, 0U);
+  EXPECT_FALSE(command.json);
+}
+
+TEST(LoadConfig, EveryFlagReachesItsOption) {
+  const LoadCommand command = parse({"--udp",
+                                     "[fd00::1]:5000",
+                                     "--rate",
+                                     "200k/s",
+                                     "--poisson",
+                                     "--clients",
+                                     "3",
+                                     "--duration",
+                                     "2m",
+                                     "--warmup",
+                                     "250ms",
+                                     "--payload",
+                                     "1KiB",
+                                     "--ttl",
+                                     "1500ms",
+                                     "--action",
+                                     "embed",
+                                     "--seed",
+                                     "9",
+                                     "--idempotent",
+                                     "--workers",
+                                     "2",
+                                     "--worker-slots",
+                                     "4",
+                                     "--service-time",
+                                     "exp:50us",
+                                     "--json"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  const loadgen::Options& options = command.options;
+  EXPECT_EQ(wire::to_string(options.broker), "[fd00::1]:5000");
+  EXPECT_DOUBLE_EQ(options.rate_per_second, 200'000.0);
+  EXPECT_EQ(options.arrivals, loadgen::Arrivals::kPoisson);
+  EXPECT_EQ(options.clients, 3U);
+  EXPECT_EQ(options.duration_ns, 120 * kNsPerSecond);
+  EXPECT_EQ(options.warmup_ns, 250 * kNsPerMs);
+  EXPECT_EQ(options.prompt_bytes, 1'024U);
+  EXPECT_EQ(options.ttl_ns, 1'500 * kNsPerMs);
+  EXPECT_EQ(options.action, "embed");
+  EXPECT_EQ(options.seed, 9U);
+  EXPECT_TRUE(options.idempotent);
+  EXPECT_EQ(options.workers, 2U);
+  EXPECT_EQ(options.worker_slots, 4);
+  EXPECT_EQ(options.service_time.form, loadgen::ServiceTime::Form::kExponential);
+  EXPECT_EQ(options.service_time.mean_ns, 50 * kNsPerUs);
+  EXPECT_TRUE(command.json);
+}
+
+TEST(LoadConfig, MistakesAreUsageErrors) {
+  const std::vector<std::vector<const char*>> mistakes = {
+      {},
+      {"--udp", "10.0.0.1:x"},
+      {"--udp", "10.0.0.1", "--rate", "100"},
+      {"--udp", "10.0.0.1", "--duration", "10"},
+      {"--udp", "10.0.0.1", "--rate", "1k/s", "--window", "4"},
+      {"--udp", "10.0.0.1", "--poisson"},
+      {"--udp", "10.0.0.1", "--payload", "15B"},
+      {"--udp", "10.0.0.1", "--payload", "1490B"},
+      {"--udp", "10.0.0.1", "--workers", "1", "--service-time", "uniform:5us"},
+      {"--udp", "10.0.0.1", "--service-time", "exp:5us"},
+      {"--udp", "10.0.0.1", "--clients", "0"},
+  };
+  for (const auto& arguments : mistakes) {
+    const LoadCommand command = parse(arguments);
+    ASSERT_TRUE(command.stop) << (arguments.empty() ? "" : arguments.back());
+    EXPECT_EQ(command.stop->exit_code, kExitUsage);
+    EXPECT_FALSE(command.stop->text.empty());
+  }
+}
+
+TEST(LoadConfig, ServiceTimesHaveAFormAndAUnit) {
+  EXPECT_EQ(parse_service_time("none").value->form, loadgen::ServiceTime::Form::kNone);
+  EXPECT_EQ(parse_service_time("const:2ms").value->mean_ns, 2 * kNsPerMs);
+  for (const char* text : {"", "const", "const:", "const:5", "exp:", "none:5us", ":5us"})
+    EXPECT_FALSE(parse_service_time(text)) << text;
+}
+
+}  // namespace
+}  // namespace mcplane::app

@@ -1,0 +1,52 @@
+// Options that are fine alone and not together, and what still fits one frame.
+#include "loadgen/options.h"
+
+#include <gtest/gtest.h>
+
+#include "loadgen/pattern.h"
+#include "wire/datagram.h"
+#include "wire/route_table.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+Options options_v4() {
+  Options options;
+  options.broker = {wire::IpAddress::v4({10, 0, 0, 1}), 4'800};
+  return options;
+}
+
+std::size_t packet_bytes(const Options& options, std::size_t prompt_bytes) {
+  return wire::kIpv4Bytes + wire::kUdpBytes + wire::kLeadBytes +
+         wire::write_route_table(options.action, "", {}, "").size() + PayloadWriter(prompt_bytes).payload_bytes();
+}
+
+TEST(Options, DefaultsAgree) { EXPECT_EQ(conflict_in(options_v4()), ""); }
+
+TEST(Options, LargestPromptFitsTheFrameAndEightMoreDoNot) {
+  const Options options = options_v4();
+  const std::uint64_t largest = prompt_bytes_max(options, kMtuBytes);
+  EXPECT_GT(largest, 1'000U);
+  EXPECT_LE(packet_bytes(options, largest), kMtuBytes);
+  EXPECT_GT(packet_bytes(options, largest + 8), kMtuBytes);
+}
+
+TEST(Options, EachConflictNamesWhatToType) {
+  Options poisson = options_v4();
+  poisson.arrivals = Arrivals::kPoisson;
+  EXPECT_NE(conflict_in(poisson).find("--rate"), std::string::npos);
+  Options service = options_v4();
+  service.service_time = {ServiceTime::Form::kConstant, 1'000};
+  EXPECT_NE(conflict_in(service).find("--workers"), std::string::npos);
+  Options large = options_v4();
+  large.prompt_bytes = 1'490;
+  EXPECT_NE(conflict_in(large).find("at most"), std::string::npos);
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{65}}) {
+    Options action = options_v4();
+    action.action = std::string(bytes, 'a');
+    EXPECT_NE(conflict_in(action).find("1 to 64"), std::string::npos) << bytes;
+  }
+}
+
+}  // namespace
+}  // namespace mcplane::loadgen

@@ -1,0 +1,75 @@
+// Prompts: made again from (seed, number), and telling any change.
+#include "loadgen/pattern.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "wire/payload.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+std::string prompt_of(std::size_t bytes, std::uint64_t seed, std::uint64_t number) {
+  std::string prompt(bytes, '\0');
+  write_prompt(prompt, seed, number);
+  return prompt;
+}
+
+TEST(Pattern, StartsWithTheNumberAndIsPrintable) {
+  const std::string prompt = prompt_of(301, 9, 0x0123456789abcdefULL);
+  EXPECT_EQ(prompt.substr(0, 16), "0123456789abcdef");
+  EXPECT_TRUE(std::all_of(prompt.begin(), prompt.end(), [](char c) { return c >= 0x20 && c < 0x7f; }));
+  EXPECT_GT(std::set<char>(prompt.begin() + 16, prompt.end()).size(), 40U);
+}
+
+TEST(Pattern, RecognisesItselfAtEveryLength) {
+  for (std::size_t bytes = kPromptBytesMin; bytes < 80; ++bytes)
+    EXPECT_TRUE(is_prompt(prompt_of(bytes, 5, 77), bytes, 5, 77)) << bytes;
+}
+
+TEST(Pattern, RefusesAnyChangedByte) {
+  const std::string prompt = prompt_of(61, 5, 77);
+  for (std::size_t i = 0; i < prompt.size(); ++i) {
+    std::string changed = prompt;
+    changed[i] = static_cast<char>(changed[i] ^ 1);
+    EXPECT_FALSE(is_prompt(changed, prompt.size(), 5, 77)) << i;
+  }
+}
+
+TEST(Pattern, RefusesAnotherTasksOtherRunsAndOtherLengths) {
+  const std::string prompt = prompt_of(64, 5, 77);
+  EXPECT_FALSE(is_prompt(prompt, 64, 5, 78));
+  EXPECT_FALSE(is_prompt(prompt, 64, 6, 77));
+  EXPECT_FALSE(is_prompt(prompt.substr(0, 63), 64, 5, 77));
+  EXPECT_FALSE(is_prompt(prompt + "x", 64, 5, 77));
+  EXPECT_FALSE(is_prompt("", 64, 5, 77));
+}
+
+TEST(Pattern, PayloadsReadBackAsTasks) {
+  for (const std::size_t bytes : {std::size_t{16}, std::size_t{17}, std::size_t{256}, std::size_t{1'201}}) {
+    PayloadWriter writer(bytes);
+    for (const std::uint64_t number : {0ULL, 1ULL, 1ULL << 40}) {
+      const auto task = wire::read_task_payload(writer.write(3, number));
+      ASSERT_TRUE(task.has_value());
+      EXPECT_EQ(task->prompt, prompt_of(bytes, 3, number));
+      EXPECT_TRUE(task->history.empty());
+    }
+  }
+}
+
+TEST(Pattern, TaskIdsAreUuidsAndDiffer) {
+  std::set<wire::Id16> ids;
+  for (std::uint64_t number = 0; number < 1'000; ++number) {
+    const wire::Id16 id = task_id_for(1, number);
+    EXPECT_EQ(id[6] >> 4, 8);
+    EXPECT_EQ(id[8] >> 6, 2);
+    ids.insert(id);
+  }
+  ids.insert(task_id_for(2, 0));
+  EXPECT_EQ(ids.size(), 1'001U);
+}
+
+}  // namespace
+}  // namespace mcplane::loadgen

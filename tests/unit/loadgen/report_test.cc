@@ -1,0 +1,115 @@
+// The table and the JSON that scripts read.
+#include "loadgen/report.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
+
+namespace mcplane::loadgen {
+namespace {
+
+Options options_of_run() {
+  Options options;
+  options.broker = {wire::IpAddress::v4({10, 0, 0, 1}), 4'800};
+  return options;
+}
+
+RunResult good_run() {
+  RunResult result;
+  result.tally.sent = 1'003;
+  result.tally.endings[static_cast<std::size_t>(Ending::kDelivered)] = 1'000;
+  result.tally.endings[static_cast<std::size_t>(Ending::kQueueFull)] = 3;
+  result.tally.measured = 1'000;
+  result.tally.measured_ns = 2 * kNsPerSecond;
+  for (std::uint64_t i = 1; i <= 1'000; ++i) result.tally.latency.record(i * 1'000);
+  result.cpu = {.clients = 0.5, .workers = 0};
+  return result;
+}
+
+bool has_line(const std::string& text, const std::string& pattern) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);)
+    if (std::regex_match(line, std::regex(pattern))) return true;
+  return false;
+}
+
+TEST(Report, EachFigureHasALineOfItsOwn) {
+  const std::string table = table_of(options_of_run(), good_run());
+  EXPECT_TRUE(has_line(table, "^sent +1003$")) << table;
+  EXPECT_TRUE(has_line(table, "^delivered +1000$"));
+  EXPECT_TRUE(has_line(table, "^lost +0$"));
+  EXPECT_TRUE(has_line(table, "^duplicates +0$"));
+  EXPECT_TRUE(has_line(table, "^mismatched +0$"));
+  EXPECT_TRUE(has_line(table, "^rejected_queue_full +3$"));
+  EXPECT_TRUE(has_line(table, "^rate_per_s +500\\.0$"));
+  EXPECT_TRUE(has_line(table, "^max_us +1000\\.0$"));
+  for (const char* name : {"p50_us", "p90_us", "p99_us", "p99\\.9_us", "p99\\.99_us", "queued_p50_us", "worker_p99_us",
+                           "broker_p99_us", "cpu_clients_percent"})
+    EXPECT_TRUE(has_line(table, std::string("^") + name + " +[0-9.]+$")) << name;
+}
+
+TEST(Report, ValuesEndInOneColumn) {
+  std::istringstream lines(table_of(options_of_run(), good_run()));
+  std::size_t width = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (width == 0) width = line.size();
+    EXPECT_EQ(line.size(), width) << line;
+  }
+  EXPECT_GT(width, 0U);
+}
+
+TEST(Report, JsonHasTheDocumentedFields) {
+  const std::string text = json_of(options_of_run(), good_run(), "mcplane-load --json");
+  EXPECT_EQ(text.find('\n'), std::string::npos);
+  const auto json = nlohmann::json::parse(text);
+  EXPECT_EQ(json.at("schema_version"), 1);
+  EXPECT_EQ(json.at("command_line"), "mcplane-load --json");
+  EXPECT_EQ(json.at("sent"), 1'003);
+  EXPECT_EQ(json.at("delivered"), 1'000);
+  EXPECT_EQ(json.at("lost"), 0);
+  EXPECT_EQ(json.at("errors").at("queue_full"), 3);
+  EXPECT_TRUE(json.at("target_rate_per_s").is_null());
+  EXPECT_DOUBLE_EQ(json.at("achieved_rate_per_s"), 500.0);
+  EXPECT_DOUBLE_EQ(json.at("duration_s"), 2.0);
+  for (const char* name : {"p50", "p90", "p99", "p999", "p9999", "p99999", "max"})
+    EXPECT_TRUE(json.at("latency_us").at(name).is_number()) << name;
+  EXPECT_EQ(json.at("latency_us").at("max"), 1'000.0);
+}
+
+TEST(Report, ObjectiveNeedsNothingLostWrongOrTwice) {
+  EXPECT_TRUE(objective_met(good_run()));
+  RunResult lost = good_run();
+  lost.tally.endings[static_cast<std::size_t>(Ending::kBrokerLost)] = 1;
+  EXPECT_FALSE(objective_met(lost));
+  RunResult mismatched = good_run();
+  mismatched.tally.mismatched = 1;
+  EXPECT_FALSE(objective_met(mismatched));
+  RunResult nothing;
+  EXPECT_FALSE(objective_met(nothing));
+}
+
+TEST(Report, SaysWhenItWasTheBottleneck) {
+  Options options = options_of_run();
+  options.rate_per_second = 1'000'000;
+  RunResult result = good_run();
+  result.tally.late = 5;
+  EXPECT_EQ(remarks_on(options, result).find("bottleneck"), std::string::npos);
+  result.cpu.clients = 0.99;
+  EXPECT_NE(remarks_on(options, result).find("the load generator was the bottleneck"), std::string::npos);
+}
+
+TEST(Report, SuggestsAStepAfterSuccessOnly) {
+  EXPECT_NE(remarks_on(options_of_run(), good_run()).find("next: mcplane-load --udp 10.0.0.1:4800 --rate 350/s"),
+            std::string::npos);
+  RunResult no_worker;
+  no_worker.tally.sent = 5;
+  no_worker.tally.endings[static_cast<std::size_t>(Ending::kNoWorker)] = 5;
+  const std::string remarks = remarks_on(options_of_run(), no_worker);
+  EXPECT_EQ(remarks.find("next:"), std::string::npos);
+  EXPECT_NE(remarks.find("--workers"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace mcplane::loadgen
