@@ -2,6 +2,7 @@
 #include "support/wire_inspection.h"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "base/check.h"
@@ -34,6 +35,14 @@ void inspect_frame(std::span<const std::byte> frame) {
   inspect_neighbour(frame);
 }
 
+// A fuzzer that watches comparisons can forge the MAC of a key it is shown: what counts is that nothing else passes.
+static void inspect_cookie(const wire::fb::Cookie& cookie) {
+  const SipKey key = {1, 2};
+  const wire::Endpoint peer = peer_endpoint(Family::kIpv4);
+  const wire::fb::Cookie ours = wire::make_cookie(key, peer, 0);
+  CHECK(wire::cookie_valid(key, peer, cookie, 0, 0) == (std::memcmp(&cookie, &ours, sizeof cookie) == 0));
+}
+
 void inspect_datagram(std::span<const std::byte> datagram) {
   if (wire::check_datagram(datagram) != DropReason::kNone) return;
   const auto table = wire::table_of(datagram), payload = wire::payload_of(datagram);
@@ -41,8 +50,7 @@ void inspect_datagram(std::span<const std::byte> datagram) {
   const std::size_t cookie = type == wire::FrameType::Hello ? wire::kCookieBytes : 0;
   CHECK(wire::kLeadBytes + cookie + table.size() + payload.size() == datagram.size());
   CHECK(table.size() <= wire::kTableBytesMax);
-  if (type == wire::FrameType::Hello || type == wire::FrameType::Retry)
-    CHECK(!wire::cookie_valid({1, 2}, peer_endpoint(Family::kIpv4), wire::cookie_of(datagram), 0, 0));
+  if (type == wire::FrameType::Hello || type == wire::FrameType::Retry) inspect_cookie(wire::cookie_of(datagram));
   if (type == wire::FrameType::Hello) inspect_hello(table);
   if (type == wire::FrameType::Send || type == wire::FrameType::Route) inspect_route_table(table);
   inspect_payload(payload);
