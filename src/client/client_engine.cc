@@ -23,7 +23,7 @@ constexpr std::uint32_t next_sequence(std::uint32_t heard, std::uint32_t unheard
 
 }  // namespace
 
-ClientEngine::ClientEngine(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random)
+ClientEngine::ClientEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random)
     : session_(broker, hello, mtu, random), slots_(hello.slots) {
   free_.reserve(slots_.size());
 }

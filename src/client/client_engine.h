@@ -57,7 +57,7 @@ inline constexpr std::uint32_t kSequenceAheadMax = 8;
 
 class ClientEngine {
  public:
-  ClientEngine(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random);
+  ClientEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random);
 
   void start(std::uint64_t now_ns, Outbox& out);
   SendStatus send(const SendRequest& request, std::uint64_t now_ns, Outbox& out);

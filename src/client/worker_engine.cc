@@ -17,7 +17,7 @@ constexpr std::size_t tasks_max(std::uint16_t slots) noexcept { return 2 * std::
 
 }  // namespace
 
-WorkerEngine::WorkerEngine(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random)
+WorkerEngine::WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random)
     : session_(broker, hello, mtu, random),
       running_(tasks_max(hello.slots)),
       results_(tasks_max(hello.slots), mtu),

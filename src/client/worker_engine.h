@@ -29,7 +29,7 @@ struct Assignment {
 
 class WorkerEngine {
  public:
-  WorkerEngine(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random);
+  WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random);
 
   void start(std::uint64_t now_ns, Outbox& out);
   void on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
