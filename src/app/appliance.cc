@@ -7,6 +7,7 @@
 #include <chrono>
 #include <random>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 #include "app/cli.h"
@@ -22,39 +23,52 @@ std::uint64_t random64() {
   return (std::uint64_t{device()} << 32) | device();
 }
 
-wire::LocalAddresses addresses_of(const ApplianceConfig& config) {
-  wire::LocalAddresses addresses;
-  for (const wire::Prefix& prefix : config.ips) addresses.ips[addresses.count++] = prefix;
-  addresses.mac = config.mac;
-  return addresses;
+std::vector<wire::LocalAddresses> addresses_of(const ApplianceConfig& config) {
+  std::vector<wire::LocalAddresses> ports;
+  for (const PortConfig& port : config.ports) {
+    wire::LocalAddresses& addresses = ports.emplace_back();
+    for (const wire::Prefix& prefix : port.ips) addresses.ips[addresses.count++] = prefix;
+    addresses.mac = port.mac;
+  }
+  return ports;
 }
 
 // Bytes of an MCP datagram that fit one IP packet towards every peer there can be.
 std::uint16_t datagram_bytes_max(const ApplianceConfig& config) {
   bool ipv6 = false;
-  for (const wire::Prefix& prefix : config.ips) ipv6 = ipv6 || !prefix.ip.is_v4();
+  for (const PortConfig& port : config.ports)
+    for (const wire::Prefix& prefix : port.ips) ipv6 = ipv6 || !prefix.ip.is_v4();
   return static_cast<std::uint16_t>(config.mtu - (ipv6 ? wire::kIpv6Bytes : wire::kIpv4Bytes) - wire::kUdpBytes);
 }
 
+// Throws what stands in the way of a device.
 net::EalOptions eal_options(const ApplianceConfig& config) {
   net::EalOptions options;
   options.cores = config.cores;
   options.huge_pages = config.hugepages;
   options.memory_mib = config.memory_mib();
-  options.vdevs = {"net_tap0,iface=" + config.tap_name};
+  for (const PortConfig& port : config.ports) {
+    if (const std::string line = net::check_device(port.device); !line.empty()) throw std::runtime_error(line);
+    options.devices.push_back(port.device);
+  }
   options.pass_through = config.eal_arguments;
   return options;
 }
 
-net::PortOptions port_options(const ApplianceConfig& config) {
-  net::PortOptions options;
-  options.device = "net_tap0";
-  options.queues = static_cast<std::uint16_t>(config.cores.size());
-  options.rx_descriptors = config.rx_descriptors;
-  options.tx_descriptors = config.tx_descriptors;
-  options.pool_buffers = config.pool_buffers;
-  options.mtu = config.mtu;
-  return options;
+std::vector<std::unique_ptr<net::DpdkPort>> make_ports(const ApplianceConfig& config, net::DpdkPool& pool) {
+  std::vector<std::unique_ptr<net::DpdkPort>> ports;
+  for (const PortConfig& port : config.ports) {
+    const auto index = static_cast<std::uint8_t>(ports.size());
+    net::PortOptions options;
+    options.device = net::dpdk_name(port.device, index);
+    options.id = PortId(index);
+    options.queues = port.device.queues;
+    options.rx_descriptors = config.rx_descriptors;
+    options.tx_descriptors = config.tx_descriptors;
+    options.mtu = config.mtu;
+    ports.push_back(std::make_unique<net::DpdkPort>(options, pool));
+  }
+  return ports;
 }
 
 state::SharedOptions shared_options(const ApplianceConfig& config) {
@@ -81,7 +95,8 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::info;
 }
 
-control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPort& port) {
+control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool,
+                                        const std::vector<std::unique_ptr<net::DpdkPort>>& ports) {
   control::ControlOptions options;
   options.base_port = config.base_port;
   options.mtu = config.mtu;
@@ -93,8 +108,8 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
   options.client_slots = config.client_slots;
   options.version = version();
   options.cores = config.cores;
-  options.hooks.buffers = [&port] { return control::BufferUse{port.buffers_total(), port.buffers_free()}; };
-  options.hooks.link_up = [&port] { return port.link_up(); };
+  options.hooks.buffers = [&pool] { return control::BufferUse{pool.buffers_total(), pool.buffers_free()}; };
+  options.hooks.link_up = [&ports] { return ports.front()->link_up(); };
   options.logger = control::make_stderr_logger();
   options.logger->set_level(spdlog_level(config.log_level));
   return options;
@@ -103,14 +118,15 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
 }  // namespace
 
 Appliance::Appliance(const ApplianceConfig& config)
-    : addresses_{addresses_of(config)},
+    : addresses_(addresses_of(config)),
       eal_(eal_options(config)),
-      port_(port_options(config)),
+      pool_({config.pool_buffers, config.mtu}),
+      ports_(make_ports(config, pool_)),
       shared_(shared_options(config)),
       mesh_(config.cores.size(), kHandoffFrames),
       shares_cpu_(std::thread::hardware_concurrency() < 2 ||
                   std::set(config.cores.begin(), config.cores.end()).size() < config.cores.size()),
-      control_(shared_, control_options(config, port_), addresses_, Random(random64())) {
+      control_(shared_, control_options(config, pool_, ports_), addresses_, Random(random64())) {
   const std::uint64_t start_ns = net::tsc_now_ns();
   cores_.resize(config.cores.size());
   for (std::size_t i = 0; i < cores_.size(); ++i) make_core(config, ShardId(static_cast<std::uint8_t>(i)), start_ns);
@@ -143,9 +159,10 @@ void Appliance::make_core(const ApplianceConfig& config, ShardId id, std::uint64
 
   Core& core = cores_[raw(id)];
   core.shard = std::make_unique<dataplane::Shard>(shared_, mesh_, options);
-  core.queues.push_back(std::make_unique<net::DpdkNic>(port_, raw(id)));
-  core.loop = std::make_unique<dataplane::CoreLoop<net::DpdkNic>>(*core.shard, std::vector{core.queues[0].get()},
-                                                                  config.rx_burst);
+  for (const auto& port : ports_) core.queues.emplace_back(*port, raw(id));
+  std::vector<net::DpdkNic*> queues;
+  for (net::DpdkNic& queue : core.queues) queues.push_back(&queue);
+  core.loop = std::make_unique<dataplane::CoreLoop<net::DpdkNic>>(*core.shard, std::move(queues), config.rx_burst);
 }
 
 void Appliance::run_core(Core& core) noexcept {

@@ -1,4 +1,4 @@
-// The appliance: wires the port, the shards, their core loops and the control thread, and takes them down in reverse.
+// The appliance: wires the ports, the shards, their core loops and the control thread, and takes them down in reverse.
 // Main thread makes and ends it; what runs on the cores is CoreLoop, what runs beside them ControlThread and Admin.
 #pragma once
 
@@ -32,7 +32,7 @@ class Appliance {
   // One dataplane core.
   struct Core {
     std::unique_ptr<dataplane::Shard> shard;
-    std::vector<std::unique_ptr<net::DpdkNic>> queues;  // by PortId
+    std::vector<net::DpdkNic> queues;  // by PortId
     std::unique_ptr<dataplane::CoreLoop<net::DpdkNic>> loop;
   };
 
@@ -43,7 +43,8 @@ class Appliance {
   // Declared in the order they start.
   std::vector<wire::LocalAddresses> addresses_;  // by PortId
   net::Eal eal_;
-  net::DpdkPort port_;
+  net::DpdkPool pool_;
+  std::vector<std::unique_ptr<net::DpdkPort>> ports_;  // by PortId
   state::Shared shared_;
   dataplane::HandoffMesh mesh_;
   std::vector<Core> cores_;

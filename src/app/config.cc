@@ -2,14 +2,16 @@
 #include "app/config.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 #include <sys/un.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <functional>
-#include <iterator>
+#include <numeric>
 #include <string_view>
+
+#include "app/config_network.h"
 
 namespace mcplane::app {
 namespace {
@@ -17,49 +19,7 @@ namespace {
 constexpr const char* kProgram = "mcplane";
 // What DPDK and its devices need around a frame in a packet buffer.
 constexpr std::uint64_t kBufferOverheadBytes = 384;
-
-// The CPUs this process may run on, ascending.
-std::vector<unsigned> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<unsigned> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  return cpus;
-}
-
-std::string accept_port(const std::string& typed, std::string& tap_name) {
-  constexpr std::size_t kNameBytesMax = 15;  // IFNAMSIZ less its NUL
-  constexpr std::string_view kLaterKinds[] = {"vhost", "virtio", "memif", "af_xdp", "pci"};
-  const std::string kind = typed.substr(0, typed.find(':'));
-  if (std::ranges::find(kLaterKinds, kind) != std::end(kLaterKinds))
-    return quote(typed) + ": this release has tap ports only; type tap:NAME, such as tap:mc0";
-  if (kind != "tap" || kind.size() == typed.size())
-    return quote(typed) + " is not a port; type tap:NAME, such as tap:mc0";
-  const std::string name = typed.substr(kind.size() + 1);
-  const bool sound = std::ranges::all_of(name, [](char letter) {
-    return (letter >= '0' && letter <= '9') || (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-           letter == '_' || letter == '-' || letter == '.';
-  });
-  if (!sound || name.empty() || name.size() > kNameBytesMax || name == "." || name == "..")
-    return quote(typed) + ": an interface name is 1 to 15 letters, digits, '_', '-' or '.'; type one such as tap:mc0";
-  tap_name = name;
-  return "";
-}
-
-std::string accept_cores(const std::string& typed, const std::vector<unsigned>& allowed, std::vector<unsigned>& cores) {
-  auto parsed = parse_cpu_list(typed);
-  if (!parsed) return parsed.error;
-  if (parsed.value->size() > 1)
-    return fmt::format("{} is {} CPUs: this release runs one dataplane core; type one CPU, such as {}", quote(typed),
-                       parsed.value->size(), parsed.value->front());
-  if (std::ranges::find(allowed, parsed.value->front()) == allowed.end())
-    return fmt::format("CPU {} is offline or not allowed to this process; type one it may use, such as {}",
-                       parsed.value->front(), allowed.back());
-  cores = std::move(*parsed.value);
-  return "";
-}
+constexpr std::uint64_t kPoolMax = 16'777'215;
 
 std::string accept_descriptors(const std::string& typed, std::uint16_t& count) {
   constexpr std::uint64_t kMin = 64;
@@ -91,50 +51,22 @@ std::string accept_admin_path(const std::string& typed, std::string& path) {
   return "";
 }
 
-void add_network(CLI::App& app, ApplianceConfig& config, const std::vector<unsigned>& allowed) {
-  add_value(app, "--port", "KIND:NAME", "", "Port to serve, required: tap:NAME makes that TAP interface",
-            [&config](const std::string& typed) { return accept_port(typed, config.tap_name); });
-  config.cores = {allowed.back()};
-  add_value(app, "--cores", "CPUS", fmt::format("{}, the last one", allowed.back()),
-            "CPU of the dataplane core, which polls it wholly",
-            [&config, allowed](const std::string& typed) { return accept_cores(typed, allowed, config.cores); });
-  add_count(app, "--base-port", config.base_port, "UDP port", {1, 65'535});
-  add_count(app, "--mtu", config.mtu, "Largest IP packet in bytes", {576, 9'000});
-  add_value(app, "--mac", "MAC", "made from the first --ip", "Ethernet address of the port",
-            [&config](const std::string& typed) {
-              const auto parsed = parse_mac(typed);
-              if (parsed) config.mac = *parsed.value;
-              return parsed.error;
-            });
-}
-
-void add_addresses(CLI::App& app, ApplianceConfig& config) {
-  add_values(app, "--ip", "ADDRESS/PREFIX", "Address to serve, required; once for each of up to 8",
-             [&config](const std::string& typed) -> std::string {
-               const auto parsed = parse_host_prefix(typed);
-               if (!parsed) return parsed.error;
-               const auto same = [&](const wire::Prefix& other) { return other.ip == parsed.value->ip; };
-               if (std::ranges::any_of(config.ips, same)) return quote(typed) + " is given twice; keep one";
-               if (config.ips.size() == kIpsMax) return fmt::format("is given more than {} times", kIpsMax);
-               config.ips.push_back(*parsed.value);
-               return "";
-             });
-}
-
 void add_buffers(CLI::App& app, ApplianceConfig& config) {
   add_count(app, "--rx-burst", config.rx_burst, "Frames taken from the port at once", {1, 64});
   add_value(app, "--rx-descriptors", "COUNT", "1024", "Receive ring, power of two, 64 to 32768",
             [&config](const std::string& typed) { return accept_descriptors(typed, config.rx_descriptors); });
   add_value(app, "--tx-descriptors", "COUNT", "1024", "Transmit ring, power of two, 64 to 32768",
             [&config](const std::string& typed) { return accept_descriptors(typed, config.tx_descriptors); });
-  add_count(app, "--pool-buffers", config.pool_buffers, "Packet buffers", {2'047, 16'777'215});
+  add_count(app, "--pool-buffers", config.pool_buffers, "Packet buffers", {2'047, kPoolMax})
+      ->default_str("what cores, ports and tables need");
   add_switch(app, "--hugepages", config.hugepages, "Use hugepages for packet buffers [off]");
-  add_size(app, "--memory", config.memory_bytes, "Memory for packet buffers", {64ULL << 20, 1ULL << 40});
+  add_size(app, "--memory", config.memory_bytes, "Memory for packet buffers", {64ULL << 20, 1ULL << 40})
+      ->default_str("what they need");
 }
 
 void add_tables(CLI::App& app, ApplianceConfig& config) {
-  add_count(app, "--max-tasks", config.max_tasks, "Tasks at once", {1, TaskToken::kIndexMask});
-  add_count(app, "--max-queued", config.max_queued, "Tasks waiting for a worker, each in a packet buffer",
+  add_count(app, "--max-tasks", config.max_tasks, "Tasks at once on one core", {1, TaskToken::kIndexMask});
+  add_count(app, "--max-queued", config.max_queued, "Tasks waiting for a worker on one core, each in a packet buffer",
             {1, TaskToken::kIndexMask});
   add_count(app, "--max-sessions", config.max_sessions, "Clients and workers together",
             {1, SessionId::kIndexMask + std::uint64_t{1}});
@@ -168,12 +100,6 @@ void add_group(CLI::App& app, const char* heading, const std::function<void()>& 
   add();
 }
 
-std::string missing_in(const ApplianceConfig& config) {
-  if (config.tap_name.empty()) return "--port is missing; type --port tap:NAME, such as --port tap:mc0";
-  if (config.ips.empty()) return "--ip is missing; type --ip ADDRESS/PREFIX, such as --ip 10.0.0.1/24";
-  return "";
-}
-
 // How many of argv's elements are ours; "--" and what follows are EAL's.
 int count_own(int argc, const char* const* argv) {
   int count = 0;
@@ -181,17 +107,40 @@ int count_own(int argc, const char* const* argv) {
   return count;
 }
 
+// Buffers that are never free at the same time as others: in rings, queued, in the cores' hands.
+std::uint64_t buffers_needed(const ApplianceConfig& config) {
+  const std::uint64_t queues =
+      std::accumulate(config.ports.begin(), config.ports.end(), std::uint64_t{0},
+                      [](std::uint64_t sum, const PortConfig& port) { return sum + port.device.queues; });
+  return queues * (std::uint64_t{config.rx_descriptors} + config.tx_descriptors) +
+         config.cores.size() * (std::uint64_t{config.max_queued} + kBufferReserve);
+}
+
+std::uint64_t pool_mib(const ApplianceConfig& config) {
+  return (config.pool_buffers * (config.mtu + kBufferOverheadBytes) >> 20) + 1;
+}
+
+// What was not typed follows from what was.
+void settle_buffers(ApplianceConfig& config) {
+  constexpr std::uint64_t kPoolMin = 16'383;
+  constexpr std::uint64_t kMemoryMibMin = 512, kMemoryMibBeside = 128;
+  // A power of two less one is what a mempool's ring holds without waste.
+  if (config.pool_buffers == 0)
+    config.pool_buffers = static_cast<std::uint32_t>(
+        std::max(kPoolMin, std::min(std::bit_ceil(buffers_needed(config) + 1) - 1, kPoolMax)));
+  if (config.memory_bytes == 0)
+    config.memory_bytes = std::max(kMemoryMibMin, pool_mib(config) + kMemoryMibBeside) << 20;
+  config.memory_bytes &= ~((1ULL << 20) - 1);  // as EAL takes it
+}
+
 }  // namespace
 
 std::string conflict_in(const ApplianceConfig& config) {
-  const std::uint64_t descriptors =
-      config.cores.size() * (std::uint64_t{config.rx_descriptors} + config.tx_descriptors);
-  const std::uint64_t kept = descriptors + kBufferReserve;
-  if (config.max_queued + kept > config.pool_buffers)
+  if (const std::uint64_t needed = buffers_needed(config); needed > config.pool_buffers)
     return fmt::format(
-        "--max-queued {} does not fit --pool-buffers {}: {} are kept for descriptors and {} in reserve; type "
+        "--pool-buffers {} are too few: {} cores with --max-queued {} and their descriptors need {}; type "
         "--pool-buffers {} or more",
-        config.max_queued, config.pool_buffers, descriptors, kBufferReserve, config.max_queued + kept);
+        config.pool_buffers, config.cores.size(), config.max_queued, needed, needed);
   if (config.max_queued > config.max_tasks)
     return fmt::format("--max-queued {} is more than --max-tasks {}; type --max-tasks {} or more", config.max_queued,
                        config.max_tasks, config.max_queued);
@@ -205,22 +154,20 @@ std::string conflict_in(const ApplianceConfig& config) {
         "--max-clients {} with --client-slots {} need {} MiB, at most {} are allowed; type --client-slots {} or fewer",
         config.max_clients, config.client_slots, slot_bytes >> 20, kClientSlotBytesMax >> 20,
         kClientSlotBytesMax / kClientSlotBytes / config.max_clients);
-  const std::uint64_t pool_mib = (config.pool_buffers * (config.mtu + kBufferOverheadBytes) >> 20) + 1;
-  if (pool_mib > config.memory_mib())
+  if (const std::uint64_t needed_mib = pool_mib(config); needed_mib > config.memory_mib())
     return fmt::format("--pool-buffers {} of --mtu {} need {} MiB; type --memory {}MiB or more", config.pool_buffers,
-                       config.mtu, pool_mib, pool_mib);
+                       config.mtu, needed_mib, needed_mib);
   return "";
 }
 
 ApplianceCommand parse_appliance_config(int argc, const char* const* argv) {
   ApplianceCommand command;
   ApplianceConfig& config = command.config;
-  const std::vector<unsigned> allowed = allowed_cpus();
   const int own = count_own(argc, argv);
 
   CLI::App app("mcplane: brokers tasks between clients and model workers over UDP.", kProgram);
   set_conventions(app);
-  add_group(app, "Network", [&] { add_network(app, config, allowed), add_addresses(app, config); });
+  add_group(app, "Network", [&] { add_network_flags(app, config); });
   add_group(app, "Buffers", [&] { add_buffers(app, config); });
   add_group(app, "Tables", [&] { add_tables(app, config); });
   add_group(app, "Times", [&] { add_times(app, config); });
@@ -228,17 +175,17 @@ ApplianceCommand parse_appliance_config(int argc, const char* const* argv) {
 
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;
-  if (const std::string line = missing_in(config); !line.empty()) {
+  if (const std::string line = missing_network(config); !line.empty()) {
     command.stop = failure(kProgram, line, kExitUsage);
     return command;
   }
-  // Whole MiB, as EAL takes it.
-  config.memory_bytes &= ~((1ULL << 20) - 1);
-  if (const std::string line = conflict_in(config); !line.empty()) {
+  std::string line = settle_network(config);
+  settle_buffers(config);
+  if (line.empty()) line = conflict_in(config);
+  if (!line.empty()) {
     command.stop = failure(kProgram, line, kExitConfigInvalid);
     return command;
   }
-  if (config.mac == wire::MacAddress{}) config.mac = wire::mac_for(config.ips.front().ip);
   for (int i = own + 1; i < argc; ++i) config.eal_arguments.emplace_back(argv[i]);
   return command;
 }

@@ -9,26 +9,35 @@
 
 #include "app/cli.h"
 #include "base/types.h"
+#include "net/dpdk/device.h"
 #include "wire/address.h"
 
 namespace mcplane::app {
 
 enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
 
+// A --port and what is typed behind it.
+struct PortConfig {
+  net::DeviceSpec device;
+  std::vector<wire::Prefix> ips;          // 1 to kIpsMax; no address of the appliance twice
+  std::vector<wire::IpAddress> gateways;  // at most one a family, within one of ips
+  wire::MacAddress mac{};                 // --mac, or made from the first address
+};
+
 struct ApplianceConfig {
   // Network.
-  std::string tap_name;             // --port tap:NAME; 1-15 bytes of [A-Za-z0-9_.-]
-  std::vector<unsigned> cores;      // CPU of each dataplane core, in shard order; exactly one in this release
-  std::vector<wire::Prefix> ips;    // 1 to kIpsMax, no address twice
-  std::uint16_t base_port = 4'800;  // UDP port of shard 0
-  std::uint16_t mtu = 1'500;        // IP packet bytes
-  wire::MacAddress mac{};           // --mac, or made from the first address
+  std::vector<PortConfig> ports;          // 1 to kPortsMax, in PortId order
+  std::vector<unsigned> cores;            // CPU of each dataplane core, in shard order; a CPU may serve several
+  std::uint16_t shards = 0;               // as typed; cores holds that many once parsed
+  std::vector<wire::IpAddress> gateways;  // as typed; each is in its port's once parsed
+  std::uint16_t base_port = 4'800;        // UDP port of shard 0
+  std::uint16_t mtu = 1'500;              // IP packet bytes
 
   // Frames and buffers.
   std::uint16_t rx_burst = 32;
   std::uint16_t rx_descriptors = 1'024;
   std::uint16_t tx_descriptors = 1'024;
-  std::uint32_t pool_buffers = 16'383;
+  std::uint32_t pool_buffers = 0;  // as typed, 0: not; once parsed, at least what cores, ports and tables need
 
   // Table sizes.
   std::uint32_t max_tasks = 65'536;
@@ -47,16 +56,18 @@ struct ApplianceConfig {
 
   // Process.
   std::string admin_path = "/run/mcplane/admin.sock";
-  bool hugepages = false;                     // false: EAL's --no-huge
-  std::uint64_t memory_bytes = 512ULL << 20;  // whole MiB
+  bool hugepages = false;          // false: EAL's --no-huge
+  std::uint64_t memory_bytes = 0;  // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogLevel log_level = LogLevel::kInfo;
   std::vector<std::string> eal_arguments;  // what follows `--`
 
   std::uint32_t memory_mib() const noexcept { return static_cast<std::uint32_t>(memory_bytes >> 20); }
 };
 
-inline constexpr std::size_t kIpsMax = 8;
-// Packet buffers kept for control frames, REJECTs and the bursts in hand.
+inline constexpr std::size_t kIpsMax = 8;  // of one port
+inline constexpr std::size_t kPortsMax = 16;
+inline constexpr std::uint64_t kShardsMax = 64;
+// Packet buffers a core keeps for control frames, REJECTs, the bursts in hand and its cache of free ones.
 inline constexpr std::uint32_t kBufferReserve = 1'024;
 inline constexpr std::uint64_t kClientSlotBytes = 12;
 inline constexpr std::uint64_t kClientSlotBytesMax = 1ULL << 30;
@@ -67,7 +78,7 @@ struct ApplianceCommand {
   ApplianceConfig config;
 };
 
-// argv as main() gets it. Reads the environment (MCPLANE_*) and the machine's CPUs; changes nothing.
+// argv as main() gets it. Reads the environment (MCPLANE_*), the machine's CPUs and its devices.
 ApplianceCommand parse_appliance_config(int argc, const char* const* argv);
 
 // What only shows when flags are seen together; each flag alone is in range. Empty: fine; else one line.

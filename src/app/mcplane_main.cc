@@ -22,10 +22,13 @@ sigset_t ending_signals() {
 }
 
 void say_started(const ApplianceConfig& config) {
-  const std::string ip = mcplane::wire::to_string(config.ips[0].ip);
-  std::fprintf(stderr, "mcplane: serving %s UDP port %u on tap %s, core %u; admin %s\n", ip.c_str(), config.base_port,
-               config.tap_name.c_str(), config.cores[0], config.admin_path.c_str());
-  std::fprintf(stderr, "mcplane: next: mcplane-worker --broker %s --backend echo\n", ip.c_str());
+  for (const mcplane::app::PortConfig& port : config.ports)
+    std::fprintf(stderr, "mcplane: serving %s UDP port %u on %s\n", mcplane::wire::to_string(port.ips[0].ip).c_str(),
+                 config.base_port, mcplane::net::to_string(port.device).c_str());
+  std::fprintf(stderr, "mcplane: %zu core%s, first on CPU %u; admin %s\n", config.cores.size(),
+               config.cores.size() == 1 ? "" : "s", config.cores[0], config.admin_path.c_str());
+  std::fprintf(stderr, "mcplane: next: mcplane-worker --broker %s --backend echo\n",
+               mcplane::wire::to_string(config.ports[0].ips[0].ip).c_str());
 }
 
 int run(const ApplianceConfig& config) {

@@ -3,12 +3,26 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
 #include "base/siphash.h"
 
 namespace mcplane::wire {
+
+bool Prefix::contains(const IpAddress& other) const noexcept {
+  constexpr unsigned kMappedBits = 96;  // of an IPv4-mapped address, before its IPv4 bits
+  if (ip.is_v4() != other.is_v4()) return false;
+  unsigned bits = ip.is_v4() ? kMappedBits + length : length;
+  for (std::size_t i = 0; bits > 0; ++i) {
+    const unsigned here = std::min(bits, 8U);
+    const auto mask = static_cast<std::uint8_t>(0xff00U >> here);
+    if (((ip.bytes[i] ^ other.bytes[i]) & mask) != 0) return false;
+    bits -= here;
+  }
+  return true;
+}
 
 std::optional<IpAddress> parse_ip(std::string_view text) {
   // inet_pton reads a C string: an embedded NUL would hide what follows it.

@@ -48,6 +48,9 @@ struct Endpoint {
 struct Prefix {
   IpAddress ip;
   std::uint8_t length = 0;  // bits; within 32 for IPv4, 128 for IPv6
+
+  // Whether `other` is on this address's network; of one family.
+  bool contains(const IpAddress& other) const noexcept;
 };
 
 // "10.0.0.1", "fd00::1"; nothing else. nullopt when malformed.

@@ -146,11 +146,11 @@ class UdpSocket {
 TEST(DpdkTap, AnswersTheKernelAndReturnsEveryBuffer) {
   std::atomic<bool> stop{false};
   {
-    DpdkPort port(
-        {.device = "net_tap0", .id = PortId{5}, .queues = 2, .rx_descriptors = 256, .pool_buffers = kBuffers});
+    DpdkPool pool({.buffers = kBuffers});
+    DpdkPort port({.device = "net_tap0", .id = PortId{5}, .queues = 2, .rx_descriptors = 256}, pool);
     EXPECT_EQ(port.mac(), (wire::MacAddress{2, 0, 0, 0, 0, 0x42}));
-    EXPECT_EQ(port.buffers_total(), kBuffers);
-    const std::uint32_t baseline = port.buffers_free();
+    EXPECT_EQ(pool.buffers_total(), kBuffers);
+    const std::uint32_t baseline = pool.buffers_free();
     for (std::uint16_t core = 0; core < 2; ++core)
       eal->launch(core, [&stop, &port, core] { answer_until(stop, DpdkNic(port, core)); });
     EXPECT_TRUE(port.link_up());
@@ -174,13 +174,13 @@ TEST(DpdkTap, AnswersTheKernelAndReturnsEveryBuffer) {
     EXPECT_GE(port.statistics().rx_frames, 48U);
     EXPECT_GE(port.statistics().tx_frames, 48U);
     EXPECT_EQ(port.statistics().tx_errors, 0U);
-    EXPECT_EQ(port.buffers_free(), baseline);
+    EXPECT_EQ(pool.buffers_free(), baseline);
 
     DpdkNic nic(port, 0);
     std::vector<Packet> all(baseline + 1);
     EXPECT_FALSE(nic.allocate(all));
     EXPECT_TRUE(std::ranges::all_of(all, [](const Packet& packet) { return packet.buffer() == nullptr; }));
-    EXPECT_EQ(port.buffers_free(), baseline);
+    EXPECT_EQ(pool.buffers_free(), baseline);
     // Buffers that hold nothing yet, as the contract has them, however long the span.
     ASSERT_TRUE(nic.allocate(std::span(all).first(200)));
     for (const Packet& packet : std::span(all).first(200)) {
@@ -189,9 +189,9 @@ TEST(DpdkTap, AnswersTheKernelAndReturnsEveryBuffer) {
       EXPECT_EQ(packet.headroom(), kHeadroomBytes);
       EXPECT_EQ(packet.port(), PortId{5});
     }
-    EXPECT_EQ(port.buffers_free(), baseline - 200);
+    EXPECT_EQ(pool.buffers_free(), baseline - 200);
     nic.free(all);
-    EXPECT_EQ(port.buffers_free(), baseline);
+    EXPECT_EQ(pool.buffers_free(), baseline);
   }
   EXPECT_EQ(if_nametoindex(kInterface), 0U) << "the interface outlives its port";
 }
@@ -229,12 +229,11 @@ TEST(DpdkTap, ClockFollowsTheKernels) {
 }
 
 TEST(DpdkTap, AWrongPortIsOneLineThatSaysWhy) {
-  EXPECT_EQ(error_of([] { DpdkPort({.device = "net_tap7"}); }), "port net_tap7: there is no such device");
-  EXPECT_NE(error_of([] { DpdkPort({.device = "net_tap1", .pool_buffers = 100}); }).find("100 buffers are too few"),
-            std::string::npos);
-  EXPECT_NE(error_of([] {
-              DpdkPort({.device = "net_tap2", .queues = 17, .pool_buffers = 65'535});
-            }).find("17 queues asked for; it has 16"),
+  DpdkPool pool({.buffers = kBuffers});
+  const auto refused = [&](const PortOptions& options) { return error_of([&] { DpdkPort(options, pool); }); };
+  EXPECT_EQ(refused({.device = "net_tap7"}), "port net_tap7: there is no such device");
+  EXPECT_NE(refused({.device = "net_tap2", .queues = 17}).find("17 queues asked for; it has 16"), std::string::npos);
+  EXPECT_NE(error_of([] { DpdkPool({.buffers = 10'000'000}); }).find("no memory for 10000000 packet buffers"),
             std::string::npos);
 }
 
@@ -245,16 +244,14 @@ int test_main(int argc, char** argv) {
     return 77;
   }
   if (error_of([] { Eal({.cores = {9999}}); }).find("CPU 9999 is not available") == std::string::npos) return 1;
-  const std::string tap = "net_tap0,iface=" + std::string(kInterface) + ",mac=" + kMacOfPort;
+  // The kernel's side gets a MAC that the test knows.
+  const std::string tap = "--vdev=net_tap0,iface=" + std::string(kInterface) + ",mac=" + kMacOfPort;
   timespec before{}, after{};
   clock_gettime(CLOCK_MONOTONIC, &before);
-  eal = std::make_unique<Eal>(EalOptions{.cores = two_cpus(),
-                                         .memory_mib = 256,
-                                         .file_prefix = "mctest",
-                                         .vdevs = {tap, "net_tap1,iface=mctest1", "net_tap2,iface=mctest2"},
-                                         .pass_through = {}});
+  eal = std::make_unique<Eal>(
+      EalOptions{.cores = two_cpus(), .memory_mib = 256, .pass_through = {tap, "--vdev=net_tap2,iface=mctest2"}});
   clock_gettime(CLOCK_MONOTONIC, &after);
-  std::printf("EAL with three TAP devices started in %.0f ms\n",
+  std::printf("EAL with two TAP devices started in %.0f ms\n",
               static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
                   static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e6);
   const int result = RUN_ALL_TESTS();

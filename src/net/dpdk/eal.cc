@@ -94,28 +94,23 @@ bool contains_option(const std::vector<std::string>& arguments, std::string_view
 }
 
 std::vector<std::string> make_arguments(const EalOptions& options) {
-  std::vector<std::string> arguments = {"mcplane",
-                                        "--lcores",
-                                        lcore_map(options.cores),
-                                        "--main-lcore",
-                                        "0",
-                                        "--file-prefix",
-                                        options.file_prefix,
-                                        "--log-level",
-                                        "error",
-                                        "-m",
-                                        std::to_string(options.memory_mib)};
+  std::vector<std::string> arguments = {"mcplane",      "--lcores", lcore_map(options.cores),
+                                        "--main-lcore", "0",        "--log-level",
+                                        "error",        "-m",       std::to_string(options.memory_mib)};
   if (options.huge_pages) {
     if (!free_huge_pages_exist())
       throw std::runtime_error("no free huge pages; reserve some with 'sysctl vm.nr_hugepages=" +
                                std::to_string(options.memory_mib / 2) + "' or start without huge pages");
-    arguments.emplace_back("--single-file-segments");
+    // In memory: nothing is left behind in hugetlbfs, and several processes need not agree on a prefix.
+    // A single file: vhost-user passes memory by file descriptor, and few fit a message.
+    arguments.insert(arguments.end(), {"--in-memory", "--single-file-segments"});
   } else {
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "--no-telemetry"});
   }
-  if (!contains_option(options.pass_through, "-a") && !contains_option(options.pass_through, "--allow"))
+  for (unsigned i = 0; i < options.devices.size(); ++i) arguments.push_back(eal_argument(options.devices[i], i));
+  if (!contains_option(arguments, "--allow") && !contains_option(options.pass_through, "-a") &&
+      !contains_option(options.pass_through, "--allow"))
     arguments.emplace_back("--no-pci");
-  for (const std::string& vdev : options.vdevs) arguments.push_back("--vdev=" + vdev);
   arguments.insert(arguments.end(), options.pass_through.begin(), options.pass_through.end());
   return arguments;
 }
@@ -147,16 +142,13 @@ class LogCapture {
   std::FILE* stream_;
 };
 
-// "net_tap0,iface=mc0" -> "net_tap0"
-std::string device_name(const std::string& vdev) { return vdev.substr(0, vdev.find(',')); }
-
-// The first device that is not there, although rte_eal_init does not say so; "" when all are.
-std::string missing_device(const std::vector<std::string>& vdevs) {
-  for (const std::string& vdev : vdevs) {
+// The first device that is not there, although rte_eal_init does not say so; null when all are.
+const DeviceSpec* missing_device(const std::vector<DeviceSpec>& devices) {
+  for (unsigned i = 0; i < devices.size(); ++i) {
     std::uint16_t id = 0;
-    if (rte_eth_dev_get_port_by_name(device_name(vdev).c_str(), &id) != 0) return device_name(vdev);
+    if (rte_eth_dev_get_port_by_name(dpdk_name(devices[i], i).c_str(), &id) != 0) return &devices[i];
   }
-  return "";
+  return nullptr;
 }
 
 int run_function(void* argument) {
@@ -189,10 +181,9 @@ Eal::Eal(const EalOptions& options) {
   };
   if (rte_eal_init(static_cast<int>(arguments.size()), argv.data()) < 0)
     throw std::runtime_error("DPDK does not start" + because(rte_strerror(rte_errno)));
-  if (const std::string missing = missing_device(options.vdevs); !missing.empty()) {
-    std::string line = "device " + missing + " was not made" + because("its driver says no more");
-    if (missing.starts_with("net_tap"))
-      line += "; it needs root or CAP_NET_ADMIN, /dev/net/tun and an interface name not in use";
+  if (const DeviceSpec* missing = missing_device(options.devices)) {
+    const std::string line = to_string(*missing) + " was not made" + because("its driver says no more") +
+                             "; it needs " + std::string(needs_of(missing->kind));
     rte_eal_cleanup();
     throw std::runtime_error(line);
   }

@@ -7,14 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "net/dpdk/device.h"
+
 namespace mcplane::net {
 
 struct EalOptions {
   std::vector<unsigned> cores{};  // CPU of each dataplane core, in shard order
   bool huge_pages = false;        // false: --no-huge
   std::uint32_t memory_mib = 512;
-  std::string file_prefix = "mcplane";
-  std::vector<std::string> vdevs{};         // "net_tap0,iface=mc0,mac=..."
+  std::vector<DeviceSpec> devices{};        // device i is dpdk_name(devices[i], i)
   std::vector<std::string> pass_through{};  // what the user typed after --
 };
 

@@ -1,5 +1,6 @@
-// Port set-up is the same for every kind of device: the queues asked for, no offloads, every multicast group (NDP
-// needs solicited-node ones). One pool a port, made for its MTU, so that a frame is always one buffer.
+// Port set-up is the same for every kind of device: the queues asked for, checksum verification where the device has
+// it, every multicast group (NDP needs solicited-node ones). Checksums to be sent are always made by egress: it has
+// the sums at hand, and an offload would cost the cold half of each mbuf and the sender's end-to-end protection.
 // The constructor and destructor run on the main thread; rx, tx, allocate and free on the queue's lcore.
 #include "net/dpdk/port.h"
 
@@ -24,6 +25,7 @@ namespace {
 constexpr std::uint32_t kLinkBytes = 14 + 2 * 4 + 4;
 // Buffers an lcore keeps to itself, so that most bursts never reach the pool's ring.
 constexpr unsigned kPoolCacheBuffers = 256;
+static_assert(kPoolCacheBuffers * 3 / 2 <= kCoreCacheBuffersMax);
 
 [[noreturn]] void fail(const PortOptions& options, const std::string& what, int error) {
   throw std::runtime_error("port " + options.device + ": " + what + ": " + rte_strerror(std::abs(error)));
@@ -39,26 +41,21 @@ std::uint16_t find_device(const PortOptions& options) {
   fail(options, "there is no such device");
 }
 
-rte_mempool* make_pool(const PortOptions& options, std::uint16_t dpdk_id) {
-  // RX rings take their descriptors' worth at start, and each lcore's cache may hold 1.5 times its size.
-  const std::uint32_t needed = options.queues * (std::uint32_t{options.rx_descriptors} + kPoolCacheBuffers * 3 / 2);
-  if (options.pool_buffers < needed)
-    fail(options, std::to_string(options.pool_buffers) + " buffers are too few; " + std::to_string(options.queues) +
-                      " queues need " + std::to_string(needed));
+rte_mempool* make_pool(const PoolOptions& options) {
   // Whole KiB behind the headroom: some devices round a buffer down to that, then split frames over two.
   const std::uint32_t frame_bytes = (options.mtu + kLinkBytes + 1023U) / 1024 * 1024;
   const std::uint32_t room_bytes = kHeadroomBytes + frame_bytes;
-  if (room_bytes > UINT16_MAX) fail(options, "mtu " + std::to_string(options.mtu) + " is too large");
-  const std::string name = "mcplane_" + std::to_string(dpdk_id);
-  rte_mempool* pool = rte_pktmbuf_pool_create(name.c_str(), options.pool_buffers, kPoolCacheBuffers, 0,
+  CHECK(room_bytes <= UINT16_MAX);
+  rte_mempool* pool = rte_pktmbuf_pool_create("mcplane_buffers", options.buffers, kPoolCacheBuffers, 0,
                                               static_cast<std::uint16_t>(room_bytes), SOCKET_ID_ANY);
   if (pool == nullptr)
-    fail(options, "no memory for " + std::to_string(options.pool_buffers) + " buffers of " +
-                      std::to_string(room_bytes) + " bytes; give DPDK more, or the port fewer");
+    throw std::runtime_error("no memory for " + std::to_string(options.buffers) + " packet buffers of " +
+                             std::to_string(room_bytes) + " bytes; give DPDK more, or take fewer");
   return pool;
 }
 
-void configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
+// Returns whether the device verifies UDP checksums.
+bool configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
   rte_eth_dev_info info{};
   if (const int error = rte_eth_dev_info_get(dpdk_id, &info); error != 0) fail(options, "cannot be queried", error);
   if (options.queues == 0 || options.queues > std::min(info.max_rx_queues, info.max_tx_queues))
@@ -74,8 +71,10 @@ void configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = hash;
   }
+  conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);
   if (const int error = rte_eth_dev_configure(dpdk_id, options.queues, options.queues, &conf); error != 0)
     fail(options, "cannot be configured", error);
+  return (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0;
 }
 
 void set_up_queues(const PortOptions& options, std::uint16_t dpdk_id, rte_mempool* pool) {
@@ -103,10 +102,9 @@ void start(const PortOptions& options, std::uint16_t dpdk_id) {
   require(options, "multicast reception cannot be set", rte_eth_allmulticast_enable(dpdk_id));
 }
 
-void end(std::uint16_t dpdk_id, rte_mempool* pool) noexcept {
+void end(std::uint16_t dpdk_id) noexcept {
   rte_eth_dev_stop(dpdk_id);
   rte_eth_dev_close(dpdk_id);
-  rte_mempool_free(pool);
 }
 
 rte_mempool* as_pool(void* pool) noexcept { return static_cast<rte_mempool*>(pool); }
@@ -135,19 +133,27 @@ rte_mbuf* write_back(const Packet& packet) noexcept {
 
 }  // namespace
 
-DpdkPort::DpdkPort(const PortOptions& options) : options_(options), dpdk_id_(find_device(options)) {
+DpdkPool::DpdkPool(const PoolOptions& options) : pool_(make_pool(options)) {}
+
+DpdkPool::~DpdkPool() { rte_mempool_free(as_pool(pool_)); }
+
+std::uint32_t DpdkPool::buffers_total() const noexcept { return as_pool(pool_)->populated_size; }
+
+std::uint32_t DpdkPool::buffers_free() const noexcept { return rte_mempool_avail_count(as_pool(pool_)); }
+
+DpdkPort::DpdkPort(const PortOptions& options, DpdkPool& pool)
+    : options_(options), dpdk_id_(find_device(options)), pool_(pool.pool_) {
   try {
-    configure_device(options_, dpdk_id_);
-    pool_ = make_pool(options_, dpdk_id_);
+    verifies_checksums_ = configure_device(options_, dpdk_id_);
     set_up_queues(options_, dpdk_id_, as_pool(pool_));
     start(options_, dpdk_id_);
   } catch (...) {
-    end(dpdk_id_, as_pool(pool_));
+    end(dpdk_id_);
     throw;
   }
 }
 
-DpdkPort::~DpdkPort() { end(dpdk_id_, as_pool(pool_)); }
+DpdkPort::~DpdkPort() { end(dpdk_id_); }
 
 wire::MacAddress DpdkPort::mac() const noexcept {
   rte_ether_addr address{};
@@ -172,10 +178,6 @@ PortStatistics DpdkPort::statistics() const noexcept {
           .tx_errors = stats.oerrors,
           .rx_no_buffer = stats.rx_nombuf};
 }
-
-std::uint32_t DpdkPort::buffers_total() const noexcept { return as_pool(pool_)->populated_size; }
-
-std::uint32_t DpdkPort::buffers_free() const noexcept { return rte_mempool_avail_count(as_pool(pool_)); }
 
 DpdkNic::DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept
     : dpdk_id_(port.dpdk_id_), queue_(queue), id_(port.options_.id), pool_(port.pool_) {}

@@ -1,5 +1,6 @@
-// A DPDK port with its mempool and queues, and the Nic over one queue pair of it.
-// The port is made and ended on the main thread; each DpdkNic belongs to one lcore.
+// DPDK's packet buffers, ports, and the Nic over one queue pair of a port.
+// Pool and ports are made and ended on the main thread, the pool outliving the ports; each DpdkNic belongs to one
+// lcore.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +13,37 @@
 
 namespace mcplane::net {
 
+struct PoolOptions {
+  std::uint32_t buffers = 16'383;
+  std::uint16_t mtu = 1500;  // IP packet bytes; a frame is always one buffer
+};
+
+// The one pool that every port receives into, so that a frame may leave through any port and be freed by any core.
+class DpdkPool {
+ public:
+  // Throws std::runtime_error with one clear line.
+  explicit DpdkPool(const PoolOptions& options);
+  ~DpdkPool();
+  DpdkPool(const DpdkPool&) = delete;
+  DpdkPool& operator=(const DpdkPool&) = delete;
+
+  std::uint32_t buffers_total() const noexcept;
+  std::uint32_t buffers_free() const noexcept;  // counts the cores' caches too; control thread
+
+ private:
+  friend class DpdkPort;
+  void* pool_;  // rte_mempool
+};
+
+// What one lcore keeps of the pool to itself, at most.
+inline constexpr std::uint32_t kCoreCacheBuffersMax = 384;
+
 struct PortOptions {
   std::string device;  // DPDK name: "net_tap0"
   PortId id{};
   std::uint16_t queues = 1;
   std::uint16_t rx_descriptors = 1024;
   std::uint16_t tx_descriptors = 1024;
-  std::uint32_t pool_buffers = 16'383;
   std::uint16_t mtu = 1500;  // IP packet bytes
 };
 
@@ -29,7 +54,7 @@ struct PortStatistics {
 class DpdkPort {
  public:
   // Throws std::runtime_error with one clear line.
-  explicit DpdkPort(const PortOptions& options);
+  DpdkPort(const PortOptions& options, DpdkPool& pool);
   ~DpdkPort();
   DpdkPort(const DpdkPort&) = delete;
   DpdkPort& operator=(const DpdkPort&) = delete;
@@ -37,14 +62,16 @@ class DpdkPort {
   wire::MacAddress mac() const noexcept;
   bool link_up() const noexcept;               // control thread
   PortStatistics statistics() const noexcept;  // control thread
-  std::uint32_t buffers_total() const noexcept;
-  std::uint32_t buffers_free() const noexcept;  // counts caches too; control thread
+  std::uint16_t queues() const noexcept { return options_.queues; }
+  // The device verifies UDP checksums of what it receives.
+  bool verifies_checksums() const noexcept { return verifies_checksums_; }
 
  private:
   friend class DpdkNic;
   PortOptions options_;
   std::uint16_t dpdk_id_ = 0;
-  void* pool_ = nullptr;  // rte_mempool
+  bool verifies_checksums_ = false;
+  void* pool_;  // rte_mempool
 };
 
 // One queue pair. Satisfies net::Nic; one lcore uses it.

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "app/port_flag.h"
+
 namespace mcplane::app {
 namespace {
 
@@ -24,13 +26,18 @@ ApplianceCommand parse_with(std::vector<const char*> arguments) {
 TEST(ApplianceConfig, LeastCommandLineGivesTheDefaults) {
   const auto [stop, config] = parse_with({});
   ASSERT_FALSE(stop) << stop->text;
-  EXPECT_EQ(config.tap_name, "mc0");
-  ASSERT_EQ(config.ips.size(), 1U);
-  EXPECT_EQ(wire::to_string(config.ips[0].ip), "10.0.0.1");
-  EXPECT_EQ(config.ips[0].length, 24);
+  ASSERT_EQ(config.ports.size(), 1U);
+  const PortConfig& port = config.ports[0];
+  EXPECT_EQ(net::to_string(port.device), "tap:mc0");
+  EXPECT_EQ(port.device.queues, 1);
+  ASSERT_EQ(port.ips.size(), 1U);
+  EXPECT_EQ(wire::to_string(port.ips[0].ip), "10.0.0.1");
+  EXPECT_EQ(port.ips[0].length, 24);
+  EXPECT_TRUE(port.gateways.empty());
   EXPECT_EQ(config.base_port, 4'800);
   EXPECT_EQ(config.mtu, 1'500);
-  EXPECT_EQ(config.mac, wire::mac_for(config.ips[0].ip));
+  EXPECT_EQ(port.mac, wire::mac_for(port.ips[0].ip));
+  EXPECT_EQ(config.pool_buffers, 16'383U);
   EXPECT_EQ(config.max_queued, 8'192U);
   EXPECT_EQ(config.heartbeat_interval_ns, 100'000'000U);
   EXPECT_EQ(config.memory_mib(), 512U);
@@ -49,6 +56,10 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "5000",
                                           "--mtu",
                                           "9000",
+                                          "--gateway",
+                                          "10.0.0.254",
+                                          "--shards",
+                                          "3",
                                           "--mac",
                                           "02:00:00:00:00:07",
                                           "--rx-burst",
@@ -58,7 +69,7 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "--tx-descriptors",
                                           "2048",
                                           "--pool-buffers",
-                                          "20000",
+                                          "50000",
                                           "--max-tasks",
                                           "9000",
                                           "--max-queued",
@@ -92,14 +103,19 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "--log-level=8",
                                           "-v"});
   ASSERT_FALSE(stop) << stop->text;
-  EXPECT_EQ(config.ips.size(), 2U);
+  ASSERT_EQ(config.ports.size(), 1U);
+  EXPECT_EQ(config.ports[0].ips.size(), 2U);
+  ASSERT_EQ(config.ports[0].gateways.size(), 1U);
+  EXPECT_EQ(wire::to_string(config.ports[0].gateways[0]), "10.0.0.254");
+  EXPECT_EQ(config.cores.size(), 3U);
+  EXPECT_EQ(config.ports[0].device.queues, 3);
   EXPECT_EQ(config.base_port, 5'000);
   EXPECT_EQ(config.mtu, 9'000);
-  EXPECT_EQ(config.mac[5], 7);
+  EXPECT_EQ(config.ports[0].mac[5], 7);
   EXPECT_EQ(config.rx_burst, 16);
   EXPECT_EQ(config.rx_descriptors, 512);
   EXPECT_EQ(config.tx_descriptors, 2'048);
-  EXPECT_EQ(config.pool_buffers, 20'000U);
+  EXPECT_EQ(config.pool_buffers, 50'000U);
   EXPECT_EQ(config.max_tasks, 9'000U);
   EXPECT_EQ(config.max_queued, 9'000U);
   EXPECT_EQ(config.max_sessions, 100U);
@@ -122,10 +138,12 @@ TEST(ApplianceConfig, WhatIsMissingIsNamed) {
   const auto no_port = parse({"--ip", "10.0.0.1/24"});
   ASSERT_TRUE(no_port.stop);
   EXPECT_EQ(no_port.stop->exit_code, kExitUsage);
-  EXPECT_EQ(no_port.stop->text, "mcplane: --port is missing; type --port tap:NAME, such as --port tap:mc0");
+  EXPECT_EQ(no_port.stop->text, "mcplane: --port is missing; type --port KIND:NAME, such as --port tap:mc0");
   const auto no_ip = parse({"--port", "tap:mc0"});
   ASSERT_TRUE(no_ip.stop);
-  EXPECT_EQ(no_ip.stop->text, "mcplane: --ip is missing; type --ip ADDRESS/PREFIX, such as --ip 10.0.0.1/24");
+  EXPECT_EQ(
+      no_ip.stop->text,
+      "mcplane: --ip is missing for --port tap:mc0; type --ip ADDRESS/PREFIX behind it, such as --ip 10.0.0.1/24");
 }
 
 TEST(ApplianceConfig, EachMistakeIsOneLineAndExit2) {
@@ -136,9 +154,10 @@ TEST(ApplianceConfig, EachMistakeIsOneLineAndExit2) {
     std::string_view says;
   };
   for (const auto& [flag, value, says] : std::vector<Case>{
-           {"--port", "vhost:/run/x", "given 2 times"},
+           {"--port", "tap:mc0", "given twice"},
+           {"--gateway", "10.0.0", "is not an address"},
+           {"--shards", "65", "type 0 to 64"},
            {"--cores", "4000", "CPU 4000 is offline or not allowed"},
-           {"--cores", "0-1", "this release runs one dataplane core"},
            {"--ip", "10.0.0.1/24", "given twice"},
            {"--ip", "10.0.1.0/24", "is a network"},
            {"--base-port", "0", "type 1 to 65535"},
@@ -175,18 +194,110 @@ TEST(ApplianceConfig, EachMistakeIsOneLineAndExit2) {
   }
 }
 
-TEST(ApplianceConfig, PortsOfThisRelease) {
-  for (const char* later : {"vhost:/run/x", "virtio:/run/x", "memif:/run/x", "af_xdp:eth0", "pci:0000:3b:00.0"}) {
-    const auto command = parse({"--port", later, "--ip", "10.0.0.1/24"});
-    ASSERT_TRUE(command.stop) << later;
-    EXPECT_EQ(command.stop->exit_code, kExitUsage);
-    EXPECT_NE(command.stop->text.find("this release has tap ports only; type tap:NAME"), std::string::npos);
+TEST(ApplianceConfig, AddressesBelongToThePortBeforeThem) {
+  const auto [stop, config] = parse({"--ip", "10.0.0.1/24", "--port", "tap:mc0", "--port", "memif:/run/m.sock", "--ip",
+                                     "10.0.1.1/24,fd01::1/64", "--mac", "02:00:00:00:00:09", "--gateway", "10.0.1.254",
+                                     "--gateway", "10.0.0.254"});
+  ASSERT_FALSE(stop) << stop->text;
+  ASSERT_EQ(config.ports.size(), 2U);
+  EXPECT_EQ(net::to_string(config.ports[0].device), "tap:mc0");
+  ASSERT_EQ(config.ports[0].ips.size(), 1U);
+  EXPECT_EQ(wire::to_string(config.ports[0].ips[0].ip), "10.0.0.1");
+  EXPECT_EQ(config.ports[0].gateways, std::vector{*wire::parse_ip("10.0.0.254")});
+  EXPECT_EQ(config.ports[0].mac, wire::mac_for(*wire::parse_ip("10.0.0.1")));
+  EXPECT_EQ(net::to_string(config.ports[1].device), "memif:/run/m.sock");
+  ASSERT_EQ(config.ports[1].ips.size(), 2U);
+  EXPECT_EQ(config.ports[1].mac[5], 9);
+  EXPECT_EQ(config.ports[1].gateways, std::vector{*wire::parse_ip("10.0.1.254")});
+}
+
+TEST(ApplianceConfig, APortWithoutAddressIsNamed) {
+  const auto command = parse({"--port", "tap:mc0", "--ip", "10.0.0.1/24", "--port", "tap:mc1"});
+  ASSERT_TRUE(command.stop);
+  EXPECT_EQ(command.stop->exit_code, kExitUsage);
+  EXPECT_NE(command.stop->text.find("--ip is missing for --port tap:mc1"), std::string::npos) << command.stop->text;
+}
+
+TEST(ApplianceConfig, FewerQueuesThanCoresOnlyWhenTyped) {
+  const auto refused = parse_with({"--shards", "17"});
+  ASSERT_TRUE(refused.stop);
+  EXPECT_EQ(refused.stop->exit_code, kExitConfigInvalid);
+  EXPECT_EQ(refused.stop->text,
+            "mcplane: --port tap:mc0 has 16 queue pairs for 17 cores; type --cores with 16 of them, or --port "
+            "tap:mc0,queues=16 to let the other cores use it through these");
+  const auto typed = parse({"--port", "tap:mc0,queues=1", "--ip", "10.0.0.1/24", "--shards", "17"});
+  ASSERT_FALSE(typed.stop) << typed.stop->text;
+  EXPECT_EQ(typed.config.ports[0].device.queues, 1);
+  EXPECT_EQ(typed.config.cores.size(), 17U);
+}
+
+TEST(ApplianceConfig, TheDefaultPoolGrowsWithTheCores) {
+  const auto [stop, config] = parse_with({"--shards", "8"});
+  ASSERT_FALSE(stop) << stop->text;
+  EXPECT_EQ(config.pool_buffers, 131'071U);
+  EXPECT_GE(config.memory_mib(), 236U);
+}
+
+TEST(PortFlag, EveryKindIsTaken) {
+  for (const char* typed : {"tap:mc0", "vhost:/run/x", "virtio:/run/x", "memif:/run/x", "af_xdp:eth0", "af_packet:eth0",
+                            "pci:0000:3b:00.0"}) {
+    const auto parsed = parse_port(typed);
+    ASSERT_TRUE(parsed) << parsed.error;
+    EXPECT_EQ(net::to_string(*parsed.value), typed);
+    EXPECT_EQ(parsed.value->queues, 0);
   }
-  for (const char* wrong : {"tap", "tap:", "tap:a/b", "tap:a b", "tap:..", "tap:sixteen-bytes-xx", "tap:a,b", "eth0"}) {
-    const auto command = parse({"--port", wrong, "--ip", "10.0.0.1/24"});
-    ASSERT_TRUE(command.stop) << wrong;
-    EXPECT_NE(command.stop->text.find("tap:mc0"), std::string::npos) << command.stop->text;
+  EXPECT_EQ(parse_port("af_xdp:eth0,queues=3").value->queues, 3);
+}
+
+TEST(PortFlag, AWrongOneIsOneLineWithAnExample) {
+  struct Case {
+    const char* typed;
+    std::string_view says;
+  };
+  for (const auto& [typed, says] : std::vector<Case>{
+           {"tap", "such as tap:mc0; kinds: tap, vhost, virtio, memif, af_xdp, af_packet, pci"},
+           {"eth0", "is not a port"},
+           {"dpdk:eth0", "is not a port"},
+           {"tap:", "type one such as tap:mc0"},
+           {"tap:a/b", "type one such as tap:mc0"},
+           {"tap:..", "type one such as tap:mc0"},
+           {"af_xdp:sixteen-bytes-xx", "type one such as af_xdp:eth0"},
+           {"vhost:run/x", "starts with '/'"},
+           {"memif:", "type one such as memif:/run/mcplane/memif.sock"},
+           {"pci:3b:00.0", "type one such as pci:0000:3b:00.0"},
+           {"pci:0000:3g:00.0", "in hex"},
+           {"tap:mc0,queues=0", "only queues=1 to queues=255"},
+           {"tap:mc0,queues=256", "only queues=1 to queues=255"},
+           {"tap:mc0,mtu=9000", "only queues=1 to queues=255"},
+       }) {
+    const auto parsed = parse_port(typed);
+    ASSERT_FALSE(parsed) << typed;
+    EXPECT_NE(parsed.error.find(says), std::string::npos) << parsed.error;
   }
+}
+
+TEST(Device, DpdkIsToldWhatWasTyped) {
+  using net::DeviceKind;
+  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kTap, .name = "mc0"}, 0), "--vdev=net_tap0,iface=mc0");
+  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kVhost, .name = "/run/x", .queues = 2}, 1),
+            "--vdev=net_vhost1,iface=/run/x,queues=2");
+  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kMemif, .name = "/run/x", .mtu = 1500}, 2),
+            "--vdev=net_memif2,role=server,socket=/run/x,socket-abstract=no,bsize=2048,rsize=10");
+  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kPci, .name = "0000:3b:00.0"}, 3), "--allow=0000:3b:00.0");
+  EXPECT_EQ(net::dpdk_name({.kind = DeviceKind::kPci, .name = "0000:3b:00.0"}, 3), "0000:3b:00.0");
+}
+
+TEST(Device, WhatIsMissingIsSaidBeforeDpdkTries) {
+  using net::DeviceKind;
+  EXPECT_EQ(net::check_device({.kind = DeviceKind::kTap, .name = "mc0"}), "");
+  EXPECT_EQ(net::check_device({.kind = DeviceKind::kAfXdp, .name = "no-such-if"}),
+            "af_xdp:no-such-if: there is no interface no-such-if; 'ip link' lists them");
+  EXPECT_EQ(net::check_device({.kind = DeviceKind::kVirtio, .name = "/no/such/socket"}),
+            "virtio:/no/such/socket: nobody listens there; start the other side first");
+  EXPECT_EQ(net::check_device({.kind = DeviceKind::kVhost, .name = "/no/such/socket"}),
+            "vhost:/no/such/socket: there is no folder /no/such; type: mkdir -p /no/such");
+  EXPECT_EQ(net::check_device({.kind = DeviceKind::kPci, .name = "ffff:ff:1f.7"}),
+            "pci:ffff:ff:1f.7: there is no such device; 'lspci -D' lists them");
 }
 
 TEST(ApplianceConfig, AtMostEightAddresses) {
@@ -203,11 +314,11 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
     std::string_view says;
   };
   for (const auto& [typed, says] : std::vector<Case>{
-           {{"--max-queued", "13312"}, "type --pool-buffers 16384 or more"},
+           {{"--max-queued", "13312", "--pool-buffers", "16383"}, "type --pool-buffers 16384 or more"},
            {{"--max-tasks", "100"}, "--max-queued 8192 is more than --max-tasks 100; type --max-tasks 8192 or more"},
            {{"--max-sessions", "1000"}, "type --max-sessions 1024"},
            {{"--max-sessions", "1048576", "--max-clients", "1048576"}, "type --client-slots 85 or fewer"},
-           {{"--pool-buffers", "1000000"}, "type --memory 1797MiB or more"},
+           {{"--pool-buffers", "1000000", "--memory", "512MiB"}, "type --memory 1797MiB or more"},
        }) {
     const auto command = parse_with(typed);
     ASSERT_TRUE(command.stop) << says;
@@ -218,7 +329,7 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
 }
 
 TEST(ApplianceConfig, BuffersMayBeWhollyUsed) {
-  EXPECT_FALSE(parse_with({"--max-queued", "13311"}).stop);
+  EXPECT_FALSE(parse_with({"--max-queued", "13311", "--pool-buffers", "16383"}).stop);
   EXPECT_FALSE(parse_with({"--max-sessions", "1048576", "--max-clients", "1048576", "--client-slots", "85"}).stop);
 }
 

@@ -50,5 +50,25 @@ TEST(Address, MadeMacIsStableLocalAndItsOwn) {
   EXPECT_NE(mac_for(*parse_ip("fd00::1")), mac_for(*parse_ip("fd00::2")));
 }
 
+TEST(Prefix, ContainsWhatSharesItsBits) {
+  struct Case {
+    const char* prefix;
+    const char* ip;
+    bool contains;
+  };
+  for (const auto& [prefix, ip, contains] : std::initializer_list<Case>{{"10.0.0.1/24", "10.0.0.254", true},
+                                                                        {"10.0.0.1/24", "10.0.1.1", false},
+                                                                        {"10.0.0.1/23", "10.0.1.1", true},
+                                                                        {"10.0.0.1/32", "10.0.0.1", true},
+                                                                        {"10.0.0.1/32", "10.0.0.2", false},
+                                                                        {"10.0.0.1/0", "192.168.7.7", true},
+                                                                        {"10.0.0.1/0", "fd00::1", false},
+                                                                        {"fd00::1/64", "fd00::ffff:2", true},
+                                                                        {"fd00::1/64", "fd00:0:0:1::2", false},
+                                                                        {"fd00::1/0", "10.0.0.1", false},
+                                                                        {"fd00::1/128", "fd00::1", true}})
+    EXPECT_EQ(parse_prefix(prefix)->contains(*parse_ip(ip)), contains) << prefix << " " << ip;
+}
+
 }  // namespace
 }  // namespace mcplane::wire
