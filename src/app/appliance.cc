@@ -66,6 +66,7 @@ std::vector<std::unique_ptr<net::DpdkPort>> make_ports(const ApplianceConfig& co
     options.rx_descriptors = config.rx_descriptors;
     options.tx_descriptors = config.tx_descriptors;
     options.mtu = config.mtu;
+    options.verify_checksums = net::may_verify_checksums(port.device.kind);
     ports.push_back(std::make_unique<net::DpdkPort>(options, pool));
   }
   return ports;

@@ -91,11 +91,14 @@ class Bench:
             process.wait()
             raise AssertionError(f"pid {process.pid} did not end {END_S} s after signal {number}") from None
 
-    def end_all(self):
+    def kill_all(self):
         for _, process, _ in reversed(self.started):
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+    def end_all(self):
+        self.kill_all()
         shutil.rmtree(self.folder)
 
     def log_of(self, process):
@@ -113,18 +116,23 @@ class Bench:
 
     def start_appliance(self, *flags):
         """Starts it and gives the kernel's side of its TAP device PEER4 and PEER6."""
-        appliance = self.start("mcplane", [
-            self.path("mcplane"), "--port", f"tap:{TAP}", "--ip", f"{BROKER4}/24", "--ip", f"{BROKER6}/64",
-            "--cores", str(self.core), "--admin", self.admin, *flags])
-
-        def healthy():
-            assert appliance.poll() is None, f"mcplane ended with {appliance.returncode}"
-            return self.ask("/healthz") == "ok\n"
-
-        wait_until("appliance", 10, healthy)
+        appliance = self.start_on(f"tap:{TAP}", "--ip", f"{BROKER6}/64", *flags)
         ip("link", "set", TAP, "up")
         ip("address", "add", PEER4, "dev", TAP)
         ip("address", "add", PEER6, "dev", TAP, "nodad")
+        return appliance
+
+    def start_on(self, port, *flags, cores=None):
+        """Starts it as BROKER4 on any port; returns once its admin socket answers."""
+        appliance = self.start("mcplane", [
+            self.path("mcplane"), "--port", port, "--ip", f"{BROKER4}/24", "--cores", cores or str(self.core),
+            "--admin", self.admin, *flags])
+
+        def healthy():
+            assert appliance.poll() is None, f"mcplane ended with {appliance.returncode}: {self.log_of(appliance)}"
+            return self.ask("/healthz") == "ok\n"
+
+        wait_until("appliance", 20, healthy)
         return appliance
 
     def ask(self, path):
@@ -171,9 +179,11 @@ class Bench:
         assert done.stdout, f"mcplane-ctl send printed nothing; exit {done.returncode}, {done.stderr}"
         return done.returncode, json.loads(done.stdout)
 
-    def load(self, *arguments, broker=BROKER4):
-        """The load generator's JSON; every task it sent was answered once, with its own prompt."""
-        done = self.run("mcplane-load", "--udp", broker, "--json", *arguments, seconds=120)
+    def load(self, *arguments, broker=BROKER4, over=None):
+        """The load generator's JSON; every task it sent was answered once, with its own prompt.
+
+        over: the flags that reach the broker, when it is not over the kernel's sockets."""
+        done = self.run("mcplane-load", *(over or ("--udp", broker)), "--json", *arguments, seconds=120)
         assert done.returncode == 0, f"mcplane-load: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         result = json.loads(done.stdout)
         assert (result["lost"], result["duplicates"]) == (0, 0), result

@@ -32,6 +32,9 @@ std::string dpdk_name(const DeviceSpec& device, unsigned index);
 std::string eal_argument(const DeviceSpec& device, unsigned index);
 // Queue pairs a device of this kind and name can have; of a PCI device only its driver knows: 65,535.
 std::uint16_t queues_max(const DeviceSpec& device);
+// Whether its driver may be asked to verify received checksums. vhost and virtio would take that as leave to hand over
+// frames of virtual machines without any.
+bool may_verify_checksums(DeviceKind kind) noexcept;
 // What stands in the way of this device: one line that says what to do about it. Empty: nothing that shows before DPDK
 // tries. Removes a socket of the device's own path that nobody listens on any more.
 std::string check_device(const DeviceSpec& device);

@@ -71,7 +71,8 @@ bool configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf.rss_hf = hash;
   }
-  conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);
+  if (options.verify_checksums)
+    conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);
   if (const int error = rte_eth_dev_configure(dpdk_id, options.queues, options.queues, &conf); error != 0)
     fail(options, "cannot be configured", error);
   return (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0;

@@ -44,7 +44,8 @@ struct PortOptions {
   std::uint16_t queues = 1;
   std::uint16_t rx_descriptors = 1024;
   std::uint16_t tx_descriptors = 1024;
-  std::uint16_t mtu = 1500;  // IP packet bytes
+  std::uint16_t mtu = 1500;       // IP packet bytes
+  bool verify_checksums = false;  // let the device do it, if it can
 };
 
 struct PortStatistics {

@@ -1,0 +1,188 @@
+#!/usr/bin/env python3
+"""Every kind of port this machine can make, with one core and several: 100,000 tasks each, nothing lost or leaked."""
+
+import json
+import os
+import subprocess
+
+from bench import BROKER4, PEER4, TAP, Skip, ip, need_tool, run_cases, wait_until
+
+TASKS = 100_000
+LOAD = ("--clients", "8", "--workers", "8", "--window", "16", "--tasks", str(TASKS), "--duration", "60s",
+        "--warmup", "0s", "--payload", "256B")
+# Buffers a core takes beforehand for frames of its own, a burst at a time: what it has at hand varies by one burst.
+AT_HAND_MAX = 32
+# Frames in AF_XDP's completion ring come back when the next ones are sent.
+COMPLETIONS_MAX = 2_048
+VETH, VETH_PEER = "mcv0", "mcv1"
+REJECT_US_MAX = 1_000
+
+
+def make_veth():
+    """A pair whose kernel side is PEER4. Its checksums are made by the kernel, not left to a NIC that is not there."""
+    need_tool("ethtool")
+    ip("link", "add", VETH, "type", "veth", "peer", "name", VETH_PEER)
+    for interface in (VETH, VETH_PEER):
+        subprocess.run(("ethtool", "-K", interface, "tx", "off"), check=True, capture_output=True)
+        ip("link", "set", interface, "up")
+    ip("address", "add", PEER4, "dev", VETH)
+
+
+def end_veth():
+    ip("link", "del", VETH)
+
+
+def hundred_thousand(bench, shards, over=None, slack=0):
+    """The tasks, then what the appliance says of them: as many as the load says, and every buffer back."""
+    free = bench.info()["buffers"]["free"]
+    result = bench.load(*LOAD, over=over)
+    assert result["sent"] == result["delivered"] == TASKS, result
+    info = bench.info()
+    assert info["shards"] == shards, info
+    tasks = info["tasks"]
+    assert (tasks["accepted"], tasks["delivered"], tasks["queued"], tasks["routed"]) == (TASKS, TASKS, 0, 0), tasks
+    left = free - info["buffers"]["free"]
+    assert abs(left) <= shards * AT_HAND_MAX + slack, f"{left} of {free} free buffers are gone: {info}"
+    return info
+
+
+def over_tap(bench, shards):
+    bench.start_appliance("--shards", str(shards))
+    return hundred_thousand(bench, shards)
+
+
+def tap_with_one_core(bench):
+    over_tap(bench, 1)
+
+
+def tap_with_two_cores(bench):
+    over_tap(bench, 2)
+
+
+def tap_with_four_cores(bench):
+    over_tap(bench, 4)
+
+
+def over_veth(bench, port, shards, slack=0):
+    make_veth()
+    try:
+        bench.start_on(port, "--shards", str(shards))
+        return hundred_thousand(bench, shards, slack=slack)
+    finally:
+        bench.kill_all()
+        end_veth()
+
+
+def af_packet_hands_frames_over(bench):
+    # The kernel spreads flows over the queues by their hash, which knows nothing of shards.
+    info = over_veth(bench, f"af_packet:{VETH_PEER}", 2)
+    assert info["frames"]["handed_off"] > TASKS // 10, info
+
+
+def af_xdp_with_one_core(bench):
+    over_veth(bench, f"af_xdp:{VETH_PEER}", 1, COMPLETIONS_MAX)
+
+
+def cores_without_a_queue_use_anothers(bench):
+    info = over_veth(bench, f"af_xdp:{VETH_PEER},queues=1", 2, COMPLETIONS_MAX)
+    assert info["frames"]["handed_off"] > TASKS // 10, info
+
+
+def point_to_point(bench, server, client, shards):
+    path = os.path.join(bench.folder, "port.sock")
+    bench.start_on(f"{server}:{path}", "--shards", str(shards))
+    over = ("--port", f"{client}:{path}", "--ip", PEER4, "--broker", BROKER4, "--core", str(min(bench.other_cpus)))
+    return hundred_thousand(bench, shards, over=over)
+
+
+def memif_with_one_core(bench):
+    point_to_point(bench, "memif", "memif", 1)
+
+
+def vhost_with_one_core(bench):
+    point_to_point(bench, "vhost", "virtio", 1)
+
+
+def vhost_takes_another_load_after_the_first(bench):
+    path = os.path.join(bench.folder, "port.sock")
+    bench.start_on(f"vhost:{path}")
+    over = ("--port", f"virtio:{path}", "--ip", PEER4, "--broker", BROKER4, "--core", str(min(bench.other_cpus)))
+    short = ("--clients", "4", "--workers", "4", "--tasks", "2000", "--duration", "20s", "--warmup", "0s")
+    for _ in range(2):
+        assert bench.load(*short, over=over)["delivered"] == 2000
+
+
+def a_full_queue_rejects_within_a_millisecond(bench):
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip("needs a CPU for the appliance and another for the load")
+    path = os.path.join(bench.folder, "port.sock")
+    bench.start_on(f"vhost:{path}", "--max-queued", "64")
+    over = ("--port", f"virtio:{path}", "--ip", PEER4, "--broker", BROKER4, "--core", str(min(bench.other_cpus)))
+    # Two slots of 1 ms serve 2,000 tasks a second; 50 times as many come.
+    done = bench.run("mcplane-load", *over, "--json", "--clients", "64", "--workers", "2", "--worker-slots", "1",
+                     "--service-time", "const:1ms", "--rate", "100k/s", "--duration", "3s", "--payload", "256B")
+    result = json.loads(done.stdout)
+    assert (result["lost"], result["duplicates"]) == (0, 0), result
+    assert result["errors"].get("queue_full", 0) > 100_000, result
+    assert result["reject_latency_us"]["p99"] < REJECT_US_MAX, result
+
+
+def two_ports_serve_two_networks(bench):
+    bench.start_on(f"tap:{TAP}", "--port", "tap:mc1", "--ip", "10.78.0.1/24")
+    for name, address in ((TAP, PEER4), ("mc1", "10.78.0.2/24")):
+        ip("link", "set", name, "up")
+        ip("address", "add", address, "dev", name)
+    bench.start_worker("echo")
+    result = bench.load("--clients", "4", "--tasks", "5000", "--duration", "30s", "--warmup", "0s",
+                        broker="10.78.0.1")
+    assert result["delivered"] == 5000, result
+    ports = bench.info()["ports"]
+    assert [port["name"] for port in ports] == [f"tap:{TAP}", "tap:mc1"], ports
+    assert all(port["rx_frames"] >= 5000 and port["tx_frames"] >= 5000 for port in ports), ports
+
+
+def link_state_is_seen_and_evicts_nobody(bench):
+    appliance = bench.start_appliance()
+    bench.start_worker("echo")
+
+    def link():
+        return bench.info()["ports"][0]["link"]
+
+    assert link() == "up"
+    ip("link", "set", TAP, "down")
+    wait_until("link down", 3, lambda: link() == "down")
+    # Longer than a worker's lease.
+    wait_until("a second without link", 3, lambda: bench.node("echo")["last_seen_ms"] > 1_000)
+    assert bench.node("echo")["state"] == "up", bench.node("echo")
+    ip("link", "set", TAP, "up")
+    wait_until("link up", 3, lambda: link() == "up")
+    code, outcome = bench.send("--action", "generate", "--prompt", "again")
+    assert (code, outcome["text"]) == (0, "again"), outcome
+    log = bench.log_of(appliance)
+    assert f"tap:{TAP}: link down" in log and f"tap:{TAP}: link up" in log, log
+
+
+def what_cannot_be_is_one_line(bench):
+    def refused(*flags):
+        done = bench.run("mcplane", "--ip", f"{BROKER4}/24", "--cores", str(bench.core), "--admin", bench.admin, *flags)
+        lines = done.stderr.strip().splitlines()
+        assert done.returncode in (1, 4) and len(lines) == 1, (done.returncode, lines)
+        return lines[0]
+
+    assert "there is no such device; 'lspci -D' lists them" in refused("--port", "pci:ffff:ff:1f.7")
+    assert "there is no interface nowhere" in refused("--port", "af_xdp:nowhere")
+    assert "there is no interface nowhere" in refused("--port", "af_packet:nowhere")
+    assert "nobody listens there" in refused("--port", "virtio:/nowhere.sock")
+    assert "mkdir -p /no/folder" in refused("--port", "vhost:/no/folder/port.sock")
+    make_veth()
+    try:
+        line = refused("--port", f"af_xdp:{VETH_PEER}", "--shards", "4")
+        assert f"--port af_xdp:{VETH_PEER} has 1 queue pairs for 4 cores; type --cores with 1" in line, line
+    finally:
+        end_veth()
+
+
+run_cases(tap_with_one_core, tap_with_two_cores, tap_with_four_cores, af_packet_hands_frames_over,
+          af_xdp_with_one_core, cores_without_a_queue_use_anothers, memif_with_one_core, vhost_with_one_core,
+          vhost_takes_another_load_after_the_first, a_full_queue_rejects_within_a_millisecond,
+          two_ports_serve_two_networks, link_state_is_seen_and_evicts_nobody, what_cannot_be_is_one_line)
