@@ -2,6 +2,7 @@
 // Ethernet, IP and UDP checks, the port's shard, then the MCP header, in the decoder's fixed order: length, address
 // class, seal, ranges. What a table holds is verified by the station that reads it. While a burst is taken apart the
 // sessions and tasks its headers name are prefetched, so that dispatch meets them in cache.
+// A frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads it, once.
 #include <algorithm>
 
 #include "dataplane/departure.h"
@@ -17,17 +18,24 @@ void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
   shard.sessions.prefetch({from_worker ? header.worker_session() : header.session()});
 }
 
+// The shard a frame's UDP port names, if that is another one; this one otherwise.
+ShardId owner_of(const Shard& shard, std::span<const std::byte> bytes) noexcept {
+  const auto number = static_cast<std::uint16_t>(wire::peek_destination_port(bytes) - shard.options.base_port);
+  return number < shard.shared.options.shards ? ShardId(static_cast<std::uint8_t>(number)) : shard.options.id;
+}
+
 Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   if (packet.chained()) return Verdict::drop(DropReason::kChainedBuffer);
   if (packet.checksum_bad()) return Verdict::drop(DropReason::kBadUdpChecksum);
   const auto bytes = packet.bytes();
+  if (shard.shared.options.shards > 1)
+    if (const ShardId owner = owner_of(shard, bytes); owner != shard.options.id) return Verdict::handoff(owner);
   frame.ip = wire::parse_frame(bytes, shard.options.ports[raw(packet.port())], packet.checksum_good());
   if (frame.ip.frame_class == wire::FrameClass::kControl) return Verdict::punt();
   if (frame.ip.frame_class == wire::FrameClass::kDrop) return Verdict::drop(frame.ip.reason);
 
-  const auto shard_number = static_cast<std::uint16_t>(frame.ip.destination_port - shard.options.base_port);
-  if (shard_number >= shard.shared.options.shards) return Verdict::drop(DropReason::kUnknownPort);
-  if (shard_number != raw(shard.options.id)) return Verdict::handoff(ShardId(static_cast<std::uint8_t>(shard_number)));
+  if (frame.ip.destination_port != shard.options.base_port + raw(shard.options.id))
+    return Verdict::drop(DropReason::kUnknownPort);
 
   const auto datagram = bytes.subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const DropReason reason = wire::check_datagram(datagram);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "state/messages.h"
 
@@ -35,7 +36,7 @@ class SessionTable {
   Session& at(std::uint32_t index) noexcept { return sessions_[index]; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   void prefetch(SessionId id) const noexcept {
-    if (id.index() < capacity_) __builtin_prefetch(&sessions_[id.index()]);
+    if (id.index() < capacity_) prefetch_to_read(&sessions_[id.index()]);
   }
 
  private:

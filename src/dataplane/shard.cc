@@ -60,12 +60,18 @@ void drop(Shard& shard, net::Packet& packet, DropReason reason) noexcept {
   shard.give_back(take(packet));
 }
 
-void hand_off(Shard& shard, net::Packet& packet, ShardId to) noexcept {
-  net::Packet moving = take(packet);
-  if (shard.handoff_mesh.push(shard.options.id, to, {&moving, 1}) == 1) {
-    shard.counters.handed_off.add();
-  } else {
-    drop(shard, moving, DropReason::kHandoffFull);
+// Each shard's frames of a burst travel in one ring operation. What a full ring does not take is dropped.
+void hand_off(Shard& shard, std::span<net::Packet> packets, std::span<const Verdict> verdicts) noexcept {
+  for (std::size_t first = 0; first < packets.size(); ++first) {
+    // Without a buffer: it left with an earlier one's shard.
+    if (verdicts[first].action != Action::kHandoff || packets[first].buffer() == nullptr) continue;
+    const ShardId to = verdicts[first].to;
+    for (std::size_t i = first; i < packets.size(); ++i)
+      if (verdicts[i].action == Action::kHandoff && verdicts[i].to == to) shard.leaving.push(take(packets[i]));
+    const std::size_t taken = shard.handoff_mesh.push(shard.options.id, to, shard.leaving.items());
+    shard.counters.handed_off.add(taken);
+    for (net::Packet& packet : shard.leaving.items().subspan(taken)) drop(shard, packet, DropReason::kHandoffFull);
+    shard.leaving.clear();
   }
 }
 
@@ -74,6 +80,7 @@ void hand_off(Shard& shard, net::Packet& packet, ShardId to) noexcept {
 void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame> frames,
             std::span<const Verdict> verdicts) noexcept {
   shard.counters.received.add(packets.size());
+  bool leaving = false;
   for (std::size_t i = 0; i < packets.size(); ++i) {
     net::Packet& packet = packets[i];
     switch (verdicts[i].action) {
@@ -81,7 +88,7 @@ void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame>
         shard.counters.forwarded.add();
         break;
       case Action::kHandoff:
-        hand_off(shard, packet, verdicts[i].to);
+        leaving = true;
         break;
       case Action::kPunt:
         if (punt(shard, packet, frames[i])) {
@@ -101,6 +108,7 @@ void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame>
         break;
     }
   }
+  if (leaving) hand_off(shard, packets, verdicts);
 }
 
 }  // namespace mcplane::dataplane

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "dataplane/timing_wheel.h"
 
@@ -89,7 +90,7 @@ class TaskTable {
   // Slots at and above it were never used.
   std::uint32_t touched() const noexcept { return touched_; }
   void prefetch(TaskToken token) const noexcept {
-    if (token.index() < touched_) __builtin_prefetch(&tasks_[token.index()], 1);
+    if (token.index() < touched_) prefetch_to_write(&tasks_[token.index()]);
   }
 
  private:

@@ -13,6 +13,7 @@ namespace mcplane::wire {
 namespace {
 
 constexpr std::uint16_t kVlanIdMask = 0x0fff;
+constexpr std::uint8_t kVersion4NoOptions = 0x45;
 constexpr std::uint16_t kIpv4FragmentMask = 0x3fff;  // more fragments, offset
 constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kEsp = 50, kAuthentication = 51,
                        kDestinationOptions = 60, kMobility = 135;
@@ -111,7 +112,6 @@ DropReason Parser::arp() noexcept {
 DropReason Parser::ipv4() noexcept {
   const Frame packet = frame.subspan(out.l3_offset);
   if (packet.size() < kIpv4Bytes) return DropReason::kShortFrame;
-  constexpr std::uint8_t kVersion4NoOptions = 0x45;
   const std::size_t total = load_be16(packet.data() + 2);
   if (load_u8(packet.data()) != kVersion4NoOptions || total < kIpv4Bytes || total > packet.size())
     return DropReason::kBadIpHeader;
@@ -241,6 +241,23 @@ Datagram parse_frame(std::span<const std::byte> frame, const LocalAddresses& loc
   datagram.reason = Parser{frame, local, checksum_good, datagram}.ethernet();
   if (datagram.reason != DropReason::kNone) datagram.frame_class = FrameClass::kDrop;
   return datagram;
+}
+
+std::uint16_t peek_destination_port(std::span<const std::byte> frame) noexcept {
+  if (frame.size() < kEthernetBytes + kVlanBytes) return 0;
+  const bool tagged = load_be16(frame.data() + 12) == kEtherVlan;
+  const std::size_t l3 = kEthernetBytes + (tagged ? kVlanBytes : 0);
+  const std::uint16_t type = load_be16(frame.data() + l3 - 2);
+  const Frame packet = frame.subspan(l3);
+  if (type == kEtherIpv4 && packet.size() >= kIpv4Bytes + kUdpBytes) {
+    // Of a packet in fragments only the first has a port.
+    const bool plain =
+        load_u8(packet.data()) == kVersion4NoOptions && (load_be16(packet.data() + 6) & kIpv4FragmentMask) == 0;
+    if (plain && load_u8(packet.data() + 9) == kProtocolUdp) return load_be16(packet.data() + kIpv4Bytes + 2);
+  }
+  if (type == kEtherIpv6 && packet.size() >= kIpv6Bytes + kUdpBytes && load_u8(packet.data() + 6) == kProtocolUdp)
+    return load_be16(packet.data() + kIpv6Bytes + 2);
+  return 0;
 }
 
 }  // namespace mcplane::wire

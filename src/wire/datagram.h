@@ -63,6 +63,10 @@ struct Datagram {
 // A frame longer than its IP packet (Ethernet padding) is fine.
 Datagram parse_frame(std::span<const std::byte> frame, const LocalAddresses& local, bool checksum_good) noexcept;
 
+// The UDP port a frame is sent to, read from where it lies in an IP packet without options, nothing verified: enough to
+// choose who parses the frame. 0 when there is none to read.
+std::uint16_t peek_destination_port(std::span<const std::byte> frame) noexcept;
+
 // Ethernet to UDP headers towards one peer, with lengths and checksums left 0 and the sum of their constant
 // part remembered, so that writing them before a datagram is one copy and four stores.
 struct LowerHeaders {
