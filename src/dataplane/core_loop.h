@@ -3,22 +3,39 @@
 // The clock is an argument: it is read twice a loop, before the stations and before egress.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
+#include "base/check.h"
 #include "dataplane/shard.h"
 #include "net/nic.h"
 
 namespace mcplane::dataplane {
 
+// How a core sends out of ports where it has no queue: through a ring to a core that has one. Such a core receives what
+// others hand it. All ports take buffers from one pool, so any NIC may free any packet.
+template <net::Nic NicQueue>
+struct Relay {
+  HandoffMesh* mesh = nullptr;   // one for all cores; null: each core has a queue on every port
+  std::vector<ShardId> senders;  // by PortId: who sends for this core where it has no queue
+  NicQueue* pool = nullptr;      // for a core without any queue: only allocate() and free() are called
+};
+
 template <net::Nic NicQueue>
 class CoreLoop {
  public:
-  // nics: this core's queue of each port, by PortId; they outlive the loop. burst: frames a poll, 1 to kBurstMax.
-  CoreLoop(Shard& shard, std::vector<NicQueue*> nics, std::uint16_t burst)
-      : shard_(shard), nics_(std::move(nics)), burst_(burst) {}
+  // nics: this core's queue of each port, by PortId, null where it has none; they outlive the loop. burst: frames a
+  // poll, 1 to kBurstMax.
+  CoreLoop(Shard& shard, std::vector<NicQueue*> nics, std::uint16_t burst, Relay<NicQueue> relay = {})
+      : shard_(shard), nics_(std::move(nics)), relay_(std::move(relay)), burst_(burst) {
+    std::ranges::copy_if(nics_, std::back_inserter(receiving_), [](NicQueue* nic) { return nic != nullptr; });
+    pool_ = receiving_.empty() ? relay_.pool : receiving_.front();
+    CHECK(pool_ != nullptr && (receiving_.size() == nics_.size() || relay_.mesh != nullptr));
+  }
 
   // One turn. Returns whether it did anything. now() gives monotonic nanoseconds.
   template <class Now>
@@ -27,14 +44,15 @@ class CoreLoop {
     refill_spares();
     std::size_t work = 0;
     // One port a turn: what a turn can produce stays within a departure batch, whatever the number of ports.
-    turn_ = turn_ + 1 < nics_.size() ? turn_ + 1 : 0;
-    work += through_stations(nics_[turn_]->rx_burst(burst()));
+    turn_ = turn_ + 1 < receiving_.size() ? turn_ + 1 : 0;
+    if (!receiving_.empty()) work += through_stations(receiving_[turn_]->rx_burst(burst()));
     work += through_stations(shard_.handoff_mesh.pop(shard_.options.id, burst()));
     work += run_commands(shard_);
     run_timers(shard_);
     run_sweep(shard_);
     route_waiting(shard_);
     egress(shard_, now());
+    if (relay_.mesh != nullptr) collect_relayed();
     work += flush();
     shard_.counters.loops.add();
     if (work > 0) shard_.counters.busy_loops.add();
@@ -42,13 +60,13 @@ class CoreLoop {
     return work > 0;
   }
 
-  // Gives every buffer the loop still holds back to its NIC: after the last run_once.
+  // Gives every buffer the loop still holds back to its pool: after the last run_once of all cores.
   void finish() noexcept {
-    nics_[0]->free(shard_.spares.items());
+    pool_->free(shard_.spares.items());
     shard_.spares.clear();
-    for (std::uint32_t i = 0; i < shard_.held.capacity(); ++i) nics_[0]->free({&shard_.held[i].packet, 1});
-    while (const std::size_t count = shard_.handoff_mesh.pop(shard_.options.id, burst()))
-      nics_[0]->free(burst().first(count));
+    for (std::uint32_t i = 0; i < shard_.held.capacity(); ++i) pool_->free({&shard_.held[i].packet, 1});
+    free_ring(shard_.handoff_mesh);
+    if (relay_.mesh != nullptr) free_ring(*relay_.mesh);
   }
 
  private:
@@ -65,30 +83,57 @@ class CoreLoop {
     return count;
   }
 
-  // What a NIC does not take is dropped and counted: a burst is never held back by a full queue.
+  // What a queue does not take is dropped and counted: a burst is never held back by a full one.
   std::size_t flush() noexcept {
-    std::size_t sent = 0;
+    std::size_t flushed = 0;
     for (std::size_t port = 0; port < nics_.size(); ++port) {
-      auto packets = shard_.outgoing[port].items();
-      while (!packets.empty()) {
-        const std::uint16_t taken = nics_[port]->tx_burst(packets);
-        if (taken == 0) break;
-        sent += taken;
-        packets = packets.subspan(taken);
-      }
-      shard_.counters.sent_dropped.add(packets.size());
-      nics_[port]->free(packets);
-      shard_.outgoing[port].clear();
+      auto& batch = shard_.outgoing[port];
+      const std::size_t taken = nics_[port] != nullptr ? transmit(*nics_[port], batch.items()) : relay(port);
+      const auto refused = batch.items().subspan(taken);
+      shard_.counters.sent_dropped.add(refused.size());
+      pool_->free(refused);
+      batch.clear();
+      flushed += taken;
+    }
+    pool_->free(shard_.to_free.items());
+    shard_.to_free.clear();
+    return flushed;
+  }
+
+  std::size_t transmit(NicQueue& nic, std::span<net::Packet> packets) noexcept {
+    std::size_t sent = 0;
+    while (sent < packets.size()) {
+      const std::uint16_t taken = nic.tx_burst(packets.subspan(sent));
+      if (taken == 0) break;
+      sent += taken;
     }
     shard_.counters.sent.add(sent);
-    nics_[0]->free(shard_.to_free.items());
-    shard_.to_free.clear();
     return sent;
+  }
+
+  std::size_t relay(std::size_t port) noexcept {
+    const auto packets = shard_.outgoing[port].items();
+    if (packets.empty()) return 0;
+    for (net::Packet& packet : packets) packet.set_port(PortId(static_cast<std::uint8_t>(port)));
+    const std::size_t taken = relay_.mesh->push(shard_.options.id, relay_.senders[port], packets);
+    shard_.counters.relayed.add(taken);
+    return taken;
+  }
+
+  // Frames of cores without a queue here, complete: they join what this core sends.
+  void collect_relayed() noexcept {
+    const auto packets = std::span(packets_).first(kRelayedPerLoop);
+    const std::size_t count = relay_.mesh->pop(shard_.options.id, packets);
+    for (net::Packet& packet : packets.first(count)) shard_.outgoing[raw(packet.port())].push(std::move(packet));
+  }
+
+  void free_ring(HandoffMesh& mesh) noexcept {
+    while (const std::size_t count = mesh.pop(shard_.options.id, burst())) pool_->free(burst().first(count));
   }
 
   // Buffers for frames that start here (control's, CANCEL, REJECT by timer), kept ready so that no station allocates.
   void refill_spares() noexcept {
-    while (shard_.spares.room() >= kRefill && nics_[0]->allocate(std::span(packets_).first(kRefill)))
+    while (shard_.spares.room() >= kRefill && pool_->allocate(std::span(packets_).first(kRefill)))
       for (net::Packet& packet : std::span(packets_).first(kRefill)) shard_.spares.push(std::move(packet));
   }
 
@@ -96,7 +141,10 @@ class CoreLoop {
   static_assert(kRefill <= net::kBurstMax && kSpares % kRefill == 0);
 
   Shard& shard_;
-  std::vector<NicQueue*> nics_;
+  std::vector<NicQueue*> nics_;       // by PortId
+  std::vector<NicQueue*> receiving_;  // those there are
+  NicQueue* pool_ = nullptr;
+  Relay<NicQueue> relay_;
   std::uint16_t burst_;
   std::size_t turn_ = 0;
   std::array<net::Packet, net::kBurstMax> packets_;

@@ -1,6 +1,7 @@
-// Station 5 of 7. From: dispatch, for a frame whose UDP port is another shard's. To: that shard's next loop.
-// One SPSC ring from every shard to every other; frames travel as descriptors, in bursts, and are parsed again where
-// they arrive. A full ring is a counted drop. Cost: one coherence miss a burst and shard.
+// Station 5 of 7. From: ingress, for a frame whose UDP port is another shard's. To: that shard's next loop.
+// One SPSC ring from every shard to every other; frames travel as descriptors, in bursts, and are parsed where they
+// arrive. A full ring is a counted drop. Cost: one coherence miss a burst and shard.
+// A second mesh, the relay, carries complete frames the other way: to the core that has a queue of their port.
 #pragma once
 
 #include <array>

@@ -5,6 +5,7 @@
 // A frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads it, once.
 #include <algorithm>
 
+#include "base/prefetch.h"
 #include "dataplane/departure.h"
 
 namespace mcplane::dataplane {
@@ -18,18 +19,28 @@ void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
   shard.sessions.prefetch({from_worker ? header.worker_session() : header.session()});
 }
 
-// The shard a frame's UDP port names, if that is another one; this one otherwise.
-ShardId owner_of(const Shard& shard, std::span<const std::byte> bytes) noexcept {
-  const auto number = static_cast<std::uint16_t>(wire::peek_destination_port(bytes) - shard.options.base_port);
-  return number < shard.shared.options.shards ? ShardId(static_cast<std::uint8_t>(number)) : shard.options.id;
+// Both lines that stations read and rewrite. To be written, so that a line another core has looked at is ours by then.
+void prefetch_headers(const net::Packet& packet, const Verdict& verdict) noexcept {
+  if (verdict.decided()) return;
+  prefetch_to_write(packet.data());
+  prefetch_to_write(packet.data() + kCacheLineBytes);
+}
+
+// Decides about frames whose UDP port names another shard, by their first cache line. To be read: it is their shard's.
+void steer(Shard& shard, std::span<const net::Packet> packets, std::span<Verdict> verdicts) noexcept {
+  for (const net::Packet& packet : packets) prefetch_to_read(packet.data());
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    const std::uint16_t port = wire::peek_destination_port(packets[i].bytes());
+    const auto number = static_cast<std::uint16_t>(port - shard.options.base_port);
+    if (number != raw(shard.options.id) && number < shard.shared.options.shards)
+      verdicts[i] = Verdict::handoff(ShardId(static_cast<std::uint8_t>(number)));
+  }
 }
 
 Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   if (packet.chained()) return Verdict::drop(DropReason::kChainedBuffer);
   if (packet.checksum_bad()) return Verdict::drop(DropReason::kBadUdpChecksum);
   const auto bytes = packet.bytes();
-  if (shard.shared.options.shards > 1)
-    if (const ShardId owner = owner_of(shard, bytes); owner != shard.options.id) return Verdict::handoff(owner);
   frame.ip = wire::parse_frame(bytes, shard.options.ports[raw(packet.port())], packet.checksum_good());
   if (frame.ip.frame_class == wire::FrameClass::kControl) return Verdict::punt();
   if (frame.ip.frame_class == wire::FrameClass::kDrop) return Verdict::drop(frame.ip.reason);
@@ -52,14 +63,14 @@ Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
 
 void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
              std::span<Verdict> verdicts) noexcept {
-  for (std::size_t i = 0; i < std::min(kPrefetchAhead, packets.size()); ++i) __builtin_prefetch(packets[i].data());
+  std::ranges::fill(verdicts, Verdict{});
+  if (shard.shared.options.shards > 1) steer(shard, packets, verdicts);
+  for (std::size_t i = 0; i < std::min(kPrefetchAhead, packets.size()); ++i) prefetch_headers(packets[i], verdicts[i]);
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (i + kPrefetchAhead < packets.size()) {
-      __builtin_prefetch(packets[i + kPrefetchAhead].data());
-      __builtin_prefetch(packets[i + kPrefetchAhead].data() + kCacheLineBytes);
-    }
+    if (i + kPrefetchAhead < packets.size())
+      prefetch_headers(packets[i + kPrefetchAhead], verdicts[i + kPrefetchAhead]);
     frames[i].header = nullptr;
-    verdicts[i] = check(shard, packets[i], frames[i]);
+    if (!verdicts[i].decided()) verdicts[i] = check(shard, packets[i], frames[i]);
   }
 }
 

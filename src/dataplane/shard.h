@@ -79,10 +79,11 @@ inline constexpr std::uint32_t kTimersPerLoop = 32;
 inline constexpr std::uint32_t kEndedPerLoop = 32;
 inline constexpr std::uint32_t kSweptPerLoop = 256;
 inline constexpr std::uint32_t kWaitersPerLoop = 64;
+inline constexpr std::uint32_t kRelayedPerLoop = net::kBurstMax;
 inline constexpr std::size_t kSpares = 192;
 inline constexpr std::size_t kDepartures = 512;
 static_assert(2 * net::kBurstMax + kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kWaitersPerLoop +
-                  kEndedPerLoop <=
+                  kEndedPerLoop + kRelayedPerLoop <=
               kDepartures);
 static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) <= kSpares);
 
@@ -132,6 +133,7 @@ class Shard {
   Batch<Departure, kDepartures> departures;
   Batch<net::Packet, kDepartures> to_free;
   Batch<net::Packet, kSpares> spares;
+  Batch<net::Packet, net::kBurstMax> leaving;             // one target shard's frames of the burst being settled
   std::vector<Batch<net::Packet, kDepartures>> outgoing;  // by PortId
 };
 

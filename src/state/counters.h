@@ -36,7 +36,8 @@ struct alignas(kCacheLineBytes) ShardCounters {
   std::array<Counter, kDropReasons> dropped;
 
   Counter sent;          // frames given to a NIC
-  Counter sent_dropped;  // frames a NIC did not take, their buffers freed
+  Counter sent_dropped;  // frames a NIC or a relay ring did not take, their buffers freed
+  Counter relayed;       // frames left to a core that has a queue of their port; it counts them as sent or dropped
   Counter no_buffer;     // frames of our own that no spare buffer was left for
 
   // Every accepted task ends in exactly one of delivered, expired_*, *_lost, rejected_late; those not ended yet are in

@@ -54,6 +54,9 @@ std::string ShardRig::check_balance() {
   std::uint64_t kept = 0;
   for (auto& shard : shards_) kept += shard->held.size() + shard->spares.items().size();
   expect_equal(wrong, "buffers free and kept, and all buffers", nic().buffers_free() + kept, nic().buffers_total());
+  std::uint64_t sent = 0;
+  for (auto& shard : shards_) sent += shard->counters.sent.read();
+  expect_equal(wrong, "frames sent, and frames on the wire", sent, frames_taken_);
   return wrong;
 }
 

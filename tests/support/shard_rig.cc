@@ -59,7 +59,11 @@ Sent::Sent(Bytes frame, ShardId from, PortId out)
 }
 
 ShardRig::ShardRig(const RigOptions& given)
-    : options(given), shared(shared_options(given)), mesh_(given.shards, given.handoff_frames) {
+    : options(given),
+      shared(shared_options(given)),
+      queues_(given.queues == 0 ? given.shards : given.queues),
+      mesh_(given.shards, given.handoff_frames),
+      relay_mesh_(given.shards, given.handoff_frames) {
   const std::vector<wire::LocalAddresses> ours(given.ports, our_addresses());
   nics_.resize(given.shards);
   client_slots_used_.resize(given.shards);
@@ -70,14 +74,19 @@ ShardRig::ShardRig(const RigOptions& given)
           .buffers = given.buffers, .port = PortId(static_cast<std::uint8_t>(port)), .tx_capacity = given.tx_capacity};
       nics_[i].push_back(nics_[0].empty() ? std::make_unique<net::MemoryNic>(nic)
                                           : std::make_unique<net::MemoryNic>(nic, *nics_[0][0]));
-      queues.push_back(nics_[i].back().get());
+      queues.push_back(i < queues_ ? nics_[i].back().get() : nullptr);
     }
     dataplane::ShardOptions shard = given.shard;
     shard.id = ShardId(static_cast<std::uint8_t>(i));
     shard.base_port = kOurPort;
     shard.ports = ours;
     shards_.push_back(std::make_unique<dataplane::Shard>(shared, mesh_, shard));
-    loops_.push_back(std::make_unique<Loop>(*shards_[i], queues, given.burst));
+    dataplane::Relay<net::MemoryNic> relay;
+    if (queues_ < given.shards)
+      relay = {.mesh = &relay_mesh_,
+               .senders = std::vector(given.ports, ShardId(static_cast<std::uint8_t>(sender_of(i)))),
+               .pool = nics_[i][0].get()};
+    loops_.push_back(std::make_unique<Loop>(*shards_[i], queues, given.burst, relay));
   }
   now_ns = given.shard.start_ns;
 }
@@ -175,7 +184,8 @@ void ShardRig::command(ShardId shard, const state::Command& command) {
 
 void ShardRig::send(const FrameSpec& spec, PortId port) {
   const auto shard = static_cast<std::uint16_t>(spec.destination.port - kOurPort);
-  inject(ShardId(static_cast<std::uint8_t>(shard < options.shards ? shard : 0)), build_frame(spec), port);
+  const std::uint32_t queue = shard < options.shards ? sender_of(shard) : 0;
+  inject(ShardId(static_cast<std::uint8_t>(queue)), build_frame(spec), port);
 }
 
 void ShardRig::inject(ShardId shard, std::span<const std::byte> frame, PortId port) {
@@ -207,6 +217,7 @@ std::vector<Sent> ShardRig::take_sent() {
       for (Bytes& frame : nics_[i][port]->take_sent_bytes())
         sent.emplace_back(std::move(frame), ShardId(static_cast<std::uint8_t>(i)),
                           PortId(static_cast<std::uint8_t>(port)));
+  frames_taken_ += sent.size();
   return sent;
 }
 

@@ -18,9 +18,10 @@ namespace mcplane::testing {
 struct RigOptions {
   std::uint32_t shards = 1;
   std::uint32_t ports = 1;
-  std::uint32_t buffers = 2048;  // over all shards
-  std::uint32_t handoff_frames = 256;
-  std::uint32_t tx_capacity = 0;  // of each NIC queue, until take_sent(); 0: no limit
+  std::uint32_t queues = 0;            // of each port: shards from that number on have none and relay; 0: one a shard
+  std::uint32_t buffers = 2048;        // over all shards
+  std::uint32_t handoff_frames = 256;  // of each ring between two shards, relay rings too
+  std::uint32_t tx_capacity = 0;       // of each NIC queue, until take_sent(); 0: no limit
   std::uint16_t burst = 32;
   dataplane::ShardOptions shard{
       .max_tasks = 1024, .max_queued = 512, .max_routes = 64, .client_slots = 16'384, .ports = {}};
@@ -57,7 +58,7 @@ struct Sent {
   wire::Endpoint to() const { return {parsed.lower.destination, parsed.lower.destination_port}; }
 
   Bytes bytes;
-  ShardId shard{};
+  ShardId shard{};  // whose NIC queue it left by
   PortId port{};
   wire::MacAddress mac{};  // destination
   Parsed parsed;           // as its addressee sees it; reason kNone when all lengths and checksums are right
@@ -92,7 +93,8 @@ class ShardRig {
   FrameSpec result_spec(const Peer& worker, const wire::Header& route, std::string_view text = "done") const;
   FrameSpec stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const;
 
-  // Puts a frame on the wire towards the peer's shard (its NIC queue, as if steered there).
+  // Puts a frame on the wire towards the peer's shard (its NIC queue, as if steered there; a relaying shard's
+  // sender's).
   void send(const FrameSpec& spec, PortId port = {});
   void inject(ShardId shard, std::span<const std::byte> frame, PortId port = {});
 
@@ -112,6 +114,8 @@ class ShardRig {
   // The same after settling, and that no buffer is lost. Takes what was sent.
   std::string check_balance();
 
+  // The shard whose NIC queue serves this one.
+  std::uint32_t sender_of(std::uint32_t shard) const { return shard % queues_; }
   dataplane::Shard& shard(std::uint32_t index = 0) { return *shards_[index]; }
   state::ShardCounters& counters(std::uint32_t index = 0) { return shards_[index]->counters; }
   std::uint64_t dropped(DropReason reason, std::uint32_t index = 0) {
@@ -128,13 +132,15 @@ class ShardRig {
  private:
   void check_shard(std::uint32_t index, std::string& wrong);
 
-  dataplane::HandoffMesh mesh_;
+  std::uint32_t queues_;
+  dataplane::HandoffMesh mesh_, relay_mesh_;
   std::vector<std::vector<std::unique_ptr<net::MemoryNic>>> nics_;  // by shard, by port
   std::vector<std::unique_ptr<dataplane::Shard>> shards_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::unique_ptr<Peer>> peers_;
   std::vector<std::uint32_t> client_slots_used_;  // by shard
   std::uint32_t workers_used_ = 0;
+  std::uint64_t frames_taken_ = 0;
   std::uint64_t generation_ = 0;
 };
 

@@ -55,6 +55,42 @@ TEST_F(TwoShards, BurstsBothWaysKeepTheBooks) {
   EXPECT_EQ(rig().counters(0).handed_off.read(), 120U);
 }
 
+TEST_F(TwoShards, AFullRingDropsTheRestOfTheBurst) {
+  options.handoff_frames = 5;
+  start_two(64);
+  for (std::uint16_t slot = 0; slot < 12; ++slot)
+    rig().inject(ShardId{0}, testing::build_frame(rig().send_spec(*client, slot, 1)));
+  const auto sent = step();
+  ASSERT_EQ(count(sent, FrameType::Route), 5U);
+  for (std::uint16_t slot = 0; slot < 5; ++slot)  // the first of the burst, in their order
+    EXPECT_EQ(task_of(sent[slot]).slot, slot);
+  EXPECT_EQ(rig().counters(0).handed_off.read(), 5U);
+  EXPECT_EQ(rig().dropped(DropReason::kHandoffFull, 0), 7U);
+  for (const Sent& routed : sent) finish(routed);
+}
+
+TEST_F(TwoShards, OnlyTheOwnerVerifiesAFrame) {
+  start_two(4);
+  testing::Bytes frame = testing::build_frame(rig().send_spec(*client, 0, 1));
+  frame.back() ^= std::byte{1};
+  rig().inject(ShardId{0}, frame);
+  EXPECT_TRUE(step().empty());
+  EXPECT_EQ(rig().counters(0).handed_off.read(), 1U);
+  EXPECT_EQ(rig().dropped(DropReason::kBadUdpChecksum, 0), 0U);
+  EXPECT_EQ(rig().dropped(DropReason::kBadUdpChecksum, 1), 1U);
+}
+
+TEST_F(TwoShards, APortOfNoShardIsUnknownHere) {
+  start_two(4);
+  FrameSpec spec = rig().send_spec(*client, 0, 1);
+  for (const int port : {testing::kOurPort + 2, testing::kOurPort - 1, 0xffff}) {
+    spec.destination.port = static_cast<std::uint16_t>(port);
+    EXPECT_TRUE(exchange_at_0(spec).empty());
+  }
+  EXPECT_EQ(rig().dropped(DropReason::kUnknownPort, 0), 3U);
+  EXPECT_EQ(rig().counters(0).handed_off.read(), 0U);
+}
+
 TEST_F(TwoShards, ShareOneBoundAWorker) {
   start_two(3);
   Peer& other = rig().add_client();
