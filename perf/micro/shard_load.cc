@@ -1,12 +1,12 @@
-// See shard_load.h. A ROUTE becomes its RESULT in its own buffer, as a worker on the same wire would answer it.
+// See shard_load.h.
 #include "shard_load.h"
 
 #include <x86intrin.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "generated_frames.h"
 #include "wire/payload.h"
 
 namespace mcplane::perf {
@@ -22,42 +22,6 @@ testing::RigOptions rig_options(const ShardLoadOptions& options, std::uint32_t s
 }
 
 std::uint32_t slots_per_client(const ShardLoadOptions& options) { return options.in_flight / options.clients + 64; }
-
-// Where things lie in the generator's own frames: untagged IPv4.
-constexpr std::size_t kIpAt = wire::kEthernetBytes;
-constexpr std::size_t kUdpAt = kIpAt + wire::kIpv4Bytes;
-constexpr std::size_t kDatagramAt = kUdpAt + wire::kUdpBytes;
-
-template <std::size_t kBytes>
-void swap_bytes(std::byte* a, std::byte* b) {
-  std::array<std::byte, kBytes> kept;
-  std::memcpy(kept.data(), a, kBytes);
-  std::memcpy(a, b, kBytes);
-  std::memcpy(b, kept.data(), kBytes);
-}
-
-// The answer echoes the ROUTE's payload; its table is cut out by moving the header up against the payload.
-void turn_round(net::Packet& packet) {
-  wire::Header& route = wire::header_of(packet.bytes().subspan(kDatagramAt));
-  const std::uint16_t table = route.table_length();
-  route.mutate_type(wire::FrameType::Result);
-  route.mutate_message_length(route.message_length() - table);
-  route.mutate_table_length(0);
-  route.mutate_ttl_ms(0);
-  std::memmove(packet.data() + table, packet.data(), kDatagramAt + wire::kLeadBytes);
-  packet.move_start(table);
-  std::byte* const frame = packet.data();
-  swap_bytes<6>(frame, frame + 6);
-  swap_bytes<4>(frame + kIpAt + 12, frame + kIpAt + 16);
-  swap_bytes<2>(frame + kUdpAt, frame + kUdpAt + 2);
-  const auto store = [frame](std::size_t at, std::size_t value) {
-    frame[at] = static_cast<std::byte>(value >> 8);
-    frame[at + 1] = static_cast<std::byte>(value & 0xff);
-  };
-  store(kIpAt + 2, packet.length() - kIpAt);
-  store(kUdpAt + 4, packet.length() - kUdpAt);
-  testing::refresh_checksums(packet.bytes());
-}
 
 }  // namespace
 
@@ -93,13 +57,7 @@ void ShardLoad::inject_sends() {
   for (net::Packet& packet : packets) {
     Lane& lane = lanes_[free_lanes_.front()];
     free_lanes_.pop_front();
-    const testing::Bytes& frame = send_frames_[lane.client];
-    std::memcpy(packet.data(), frame.data(), frame.size());
-    packet.set_length(static_cast<std::uint16_t>(frame.size()));
-    wire::Header& header = wire::header_of(packet.bytes().subspan(kDatagramAt));
-    header.mutate_slot(lane.slot);
-    header.mutate_sequence(++lane.sequence);
-    testing::refresh_checksums(packet.bytes());
+    write_send(packet, send_frames_[lane.client], lane.slot, ++lane.sequence);
     rig_.nic().inject(std::move(packet));
   }
   sent += kBurst;
@@ -117,7 +75,7 @@ void ShardLoad::collect() {
   std::array<net::Packet, 2 * kBurst> packets;
   const std::size_t count = rig_.nic().take_sent(packets);
   for (net::Packet& packet : std::span(packets).first(count)) {
-    const wire::Header& header = wire::header_of(packet.bytes().subspan(kDatagramAt));
+    const wire::Header& header = header_in(packet);
     if (header.type() == wire::FrameType::Route) {
       routes_.push_back(std::move(packet));
       continue;
