@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <set>
@@ -96,6 +97,12 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
   return spdlog::level::info;
 }
 
+std::unique_ptr<dataplane::HandoffMesh> make_relay_mesh(const ApplianceConfig& config) {
+  const auto has_all = [&](const PortConfig& port) { return port.device.queues == config.cores.size(); };
+  if (std::ranges::all_of(config.ports, has_all)) return nullptr;
+  return std::make_unique<dataplane::HandoffMesh>(config.cores.size(), kHandoffFrames);
+}
+
 control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool,
                                         const std::vector<std::unique_ptr<net::DpdkPort>>& ports) {
   control::ControlOptions options;
@@ -125,6 +132,7 @@ Appliance::Appliance(const ApplianceConfig& config)
       ports_(make_ports(config, pool_)),
       shared_(shared_options(config)),
       mesh_(config.cores.size(), kHandoffFrames),
+      relay_mesh_(make_relay_mesh(config)),
       shares_cpu_(std::thread::hardware_concurrency() < 2 ||
                   std::set(config.cores.begin(), config.cores.end()).size() < config.cores.size()),
       control_(shared_, control_options(config, pool_, ports_), addresses_, Random(random64())) {
@@ -160,10 +168,17 @@ void Appliance::make_core(const ApplianceConfig& config, ShardId id, std::uint64
 
   Core& core = cores_[raw(id)];
   core.shard = std::make_unique<dataplane::Shard>(shared_, mesh_, options);
-  for (const auto& port : ports_) core.queues.emplace_back(*port, raw(id));
+  core.pool = std::make_unique<net::DpdkNic>(*ports_.front(), 0);
+  dataplane::Relay<net::DpdkNic> relay{relay_mesh_.get(), {}, core.pool.get()};
   std::vector<net::DpdkNic*> queues;
-  for (net::DpdkNic& queue : core.queues) queues.push_back(&queue);
-  core.loop = std::make_unique<dataplane::CoreLoop<net::DpdkNic>>(*core.shard, std::move(queues), config.rx_burst);
+  for (const auto& port : ports_) {
+    const bool has_queue = raw(id) < port->queues();
+    core.queues.push_back(has_queue ? std::make_unique<net::DpdkNic>(*port, raw(id)) : nullptr);
+    queues.push_back(core.queues.back().get());
+    relay.senders.push_back(ShardId(static_cast<std::uint8_t>(raw(id) % port->queues())));
+  }
+  core.loop = std::make_unique<dataplane::CoreLoop<net::DpdkNic>>(*core.shard, std::move(queues), config.rx_burst,
+                                                                  std::move(relay));
 }
 
 void Appliance::run_core(Core& core) noexcept {

@@ -32,7 +32,8 @@ class Appliance {
   // One dataplane core.
   struct Core {
     std::unique_ptr<dataplane::Shard> shard;
-    std::vector<net::DpdkNic> queues;  // by PortId
+    std::vector<std::unique_ptr<net::DpdkNic>> queues;  // by PortId; of the ports that have one for this core
+    std::unique_ptr<net::DpdkNic> pool;                 // only allocates and frees
     std::unique_ptr<dataplane::CoreLoop<net::DpdkNic>> loop;
   };
 
@@ -47,6 +48,7 @@ class Appliance {
   std::vector<std::unique_ptr<net::DpdkPort>> ports_;  // by PortId
   state::Shared shared_;
   dataplane::HandoffMesh mesh_;
+  std::unique_ptr<dataplane::HandoffMesh> relay_mesh_;  // null: each core has a queue of each port
   std::vector<Core> cores_;
   bool shares_cpu_;  // a loop that polled nothing lets others run
   // Written by: main. Relaxed: it says only when to end; join orders everything else.
