@@ -22,6 +22,14 @@ std::size_t text_bytes(const fb::TaskPayload& root) noexcept {
   return total;
 }
 
+const fb::TaskPayload* sound_task_payload(std::span<const std::byte> payload) noexcept {
+  const auto* root = verified_root<fb::TaskPayload>(payload, kMessageBytesMax, kPayloadTablesMax);
+  if (root == nullptr) return nullptr;
+  if (root->history() != nullptr && root->history()->size() > kTurnsMax) return nullptr;
+  if (root->parameters() != nullptr && root->parameters()->size() > kParametersMax) return nullptr;
+  return text_bytes(*root) > payload.size() ? nullptr : root;
+}
+
 std::vector<std::byte> finished(const flatbuffers::FlatBufferBuilder& builder) {
   const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
   return {bytes.begin(), bytes.end()};
@@ -30,11 +38,8 @@ std::vector<std::byte> finished(const flatbuffers::FlatBufferBuilder& builder) {
 }  // namespace
 
 std::optional<TaskPayload> read_task_payload(std::span<const std::byte> payload) {
-  const auto* root = verified_root<fb::TaskPayload>(payload, kMessageBytesMax, kPayloadTablesMax);
+  const auto* root = sound_task_payload(payload);
   if (root == nullptr) return std::nullopt;
-  if (root->history() != nullptr && root->history()->size() > kTurnsMax) return std::nullopt;
-  if (root->parameters() != nullptr && root->parameters()->size() > kParametersMax) return std::nullopt;
-  if (text_bytes(*root) > payload.size()) return std::nullopt;
   TaskPayload task;
   task.prompt = copy(root->prompt());
   if (const auto* history = root->history()) {
@@ -46,6 +51,12 @@ std::optional<TaskPayload> read_task_payload(std::span<const std::byte> payload)
     for (const auto* entry : *parameters) task.parameters.push_back({copy(entry->key()), copy(entry->value())});
   }
   return task;
+}
+
+std::optional<std::string_view> read_prompt(std::span<const std::byte> payload) noexcept {
+  const auto* root = sound_task_payload(payload);
+  if (root == nullptr) return std::nullopt;
+  return std::string_view{root->prompt()->c_str(), root->prompt()->size()};
 }
 
 std::vector<std::byte> write_task_payload(const TaskPayload& payload) {

@@ -33,6 +33,8 @@ inline constexpr std::size_t kParametersMax = 256;
 // nullopt when the bytes are no sound TaskPayload, break a limit, or share strings so that their text
 // would be longer than the payload itself (a small frame must not become a large allocation).
 std::optional<TaskPayload> read_task_payload(std::span<const std::byte> payload);
+// The prompt alone, in place, after the same checks.
+std::optional<std::string_view> read_prompt(std::span<const std::byte> payload) noexcept;
 std::vector<std::byte> write_task_payload(const TaskPayload& payload);
 
 // The text points into `payload`. nullopt when it is no sound Answer.

@@ -44,6 +44,17 @@ TEST(TaskPayload, ReadsWhatWasWritten) {
   EXPECT_EQ(read_task_payload(write_task_payload({})), TaskPayload{});
 }
 
+TEST(TaskPayload, PromptAloneIsReadWithTheSameChecks) {
+  const Bytes payload = write_task_payload({"why?\0really"s, {{"user", "hi"}}, {}});
+  EXPECT_EQ(read_prompt(payload), "why?\0really"s);
+  for (std::size_t length = 0; length < payload.size(); ++length) {
+    const Bytes cut(payload.begin(), payload.begin() + static_cast<std::ptrdiff_t>(length));
+    EXPECT_EQ(read_prompt(cut).has_value(), read_task_payload(cut).has_value()) << length;
+  }
+  EXPECT_FALSE(read_prompt(shared_entries(kTurnsMax + 1, 0, 0)));
+  EXPECT_FALSE(read_prompt(shared_entries(1000, 100, 1000)));
+}
+
 TEST(TaskPayload, TakesTheMostTurnsAndNoMore) {
   EXPECT_TRUE(read_task_payload(shared_entries(kTurnsMax, kParametersMax, 0)));
   EXPECT_FALSE(read_task_payload(shared_entries(kTurnsMax + 1, 0, 0)));
