@@ -127,19 +127,20 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::vector<C
   }
   --in_flight_;
   const bool delivered = header.type() == wire::FrameType::Deliver;
-  done.push_back({.context = slot.context,
-                  .reason = header.reason(),
-                  .executed = header.executed(),
-                  .delivered = delivered,
-                  .attempt = header.attempt(),
-                  .worker_session = header.worker_session(),
-                  .retry_after_ms = delivered ? 0 : header.ttl_ms(),
-                  .queued_us = header.queued_us(),
-                  .worker_us = header.worker_us(),
-                  .broker_us = header.broker_us(),
-                  .sent_ns = slot.sent_ns,
-                  .task_id = slot.task_id,
-                  .payload = delivered ? wire::payload_of(datagram) : std::span<const std::byte>{}});
+  Completion& completion = done.emplace_back();
+  completion.context = slot.context;
+  completion.reason = header.reason();
+  completion.executed = header.executed();
+  completion.delivered = delivered;
+  completion.attempt = header.attempt();
+  completion.worker_session = header.worker_session();
+  completion.retry_after_ms = delivered ? 0 : header.ttl_ms();
+  completion.queued_us = header.queued_us();
+  completion.worker_us = header.worker_us();
+  completion.broker_us = header.broker_us();
+  completion.sent_ns = slot.sent_ns;
+  completion.task_id = slot.task_id;
+  if (delivered) completion.payload = wire::payload_of(datagram);
 }
 
 void ClientEngine::free_slot(std::uint16_t index) noexcept {

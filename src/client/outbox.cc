@@ -15,9 +15,9 @@ constexpr std::size_t kDatagramRoom = (Outbox::kDatagramBytesMax + kStride - 1) 
 }  // namespace
 
 Outbox::Outbox()
-    : storage_(std::make_unique_for_overwrite<std::byte[]>(kFirst + kDatagrams * kDatagramRoom)), tail_(kFirst) {
-  entries_.reserve(kDatagrams);
-}
+    : storage_(std::make_unique_for_overwrite<std::byte[]>(kFirst + kDatagrams * kDatagramRoom)),
+      tail_(kFirst),
+      entries_(std::make_unique<Entry[]>(kDatagrams)) {}
 
 std::span<std::byte> Outbox::reserve() noexcept {
   DCHECK(!full());
@@ -27,12 +27,16 @@ std::span<std::byte> Outbox::reserve() noexcept {
 void Outbox::commit(std::size_t length_bytes, const wire::Endpoint& to) noexcept {
   DCHECK(!full());
   DCHECK(length_bytes <= kDatagramBytesMax);
-  entries_.push_back({{storage_.get() + tail_, length_bytes}, to});
+  // Field by field: a temporary would be read back in wider pieces than it was written in, which stalls.
+  Entry& entry = entries_[count_++];
+  entry.datagram = {storage_.get() + tail_, length_bytes};
+  entry.to.ip = to.ip;
+  entry.to.port = to.port;
   tail_ += (length_bytes + kStride - 1) / kStride * kStride;
 }
 
 void Outbox::clear() noexcept {
-  entries_.clear();
+  count_ = 0;
   tail_ = kFirst;
 }
 

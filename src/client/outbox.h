@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "wire/address.h"
 
@@ -24,19 +23,20 @@ class Outbox {
 
   Outbox();
 
-  bool full() const noexcept { return entries_.size() == kDatagrams; }
-  bool empty() const noexcept { return entries_.empty(); }
+  bool full() const noexcept { return count_ == kDatagrams; }
+  bool empty() const noexcept { return count_ == 0; }
   // A zero-length-to-max place for the next datagram; valid until commit() or clear(). Not full().
   std::span<std::byte> reserve() noexcept;
   void commit(std::size_t length_bytes, const wire::Endpoint& to) noexcept;
-  std::span<const Entry> entries() const noexcept { return entries_; }
+  std::span<const Entry> entries() const noexcept { return {entries_.get(), count_}; }
   void clear() noexcept;
 
  private:
   // Datagrams lie one behind the other: a burst of small ones stays in few cache lines.
   std::unique_ptr<std::byte[]> storage_;
   std::size_t tail_ = 0;  // bytes; where the next datagram starts, always 2 mod 4
-  std::vector<Entry> entries_;
+  std::unique_ptr<Entry[]> entries_;
+  std::size_t count_ = 0;
 };
 
 }  // namespace mcplane::client

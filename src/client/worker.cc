@@ -44,10 +44,10 @@ client::Job job_of(const client::Assignment& assigned, std::uint64_t now_ns) {
   job.token = assigned.token;
   job.attempt = assigned.attempt;
   job.deadline_ns = now_ns + assigned.ttl_ms * kNsPerMs;
-  job.task.id = client::task_id_text(assigned.task_id, assigned.route.task_id_text);
-  job.task.action = assigned.route.action;
-  job.task.model = assigned.route.model;
-  for (const auto tag : assigned.route.tag_list()) job.task.tags.emplace_back(tag);
+  job.task.id = client::task_id_text(assigned.task_id, assigned.route->task_id_text);
+  job.task.action = assigned.route->action;
+  job.task.model = assigned.route->model;
+  for (const auto tag : assigned.route->tag_list()) job.task.tags.emplace_back(tag);
   job.task.ttl = std::chrono::milliseconds(assigned.ttl_ms);
   job.task.priority = wire::priority_of(assigned.flags);
   job.task.idempotent = wire::has(assigned.flags, wire::Flag::Idempotent);

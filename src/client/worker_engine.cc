@@ -21,7 +21,9 @@ WorkerEngine::WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& 
     : session_(broker, hello, mtu, random),
       running_(tasks_max(hello.slots)),
       results_(tasks_max(hello.slots), mtu),
-      spare_(2 + mtu) {}
+      spare_(2 + mtu) {
+  table_.reserve(wire::kTableBytesMax);
+}
 
 void WorkerEngine::start(std::uint64_t now_ns, Outbox& out) { session_.start(now_ns, out); }
 
@@ -89,21 +91,31 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
     session_.on_sent(now_ns);
     return;
   }
-  const auto route = wire::read_route_table(wire::table_of(datagram));
-  RunningTask* task = route && session_.state() != SessionState::kClosed ? running_.try_insert(header) : nullptr;
+  const wire::RouteView* const route = read_route(wire::table_of(datagram));
+  RunningTask* task =
+      route != nullptr && session_.state() != SessionState::kClosed ? running_.try_insert(header) : nullptr;
   if (task == nullptr) {
     ++dropped_;
     return;
   }
   task->from = from;
   task->started_ns = now_ns;
-  assigned.push_back({.token = token,
-                      .attempt = attempt,
-                      .flags = header.flags(),
-                      .ttl_ms = header.ttl_ms(),
-                      .task_id = wire::task_id_of(header),
-                      .route = *route,
-                      .payload = wire::payload_of(datagram)});
+  Assignment& assignment = assigned.emplace_back();
+  assignment.token = token;
+  assignment.attempt = attempt;
+  assignment.flags = header.flags();
+  assignment.ttl_ms = header.ttl_ms();
+  assignment.task_id = wire::task_id_of(header);
+  assignment.route = route;
+  assignment.payload = wire::payload_of(datagram);
+}
+
+// Most tasks of a worker are of one kind: a table like the last one need not be verified again.
+const wire::RouteView* WorkerEngine::read_route(std::span<const std::byte> table) {
+  if (route_ && std::ranges::equal(table, table_)) return &*route_;
+  table_.assign(table.begin(), table.end());
+  route_ = wire::read_route_table(table_);
+  return route_ ? &*route_ : nullptr;
 }
 
 void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns,

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,15 +17,15 @@
 
 namespace mcplane::client {
 
-// A task to run. The views point into the datagram being handled: copy what outlives the call.
+// A task to run. It points into the datagram being handled and into the engine: copy what outlives the call.
 struct Assignment {
   TaskToken token;
   std::uint8_t attempt = 0;
   std::uint16_t flags = 0;
   std::uint32_t ttl_ms = 0;
   wire::Id16 task_id{};
-  wire::RouteView route;
-  std::span<const std::byte> payload;  // wire::read_task_payload
+  const wire::RouteView* route = nullptr;  // of the engine, until its next datagram
+  std::span<const std::byte> payload;      // wire::read_task_payload
 };
 
 class WorkerEngine {
@@ -57,6 +58,7 @@ class WorkerEngine {
   void on_route(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
                 std::vector<Assignment>& assigned);
   void on_cancel(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out);
+  const wire::RouteView* read_route(std::span<const std::byte> table);
   std::span<const std::byte> write_result(const RunningTask& task, wire::Reason reason,
                                           std::span<const std::byte> answer, std::uint64_t now_ns,
                                           std::span<std::byte> datagram) noexcept;
@@ -64,7 +66,9 @@ class WorkerEngine {
   Session session_;
   RunningTasks running_;
   ResultCache results_;
-  std::vector<std::byte> spare_;  // a RESULT for which the outbox has no room
+  std::vector<std::byte> table_;          // the last ROUTE's, aligned as a FlatBuffer wants it
+  std::optional<wire::RouteView> route_;  // what it says; points into table_
+  std::vector<std::byte> spare_;          // a RESULT for which the outbox has no room
   std::uint32_t result_number_ = 0;
   std::uint32_t registrations_ = 0;  // of the session, when the tasks were last looked at
   SessionId tasks_session_;          // the session and boot the tasks belong to

@@ -61,12 +61,33 @@ TEST_F(WorkerEngineTest, RouteIsHandedOutWithAllItSays) {
   EXPECT_EQ(assigned_[0].flags, raw(wire::Flag::Idempotent));
   EXPECT_EQ(assigned_[0].ttl_ms, 30'000U);
   EXPECT_EQ(assigned_[0].task_id[3], 4);
-  EXPECT_EQ(assigned_[0].route.action, "generate");
-  EXPECT_EQ(assigned_[0].route.model, "m");
-  EXPECT_EQ(assigned_[0].route.tags[0], "gpu");
-  EXPECT_EQ(assigned_[0].route.task_id_text, "my task");
+  EXPECT_EQ(assigned_[0].route->action, "generate");
+  EXPECT_EQ(assigned_[0].route->model, "m");
+  EXPECT_EQ(assigned_[0].route->tags[0], "gpu");
+  EXPECT_EQ(assigned_[0].route->task_id_text, "my task");
   EXPECT_EQ(wire::read_task_payload(assigned_[0].payload)->prompt, "hi");
   EXPECT_EQ(engine_.running(), 1U);
+}
+
+// A table like the last one is not verified again; any other is.
+TEST_F(WorkerEngineTest, EachRouteSaysWhatItsOwnTableSays) {
+  const std::vector<std::byte> first = table_, second = wire::write_route_table("generate", "other", {}, "");
+  std::vector<std::byte> broken = second;
+  broken[0] = std::byte{0xff};
+  const auto model_of = [&](std::uint32_t location, const std::vector<std::byte>& table) {
+    assigned_.clear();
+    table_ = table;
+    receive(route({{location, 1}, 1}));
+    return assigned_.empty() ? "none" : std::string(assigned_[0].route->model);
+  };
+  EXPECT_EQ(model_of(1, first), "m");
+  EXPECT_EQ(model_of(2, first), "m");
+  EXPECT_EQ(model_of(3, second), "other");
+  EXPECT_EQ(model_of(4, broken), "none");
+  EXPECT_EQ(model_of(5, broken), "none");
+  EXPECT_EQ(model_of(6, second), "other");
+  EXPECT_EQ(model_of(7, first), "m");
+  EXPECT_EQ(engine_.dropped(), 2U);
 }
 
 TEST_F(WorkerEngineTest, ResultGoesToTheSourceOfTheRouteWithItsFields) {
