@@ -2,6 +2,7 @@
 #include "app/cli.h"
 
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <cstdio>
 #include <memory>
@@ -76,6 +77,22 @@ std::string format_count(std::uint64_t count) { return std::to_string(count); }
 }  // namespace
 
 std::string_view version() noexcept { return MCPLANE_VERSION; }
+
+std::vector<unsigned> allowed_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  std::vector<unsigned> cpus;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
+  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+  return cpus;
+}
+
+int count_own(int argc, const char* const* argv) {
+  int count = 0;
+  while (count < argc && std::string_view(argv[count]) != "--") ++count;
+  return count;
+}
 
 void set_conventions(CLI::App& app) {
   app.formatter(std::make_shared<HelpFormat>());

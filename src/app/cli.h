@@ -32,6 +32,10 @@ struct Stop {
 };
 
 std::string_view version() noexcept;
+// The CPUs this process may run on, ascending.
+std::vector<unsigned> allowed_cpus();
+// How many of argv's elements are ours; "--" and what follows are EAL's.
+int count_own(int argc, const char* const* argv);
 
 // Help format and --version. `app` is the top level and has its name; subcommands come after this call.
 void set_conventions(CLI::App& app);

@@ -100,13 +100,6 @@ void add_group(CLI::App& app, const char* heading, const std::function<void()>& 
   add();
 }
 
-// How many of argv's elements are ours; "--" and what follows are EAL's.
-int count_own(int argc, const char* const* argv) {
-  int count = 0;
-  while (count < argc && std::string_view(argv[count]) != "--") ++count;
-  return count;
-}
-
 // Buffers that are never free at the same time as others: in rings, queued, in the cores' hands.
 std::uint64_t buffers_needed(const ApplianceConfig& config) {
   const std::uint64_t queues =

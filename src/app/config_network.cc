@@ -3,7 +3,6 @@
 #include "app/config_network.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <algorithm>
 
@@ -11,17 +10,6 @@
 
 namespace mcplane::app {
 namespace {
-
-// The CPUs this process may run on, ascending.
-std::vector<unsigned> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<unsigned> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  return cpus;
-}
 
 std::string accept_cores(const std::string& typed, const std::vector<unsigned>& allowed, std::vector<unsigned>& cores) {
   auto parsed = parse_cpu_list(typed);

@@ -1,24 +1,15 @@
 // See load_config.h.
 #include "app/load_config.h"
 
-#include <stdexcept>
+#include <algorithm>
 
-#include "client/broker_address.h"
+#include "app/load_port.h"
 #include "loadgen/pattern.h"
 
 namespace mcplane::app {
 namespace {
 
 constexpr std::uint64_t kDayNs = 86'400 * kNsPerSecond;
-
-std::string accept_broker(const std::string& text, wire::Endpoint& broker) {
-  try {
-    broker = client::parse_broker_address(text);
-    return {};
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-}
 
 void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
   const std::string group = "Load";
@@ -29,7 +20,7 @@ void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
       ->group(group)
       ->excludes(window);
   add_switch(app, "--poisson", poisson, "Open loop: exponential gaps instead of equal ones")->group(group);
-  add_count(app, "--clients", options.clients, "Clients, each with a socket of its own", {1, loadgen::kClientsMax})
+  add_count(app, "--clients", options.clients, "Clients, each with a UDP port of its own", {1, loadgen::kEndpointsMax})
       ->group(group);
   add_duration(app, "--duration", options.duration_ns, "Measured part of the run", {kNsPerMs, kDayNs})->group(group);
   add_duration(app, "--warmup", options.warmup_ns, "Sent and checked before it, but not measured", {0, kDayNs})
@@ -40,8 +31,7 @@ void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
 void add_task_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "Tasks";
   add_text(app, "--action", options.action, "NAME", "Action to ask for, 1 to 64 bytes")->group(group);
-  add_size(app, "--payload", options.prompt_bytes, "Prompt of each task",
-           {loadgen::kPromptBytesMin, loadgen::kMtuBytes})
+  add_size(app, "--payload", options.prompt_bytes, "Prompt of each task", {loadgen::kPromptBytesMin, 9'000})
       ->group(group);
   add_duration(app, "--ttl", options.ttl_ns, "Time to live of each task", {kNsPerMs, kDayNs})->group(group);
   add_switch(app, "--idempotent", options.idempotent, "Tasks may be executed more than once")->group(group);
@@ -50,7 +40,7 @@ void add_task_flags(CLI::App& app, loadgen::Options& options) {
 void add_worker_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "In-process workers";
   add_count(app, "--workers", options.workers, "Echo workers in this process; 0: those registered already",
-            {0, loadgen::kWorkersMax})
+            {0, loadgen::kEndpointsMax})
       ->group(group);
   add_count(app, "--worker-slots", options.worker_slots, "Tasks one of them runs at once", {1, 1'024})->group(group);
   add_value(app, "--service-time", "none|const:DUR|exp:DUR", "none", "How long they work on a task",
@@ -82,19 +72,20 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   bool poisson = false;
   CLI::App app("Loads a broker with tasks, checks every answer, and reports rates and latencies.", "mcplane-load");
   set_conventions(app);
-  add_value(app, "--udp", "HOST[:PORT]", "", "Broker, over kernel UDP sockets",
-            [&options](const std::string& text) { return accept_broker(text, options.broker); })
-      ->required()
-      ->group("Broker");
+  TransportFlags transport;
+  add_transport_flags(app, transport);
   add_load_flags(app, options, poisson);
   add_task_flags(app, options);
   add_worker_flags(app, options);
   add_switch(app, "--json", command.json, "One JSON object on stdout instead of the table")->group("Output");
-  command.stop = parse_command_line(app, argc, argv);
+  const int own = count_own(argc, argv);
+  command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;
   if (poisson) options.arrivals = loadgen::Arrivals::kPoisson;
-  if (const std::string conflict = loadgen::conflict_in(options); !conflict.empty())
-    command.stop = failure("mcplane-load", conflict, kExitUsage);
+  const std::vector<std::string> eal_arguments(argv + std::min(own + 1, argc), argv + argc);
+  std::string line = settle_transport(transport, eal_arguments, options);
+  if (line.empty()) line = loadgen::conflict_in(options);
+  if (!line.empty()) command.stop = failure("mcplane-load", line, kExitUsage);
   return command;
 }
 

@@ -1,5 +1,5 @@
-// mcplane-load: the load generator. The clients run on a thread of their own, in-process workers on another; this one
-// shows progress and takes signals. INT and TERM end the run early, and what was measured is still reported.
+// mcplane-load: the load generator. It runs on threads of its own, over a port on a core; this one shows progress and
+// takes signals. INT and TERM end the run early, and what was measured is still reported.
 #include <atomic>
 #include <cstdio>
 #include <string>

@@ -23,11 +23,14 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
   ++tally_.endings[static_cast<std::size_t>(ending)];
   if (ending == Ending::kDelivered) {
     const auto answer = wire::read_answer(completion.payload);
-    if (!answer || !is_prompt(*answer, options_.prompt_bytes, options_.seed, task.number)) ++tally_.mismatched;
+    if (!answer || !payloads_.pattern().matches(*answer, task.number)) ++tally_.mismatched;
     measure(completion, task, now_ns);
   } else {
     const std::uint64_t pause_ns = std::max<std::uint64_t>(completion.retry_after_ms, 1) * kNsPerMs;
     client.backoff_until_ns = now_ns + pause_ns;
+    if (ended_by == EndedBy::kFrame && !completion.delivered && !completion.broker_lost &&
+        task.due_ns >= measure_from_ns_)
+      tally_.rejected.record(now_ns - completion.sent_ns);
   }
   task.busy = false;
   ++task.generation;
@@ -45,9 +48,15 @@ void ClientFleet::measure(const client::Completion& completion, const InFlight& 
   tally_.broker.record(completion.broker_us * kNsPerUs);
 }
 
-void ClientFleet::flush(const Client& client) {
-  if (outbox_.empty()) return;
-  transmit_(static_cast<std::size_t>(&client - clients_.data()), outbox_);
+// A burst of the shell may be for several clients, the outbox is for one at a time.
+ClientFleet::Client& ClientFleet::take_outbox(std::size_t client) {
+  if (client != outbox_owner_) flush();
+  outbox_owner_ = client;
+  return clients_[client];
+}
+
+void ClientFleet::flush() {
+  if (!outbox_.empty()) transmit_(outbox_owner_, outbox_);
 }
 
 void ClientFleet::publish(std::uint64_t now_ns) {
@@ -67,10 +76,11 @@ void ClientFleet::publish(std::uint64_t now_ns) {
 }
 
 const Tally& ClientFleet::close(std::uint64_t now_ns) {
-  for (Client& client : clients_) {
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    Client& client = take_outbox(i);
     client.engine.close(now_ns, outbox_, completions_);
     take_completions(client, EndedBy::kTimer, now_ns);
-    flush(client);
+    flush();
     tally_.repeated_frames += client.engine.duplicates();
     tally_.dropped_frames += client.engine.dropped();
   }

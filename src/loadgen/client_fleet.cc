@@ -10,8 +10,8 @@ namespace {
 constexpr std::size_t kSendBurst = 32;
 // Between two looks at the sockets: a backlog after a stall must not delay answers further.
 constexpr std::size_t kSendBurstsPerStep = 16;
-// HELLOs are full-size frames: a thousand at once would overrun the broker's receive queue.
-constexpr std::size_t kHellosPerTick = 32;
+// The first tasks of a closed loop, a look at the port: all windows at once would overrun the broker's receive queue.
+constexpr std::size_t kFillsPerStep = 64;
 constexpr std::size_t kOutboxRoomMin = 8;
 // After TTL + grace the engines have ended everything; what they have not is their error, and counts as lost.
 constexpr std::uint64_t kDrainMarginNs = 500 * kNsPerMs;
@@ -30,59 +30,77 @@ ClientFleet::ClientFleet(const Options& options, std::uint64_t identity_seed, Tr
     : options_(options),
       transmit_(std::move(transmit)),
       progress_(progress),
-      payloads_(options.prompt_bytes),
+      payloads_({options.seed, options.prompt_bytes}),
       table_(wire::write_route_table(options.action, "", {}, "")),
       schedule_(options.open_loop() ? options.rate_per_second : 1.0, options.arrivals, options.seed),
+      roll_(options.clients),
+      ready_(options.clients),
       tasks_(std::size_t{options.clients} * options.client_slots()) {
   Random identities(identity_seed);
   clients_.reserve(options.clients);
   for (std::uint32_t i = 0; i < options.clients; ++i)
     clients_.push_back(
-        {.engine = client::ClientEngine(options.broker, hello_of(options), kMtuBytes, Random(identities.next()))});
+        {.engine = client::ClientEngine(options.broker, hello_of(options), options.mtu, Random(identities.next()))});
   free_.resize(tasks_.size());
   for (std::size_t i = 0; i < free_.size(); ++i) free_[i] = static_cast<std::uint32_t>(free_.size() - 1 - i);
 }
 
 void ClientFleet::on_datagram(std::size_t client, std::span<const std::byte> datagram, const wire::Endpoint& from,
                               std::uint64_t now_ns) {
-  Client& receiver = clients_[client];
+  Client& receiver = take_outbox(client);
   receiver.engine.on_datagram(datagram, from, now_ns, outbox_, completions_);
   take_completions(receiver, EndedBy::kFrame, now_ns);
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush(receiver);
+  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
 }
 
 void ClientFleet::on_burst_end(std::size_t client, std::uint64_t now_ns) {
-  Client& receiver = clients_[client];
-  if (phase_ == Phase::kRunning && !options_.open_loop()) refill(receiver, now_ns);
-  flush(receiver);
+  take_outbox(client);
+  use(static_cast<std::uint32_t>(client), now_ns, 0);
+  flush();
+}
+
+// What an engine may do after anything happened to it: send, if it can, and be woken.
+void ClientFleet::use(std::uint32_t client, std::uint64_t now_ns, std::uint64_t not_before_ns) {
+  if (phase_ == Phase::kRunning) {
+    if (options_.open_loop())
+      offer(client);
+    else
+      refill(client, now_ns);
+  }
+  roll_.note(client, clients_[client].engine, not_before_ns);
 }
 
 void ClientFleet::on_time(std::uint64_t now_ns) {
   if (now_ns >= next_tick_ns_) tick(now_ns);
-  if (phase_ == Phase::kRunning && options_.open_loop()) send_due(now_ns);
+  if (phase_ == Phase::kRunning) {
+    if (options_.open_loop())
+      send_due(now_ns);
+    else
+      fill_some(now_ns);
+  }
   advance_phase(now_ns);
 }
 
 std::uint64_t ClientFleet::next_wake_ns() const noexcept {
-  if (phase_ != Phase::kRunning || !options_.open_loop()) return next_tick_ns_;
-  return std::min(next_tick_ns_, start_ns_ + schedule_.due_ns());
+  if (phase_ != Phase::kRunning) return next_tick_ns_;
+  if (options_.open_loop()) return std::min(next_tick_ns_, start_ns_ + schedule_.due_ns());
+  return filled_ < clients_.size() ? 0 : next_tick_ns_;
 }
 
 void ClientFleet::tick(std::uint64_t now_ns) {
   next_tick_ns_ = now_ns + kTickNs;
-  std::size_t hellos = 0;
-  for (Client& client : clients_) {
-    if (!client.started && hellos < kHellosPerTick) {
-      client.started = true;
-      client.engine.start(now_ns, outbox_);
-      ++hellos;
-    } else if (client.started && client.engine.next_timer_ns() <= now_ns) {
-      client.engine.on_timer(now_ns, outbox_, completions_);
-      take_completions(client, EndedBy::kTimer, now_ns);
-    }
-    if (phase_ == Phase::kRunning && !options_.open_loop()) refill(client, now_ns);
-    flush(client);
+  roll_.begin_tick();
+  while (const auto client = roll_.take_start()) {
+    take_outbox(*client).engine.start(now_ns, outbox_);
+    roll_.note(*client, clients_[*client].engine);
   }
+  while (const auto client = roll_.take_due(now_ns)) {
+    Client& due = take_outbox(*client);
+    due.engine.on_timer(now_ns, outbox_, completions_);
+    take_completions(due, EndedBy::kTimer, now_ns);
+    use(*client, now_ns, next_tick_ns_);
+  }
+  flush();
   if (phase_ != Phase::kConnecting && now_ns >= next_publish_ns_) publish(now_ns);
 }
 
@@ -98,6 +116,9 @@ void ClientFleet::begin(std::uint64_t now_ns) {
   end_ns_ = measure_from_ns_ + options_.duration_ns;
   next_publish_ns_ = start_ns_ + kNsPerSecond;
   next_tick_ns_ = now_ns;
+  filled_ = 0;
+  if (options_.open_loop())
+    for (std::uint32_t i = 0; i < clients_.size(); ++i) offer(i);
 }
 
 void ClientFleet::stop(std::uint64_t now_ns) {
@@ -117,15 +138,17 @@ bool ClientFleet::due(std::uint64_t now_ns) const noexcept {
 
 void ClientFleet::send_due(std::uint64_t now_ns) {
   for (std::size_t burst = 0; burst < kSendBurstsPerStep && due(now_ns); ++burst) {
-    Client* const client = find_free_client();
-    if (client == nullptr) return skip_due(now_ns);
+    const auto client = take_ready();
+    if (!client) return skip_due(now_ns);
+    Client& sender = take_outbox(*client);
     for (std::size_t sends = 0; sends < kSendBurst && due(now_ns); ++sends) {
       const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
-      if (!try_send(*client, due_ns, now_ns)) break;
+      if (!try_send(sender, due_ns, now_ns)) break;
       if (now_ns - due_ns > kLateNs) ++tally_.late;
       schedule_.advance();
     }
-    flush(*client);
+    flush();
+    use(*client, now_ns, 0);
   }
 }
 
@@ -137,20 +160,43 @@ void ClientFleet::skip_due(std::uint64_t now_ns) {
   }
 }
 
-ClientFleet::Client* ClientFleet::find_free_client() noexcept {
-  for (std::size_t tried = 0; tried < clients_.size(); ++tried) {
-    Client& client = clients_[next_client_];
-    next_client_ = next_client_ + 1 == clients_.size() ? 0 : next_client_ + 1;
-    if (client.engine.session().registered() && client.engine.slots_free() > 0) return &client;
-  }
-  return nullptr;
+void ClientFleet::offer(std::uint32_t client) noexcept {
+  Client& offered = clients_[client];
+  if (offered.offered || offered.engine.slots_free() == 0) return;
+  offered.offered = true;
+  std::size_t place = ready_first_ + ready_count_++;
+  if (place >= ready_.size()) place -= ready_.size();
+  ready_[place] = client;
 }
 
-void ClientFleet::refill(Client& client, std::uint64_t now_ns) {
-  if (now_ns < client.backoff_until_ns || now_ns >= end_ns_) return;
-  while (client.engine.in_flight() < options_.window) {
-    if (!try_send(client, now_ns, now_ns)) return;
-    if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush(client);
+std::optional<std::uint32_t> ClientFleet::take_ready() noexcept {
+  while (ready_count_ > 0) {
+    const std::uint32_t client = ready_[ready_first_];
+    ready_first_ = ready_first_ + 1 == ready_.size() ? 0 : ready_first_ + 1;
+    --ready_count_;
+    clients_[client].offered = false;
+    const client::ClientEngine& engine = clients_[client].engine;
+    if (engine.session().registered() && engine.slots_free() > 0) return client;
+  }
+  return std::nullopt;
+}
+
+void ClientFleet::fill_some(std::uint64_t now_ns) {
+  for (const std::uint64_t before = tally_.sent; filled_ < clients_.size() && tally_.sent < before + kFillsPerStep;
+       ++filled_) {
+    take_outbox(filled_);
+    use(static_cast<std::uint32_t>(filled_), now_ns, 0);
+  }
+  flush();
+}
+
+void ClientFleet::refill(std::uint32_t client, std::uint64_t now_ns) {
+  Client& sender = clients_[client];
+  if (now_ns >= end_ns_) return;
+  if (now_ns < sender.backoff_until_ns) return roll_.arm(client, sender.backoff_until_ns);
+  while (sender.engine.in_flight() < options_.window) {
+    if (!try_send(sender, now_ns, now_ns)) return;
+    if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
   }
 }
 
@@ -164,7 +210,7 @@ bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t n
   request.ttl_ms = static_cast<std::uint32_t>(options_.ttl_ns / kNsPerMs);
   request.flags = wire::with_priority(options_.idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0}, 1);
   request.table = table_;
-  request.payload = payloads_.write(options_.seed, next_number_);
+  request.payload = payloads_.write(next_number_);
   if (client.engine.send(request, now_ns, outbox_) != client::SendStatus::kSent) return false;
   free_.pop_back();
   task.number = next_number_++;
@@ -172,11 +218,6 @@ bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t n
   task.busy = true;
   ++tally_.sent;
   return true;
-}
-
-std::size_t ClientFleet::registered() const noexcept {
-  return static_cast<std::size_t>(std::count_if(
-      clients_.begin(), clients_.end(), [](const Client& client) { return client.engine.session().registered(); }));
 }
 
 std::uint16_t ClientFleet::frame_bytes_min() const noexcept {

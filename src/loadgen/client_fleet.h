@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "client/client_engine.h"
+#include "loadgen/engine_roll.h"
 #include "loadgen/options.h"
 #include "loadgen/pattern.h"
 #include "loadgen/schedule.h"
@@ -38,7 +40,7 @@ class ClientFleet {
   void on_time(std::uint64_t now_ns);
   std::uint64_t next_wake_ns() const noexcept;
 
-  std::size_t registered() const noexcept;
+  std::size_t registered() const noexcept { return roll_.registered(); }
   std::uint16_t frame_bytes_min() const noexcept;  // smallest granted to a registered client
   void begin(std::uint64_t now_ns);
   void stop(std::uint64_t now_ns);
@@ -53,7 +55,7 @@ class ClientFleet {
   struct Client {
     client::ClientEngine engine;
     std::uint64_t backoff_until_ns = 0;  // closed loop: the broker asked for a pause
-    bool started = false;
+    bool offered = false;                // open loop: it is in ready_
   };
   struct InFlight {
     std::uint64_t number = 0;
@@ -67,13 +69,19 @@ class ClientFleet {
   void send_due(std::uint64_t now_ns);
   void skip_due(std::uint64_t now_ns);
   bool due(std::uint64_t now_ns) const noexcept;
-  Client* find_free_client() noexcept;
-  void refill(Client& client, std::uint64_t now_ns);
+  // Open loop: clients take turns with their free slots.
+  void offer(std::uint32_t client) noexcept;
+  std::optional<std::uint32_t> take_ready() noexcept;
+  // Closed loop.
+  void fill_some(std::uint64_t now_ns);
+  void refill(std::uint32_t client, std::uint64_t now_ns);
+  void use(std::uint32_t client, std::uint64_t now_ns, std::uint64_t not_before_ns);
   bool try_send(Client& client, std::uint64_t due_ns, std::uint64_t now_ns);
   void take_completions(Client& client, EndedBy ended_by, std::uint64_t now_ns);
   void complete(Client& client, const client::Completion& completion, EndedBy ended_by, std::uint64_t now_ns);
   void measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns);
-  void flush(const Client& client);
+  Client& take_outbox(std::size_t client);
+  void flush();
   void publish(std::uint64_t now_ns);
   std::size_t in_flight() const noexcept { return tasks_.size() - free_.size(); }
 
@@ -84,16 +92,20 @@ class ClientFleet {
   const std::vector<std::byte> table_;
   Schedule schedule_;
   std::vector<Client> clients_;
+  EngineRoll roll_;
+  std::vector<std::uint32_t> ready_;  // a ring: clients that may have a free slot
+  std::size_t ready_first_ = 0, ready_count_ = 0;
+  std::size_t filled_ = 0;           // clients whose window was filled since begin()
   std::vector<InFlight> tasks_;      // a completion's context names one by index and generation
   std::vector<std::uint32_t> free_;  // indexes into tasks_
   client::Outbox outbox_;
+  std::size_t outbox_owner_ = 0;  // the client whose datagrams it holds
   std::vector<client::Completion> completions_;
 
   Phase phase_ = Phase::kConnecting;
   std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
   std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0;
   std::uint64_t next_number_ = 0;
-  std::size_t next_client_ = 0;
   Tally tally_;
   Histogram last_second_;
 };

@@ -1,11 +1,15 @@
 // What a run of the load generator does: plain values that the command line fills and everything else only reads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/types.h"
 #include "loadgen/schedule.h"
+#include "net/dpdk/device.h"
 #include "wire/address.h"
 
 namespace mcplane::loadgen {
@@ -14,12 +18,28 @@ namespace mcplane::loadgen {
 inline constexpr std::uint16_t kMtuBytes = 1'500;
 // A client's slots in open loop, so that a slow broker shows in the latency before it shows in skipped sends.
 inline constexpr std::uint16_t kOpenLoopSlots = 1'024;
-inline constexpr std::uint32_t kClientsMax = 16'384;
-inline constexpr std::uint32_t kWorkersMax = 16'384;
+// All clients' slots in open loop, where that is fewer: 88 B each.
+inline constexpr std::uint32_t kOpenLoopSlotsMax = 1U << 20;
+// Clients, and workers. Each has a socket, or a UDP port of the one address.
+inline constexpr std::uint32_t kSocketsMax = 16'384;
+inline constexpr std::uint32_t kEndpointsMax = 60'000;
+
+// A DPDK port of our own, in place of kernel sockets.
+struct PortTransport {
+  net::DeviceSpec device;
+  wire::Prefix address;
+  std::optional<wire::IpAddress> gateway;  // when the broker is on another network
+  unsigned cpu = 0;                        // which is polled wholly
+  bool huge_pages = false;
+  std::uint32_t memory_mib = 512;
+  std::vector<std::string> eal_arguments;
+};
 
 struct Options {
   wire::Endpoint broker;
+  std::optional<PortTransport> port;
   std::string action = "generate";
+  std::uint16_t mtu = kMtuBytes;
 
   // Load. rate_per_second 0: closed loop of `window` tasks a client.
   std::uint32_t clients = 8;
@@ -40,10 +60,17 @@ struct Options {
   std::uint16_t worker_slots = 16;
   ServiceTime service_time;
 
+  // "udp", or the port as typed.
+  std::string transport() const { return port ? net::to_string(port->device) : "udp"; }
   bool open_loop() const noexcept { return rate_per_second > 0; }
-  std::uint16_t client_slots() const noexcept { return open_loop() ? kOpenLoopSlots : window; }
+  std::uint16_t client_slots() const noexcept {
+    return open_loop() ? static_cast<std::uint16_t>(std::clamp(kOpenLoopSlotsMax / clients, 16U, kOpenLoopSlots + 0U))
+                       : window;
+  }
 };
 
+// UDP payload of a SEND.
+std::uint64_t send_bytes(const Options& options);
 // Largest prompt whose SEND fits one IP packet of packet_bytes to this broker.
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes);
 

@@ -1,9 +1,12 @@
-// Eight bytes a step from a counter-based generator (splitmix64's finaliser), folded into 0x20-0x5f.
-// See pattern.h.
+// Words are drawn once a run by splitmix64's finaliser, and folded into 0x20-0x5f as they are used; loops over them are
+// plain enough for the compiler to take four at a time. See pattern.h.
 #include "loadgen/pattern.h"
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "base/check.h"
 #include "wire/payload.h"
@@ -12,6 +15,7 @@ namespace mcplane::loadgen {
 namespace {
 
 constexpr std::size_t kWordBytes = 8;
+constexpr std::size_t kNumberWords = kPromptBytesMin / kWordBytes;
 
 constexpr std::uint64_t mix(std::uint64_t z) noexcept {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -19,74 +23,106 @@ constexpr std::uint64_t mix(std::uint64_t z) noexcept {
   return z ^ (z >> 31);
 }
 
-// Word `index` of a prompt: words 0 and 1 are the number in hex, the rest is drawn.
-class Words {
- public:
-  Words(std::uint64_t seed, std::uint64_t number) noexcept : number_(number), state_(mix(mix(seed) + number)) {}
+constexpr std::uint64_t printable(std::uint64_t drawn) noexcept {
+  return (drawn & 0x3f3f3f3f3f3f3f3fULL) + 0x2020202020202020ULL;
+}
 
-  std::uint64_t at(std::size_t index) const noexcept {
-    if (index < 2) return hex(static_cast<std::uint32_t>(index == 0 ? number_ >> 32 : number_));
-    const std::uint64_t drawn = mix(state_ + index * 0x9e3779b97f4a7c15ULL);
-    return (drawn & 0x3f3f3f3f3f3f3f3fULL) + 0x2020202020202020ULL;
-  }
+// Eight digits, the most significant in the lowest byte, which comes first in memory.
+constexpr std::uint64_t hex(std::uint32_t value) noexcept {
+  std::uint64_t digits = value;  // a nibble a byte
+  digits = (digits | (digits << 16)) & 0x0000ffff0000ffffULL;
+  digits = (digits | (digits << 8)) & 0x00ff00ff00ff00ffULL;
+  digits = (digits | (digits << 4)) & 0x0f0f0f0f0f0f0f0fULL;
+  const std::uint64_t letters = ((digits + 0x0606060606060606ULL) >> 4) & 0x0101010101010101ULL;
+  return __builtin_bswap64(digits + 0x3030303030303030ULL + letters * ('a' - '0' - 10));
+}
+static_assert(hex(0x01239abf) == 0x6662613933323130ULL);
 
- private:
-  // Eight digits, the most significant in the lowest byte, which comes first in memory.
-  static std::uint64_t hex(std::uint32_t value) noexcept {
-    std::uint64_t word = 0;
-    for (unsigned i = 0; i < kWordBytes; ++i)
-      word |= std::uint64_t{static_cast<unsigned char>("0123456789abcdef"[(value >> (28 - 4 * i)) & 15])} << (8 * i);
-    return word;
-  }
+std::uint64_t load(const char* at) noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
 
-  std::uint64_t number_;
-  std::uint64_t state_;
-};
+// Where a text that lies in `bytes` starts.
+std::size_t offset_in(const std::vector<std::byte>& bytes, std::optional<std::string_view> text) {
+  CHECK(text.has_value());
+  return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(text->data()) - bytes.data());
+}
 
 }  // namespace
 
-void write_prompt(std::span<char> prompt, std::uint64_t seed, std::uint64_t number) noexcept {
-  const Words words(seed, number);
-  for (std::size_t offset = 0; offset < prompt.size(); offset += kWordBytes) {
-    const std::uint64_t word = words.at(offset / kWordBytes);
-    std::memcpy(prompt.data() + offset, &word, std::min(kWordBytes, prompt.size() - offset));
+PromptPattern::PromptPattern(std::uint64_t seed, std::size_t prompt_bytes)
+    : run_(mix(seed)), block_((prompt_bytes + kWordBytes - 1) / kWordBytes), prompt_bytes_(prompt_bytes) {
+  CHECK(prompt_bytes >= kPromptBytesMin);
+  for (std::size_t i = 0; i < block_.size(); ++i) block_[i] = mix(run_ + (i + 1) * 0x9e3779b97f4a7c15ULL);
+}
+
+std::uint64_t PromptPattern::key_of(std::uint64_t number) const noexcept { return mix(run_ + number); }
+
+void PromptPattern::write(std::span<char> prompt, std::uint64_t number) const noexcept {
+  DCHECK(prompt.size() == prompt_bytes_);
+  const std::uint64_t key = key_of(number);
+  const std::uint64_t digits[kNumberWords] = {hex(static_cast<std::uint32_t>(number >> 32)),
+                                              hex(static_cast<std::uint32_t>(number))};
+  char* const at = prompt.data();
+  std::memcpy(at, digits, sizeof digits);
+  const std::size_t whole = prompt_bytes_ / kWordBytes;
+  for (std::size_t i = kNumberWords; i < whole; ++i) {
+    const std::uint64_t word = printable(block_[i] ^ key);
+    std::memcpy(at + i * kWordBytes, &word, kWordBytes);
+  }
+  if (const std::size_t rest = prompt_bytes_ % kWordBytes; rest != 0) {
+    const std::uint64_t word = printable(block_[whole] ^ key);
+    std::memcpy(at + whole * kWordBytes, &word, rest);
   }
 }
 
-bool is_prompt(std::string_view answer, std::size_t prompt_bytes, std::uint64_t seed, std::uint64_t number) noexcept {
-  if (answer.size() != prompt_bytes) return false;
-  const Words words(seed, number);
-  for (std::size_t offset = 0; offset < answer.size(); offset += kWordBytes) {
-    const std::uint64_t word = words.at(offset / kWordBytes);
-    if (std::memcmp(answer.data() + offset, &word, std::min(kWordBytes, answer.size() - offset)) != 0) return false;
+bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const noexcept {
+  if (answer.size() != prompt_bytes_) return false;
+  const std::uint64_t key = key_of(number);
+  const char* const at = answer.data();
+  std::uint64_t differs = (load(at) ^ hex(static_cast<std::uint32_t>(number >> 32))) |
+                          (load(at + kWordBytes) ^ hex(static_cast<std::uint32_t>(number)));
+  const std::size_t whole = prompt_bytes_ / kWordBytes;
+  for (std::size_t i = kNumberWords; i < whole; ++i) differs |= load(at + i * kWordBytes) ^ printable(block_[i] ^ key);
+  if (const std::size_t rest = prompt_bytes_ % kWordBytes; rest != 0) {
+    const std::uint64_t word = printable(block_[whole] ^ key);
+    differs |= static_cast<std::uint64_t>(std::memcmp(at + whole * kWordBytes, &word, rest) != 0);
   }
-  return true;
+  return differs == 0;
 }
 
 wire::Id16 task_id_for(std::uint64_t seed, std::uint64_t number) noexcept {
   wire::Id16 id{};
-  const std::uint64_t run = mix(seed);
+  const std::uint64_t run = mix(seed), big_endian = __builtin_bswap64(number);
   std::memcpy(id.data(), &run, sizeof run);
-  for (std::size_t i = 0; i < sizeof number; ++i)
-    id[8 + i] = static_cast<std::uint8_t>(number >> (8 * (sizeof number - 1 - i)));
+  std::memcpy(id.data() + sizeof run, &big_endian, sizeof big_endian);
   id[6] = static_cast<std::uint8_t>((id[6] & 0x0fU) | 0x80U);
   id[8] = static_cast<std::uint8_t>((id[8] & 0x3fU) | 0x80U);
   return id;
 }
 
-PayloadWriter::PayloadWriter(std::size_t prompt_bytes) : prompt_bytes_(prompt_bytes) {
-  CHECK(prompt_bytes >= kPromptBytesMin);
-  std::string prompt(prompt_bytes, '\0');
-  write_prompt(prompt, 0, 0);
+PayloadWriter::PayloadWriter(PromptPattern pattern) : pattern_(std::move(pattern)) {
+  const std::string prompt(pattern_.prompt_bytes(), '\0');
   payload_ = wire::write_task_payload({.prompt = prompt, .history = {}, .parameters = {}});
-  const auto* text = reinterpret_cast<const char*>(payload_.data());
-  prompt_offset_ = std::string_view(text, payload_.size()).find(prompt);
-  CHECK(prompt_offset_ != std::string_view::npos);
+  prompt_offset_ = offset_in(payload_, wire::read_prompt(payload_));
 }
 
-std::span<const std::byte> PayloadWriter::write(std::uint64_t seed, std::uint64_t number) noexcept {
-  write_prompt({reinterpret_cast<char*>(payload_.data()) + prompt_offset_, prompt_bytes_}, seed, number);
+std::span<const std::byte> PayloadWriter::write(std::uint64_t number) noexcept {
+  pattern_.write({reinterpret_cast<char*>(payload_.data()) + prompt_offset_, pattern_.prompt_bytes()}, number);
   return payload_;
+}
+
+std::span<const std::byte> AnswerWriter::write(std::string_view text) {
+  if (text.size() != text_bytes_ || answer_.empty()) {
+    answer_ = wire::write_answer(text);
+    text_offset_ = offset_in(answer_, wire::read_answer(answer_));
+    text_bytes_ = text.size();
+  } else {
+    std::ranges::copy(std::as_bytes(std::span(text)), answer_.data() + text_offset_);
+  }
+  return answer_;
 }
 
 }  // namespace mcplane::loadgen

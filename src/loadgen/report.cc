@@ -47,6 +47,17 @@ nlohmann::ordered_json station_json(const Histogram& histogram) {
   return {{"p50", us(histogram.percentile(50))}, {"p99", us(histogram.percentile(99))}};
 }
 
+// The flags that lead there again.
+std::string way_to_broker(const Options& options) {
+  const std::string broker = wire::to_string(options.broker);
+  if (!options.port) return "--udp " + broker;
+  const PortTransport& port = *options.port;
+  std::string flags = fmt::format("--port {} --ip {}/{} --broker {}", net::to_string(port.device),
+                                  wire::to_string(port.address.ip), port.address.length, broker);
+  if (port.gateway) flags += " --gateway " + wire::to_string(*port.gateway);
+  return flags;
+}
+
 // Names for endings that are neither an answer nor a loss.
 template <class Fn>
 void for_each_refusal(const Tally& tally, Fn fn) {
@@ -81,6 +92,17 @@ std::string table_of(const Options& options, const RunResult& result) {
   add_station(table, "queued", tally.queued);
   add_station(table, "worker", tally.worker);
   add_station(table, "broker", tally.broker);
+  if (tally.rejected.count() > 0) {
+    add_station(table, "reject", tally.rejected);
+    table.number("reject_max_us", us(tally.rejected.max()));
+  }
+  table.text("transport", options.transport());
+  if (options.port) {
+    table.number("busy_polls_percent", 100 * result.cpu.clients);
+    table.count("port_tx_dropped", result.tx_dropped);
+    table.count("port_rx_dropped", result.rx_dropped);
+    return table.take();
+  }
   table.number("cpu_clients_percent", 100 * result.cpu.clients);
   if (options.workers > 0) table.number("cpu_workers_percent", 100 * result.cpu.workers);
   return table.take();
@@ -114,13 +136,19 @@ std::string json_of(const Options& options, const RunResult& result, std::string
   json["queued_us"] = station_json(tally.queued);
   json["worker_us"] = station_json(tally.worker);
   json["broker_us"] = station_json(tally.broker);
+  json["reject_latency_us"] = station_json(tally.rejected);
+  json["reject_latency_us"]["max"] = us(tally.rejected.max());
+  json["reject_latency_us"]["count"] = tally.rejected.count();
   json["duration_s"] = static_cast<double>(tally.measured_ns) / static_cast<double>(kNsPerSecond);
   json["clients"] = options.clients;
   json["workers"] = options.workers;
+  json["transport"] = options.transport();
   json["payload_bytes"] = options.prompt_bytes;
+  json["send_bytes"] = send_bytes(options);
   json["seed"] = options.seed;
   json["cpu"] = {
       {"clients", result.cpu.clients}, {"workers", result.cpu.workers}, {"saturated", was_bottleneck(options, result)}};
+  if (options.port) json["port"] = {{"tx_dropped", result.tx_dropped}, {"rx_dropped", result.rx_dropped}};
   json["interrupted"] = result.interrupted;
   // An argument may be any bytes: what is no UTF-8 is shown replaced.
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
@@ -130,12 +158,18 @@ std::string remarks_on(const Options& options, const RunResult& result) {
   const Tally& tally = result.tally;
   std::string remarks;
   auto say = std::back_inserter(remarks);
-  if (was_bottleneck(options, result))
+  if (options.port && was_bottleneck(options, result))
+    fmt::format_to(say, "the load generator was the bottleneck: {:.0f} % of its polls found work; {}\n",
+                   100 * result.cpu.clients, options.open_loop() ? "lower --rate" : "this is what it can do");
+  else if (was_bottleneck(options, result))
     fmt::format_to(say, "the load generator was the bottleneck: {} sends were late; lower --rate\n", tally.late);
   else if (tally.late > 0)
     fmt::format_to(say, "{} sends were more than 1 ms late; latency counts from when they were due\n", tally.late);
   if (tally.skipped > 0)
     fmt::format_to(say, "{} sends were skipped, every slot was taken: latency leaves them out\n", tally.skipped);
+  if (result.tx_dropped > 0)
+    fmt::format_to(say, "{} did not take {} frames: is the other side there, and fast enough?\n", options.transport(),
+                   result.tx_dropped);
   if (options.workers > 0 && result.cpu.workers > kSaturatedShare)
     fmt::format_to(say, "the in-process workers were saturated: run mcplane-worker elsewhere\n");
   if (tally.delivered() == 0) {
@@ -145,12 +179,11 @@ std::string remarks_on(const Options& options, const RunResult& result) {
                        : std::string());
   }
   if (!objective_met(result)) return remarks;
-  const std::string broker = wire::to_string(options.broker);
   if (options.open_loop())
     fmt::format_to(say, "next: mcplane-ctl top\n");
   else
-    fmt::format_to(say, "next: mcplane-load --udp {} --rate {:.0f}/s --poisson  (latency at 70 % of this load)\n",
-                   broker, std::max(1.0, 0.7 * tally.measured_rate()));
+    fmt::format_to(say, "next: mcplane-load {} --rate {:.0f}/s --poisson  (latency at 70 % of this load)\n",
+                   way_to_broker(options), std::max(1.0, 0.7 * tally.measured_rate()));
   return remarks;
 }
 

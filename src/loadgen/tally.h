@@ -24,6 +24,7 @@ struct Tally {
   std::uint64_t measured = 0;         // answers received within the measured part
   std::uint64_t measured_ns = 0;      // its length; shorter than asked for when interrupted
   Histogram latency, queued, worker, broker;
+  Histogram rejected;  // from send to REJECT
 
   std::uint64_t of(Ending ending) const noexcept { return endings[static_cast<std::size_t>(ending)]; }
   std::uint64_t delivered() const noexcept { return of(Ending::kDelivered); }

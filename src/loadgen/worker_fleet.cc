@@ -7,7 +7,6 @@
 namespace mcplane::loadgen {
 namespace {
 
-constexpr std::size_t kHellosPerTick = 32;
 constexpr std::size_t kOutboxRoomMin = 8;
 
 wire::HelloBody hello_of(const Options& options) {
@@ -22,12 +21,12 @@ wire::HelloBody hello_of(const Options& options) {
 }  // namespace
 
 WorkerFleet::WorkerFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit)
-    : options_(options), transmit_(std::move(transmit)), service_random_(options.seed) {
+    : options_(options), transmit_(std::move(transmit)), service_random_(options.seed), roll_(options.workers) {
   Random identities(identity_seed);
   workers_.reserve(options.workers);
   for (std::uint32_t i = 0; i < options.workers; ++i) {
     workers_.push_back(
-        {client::WorkerEngine(options.broker, hello_of(options), kMtuBytes, Random(identities.next())), {}, false});
+        {client::WorkerEngine(options.broker, hello_of(options), options.mtu, Random(identities.next())), {}});
     for (std::uint16_t slot = 0; slot < options.worker_slots; ++slot) workers_.back().slots_free_ns.push(0);
   }
 }
@@ -35,12 +34,17 @@ WorkerFleet::WorkerFleet(const Options& options, std::uint64_t identity_seed, Tr
 void WorkerFleet::on_datagram(std::size_t worker, std::span<const std::byte> datagram, const wire::Endpoint& from,
                               std::uint64_t now_ns) {
   assigned_.clear();
+  take_outbox(worker);
   workers_[worker].engine.on_datagram(datagram, from, now_ns, outbox_, assigned_);
   for (const client::Assignment& assignment : assigned_) accept(worker, assignment, now_ns);
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush(worker);
+  roll_.note(static_cast<std::uint32_t>(worker), workers_[worker].engine);
+  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
 }
 
-void WorkerFleet::on_burst_end(std::size_t worker, std::uint64_t) { flush(worker); }
+void WorkerFleet::on_burst_end(std::size_t worker, std::uint64_t) {
+  take_outbox(worker);
+  flush();
+}
 
 void WorkerFleet::on_time(std::uint64_t now_ns) {
   finish_due(now_ns);
@@ -53,29 +57,39 @@ std::uint64_t WorkerFleet::next_wake_ns() const noexcept {
 
 void WorkerFleet::tick(std::uint64_t now_ns) {
   next_tick_ns_ = now_ns + kTickNs;
-  std::size_t hellos = 0;
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    Worker& worker = workers_[i];
-    if (!worker.started && hellos < kHellosPerTick) {
-      worker.started = true;
-      worker.engine.start(now_ns, outbox_);
-      ++hellos;
-    } else if (worker.started && worker.engine.next_timer_ns() <= now_ns) {
-      worker.engine.on_timer(now_ns, outbox_);
-    }
-    flush(i);
+  roll_.begin_tick();
+  while (const auto index = roll_.take_start()) {
+    take_outbox(*index);
+    workers_[*index].engine.start(now_ns, outbox_);
+    roll_.note(*index, workers_[*index].engine);
   }
+  while (const auto index = roll_.take_due(now_ns)) {
+    take_outbox(*index);
+    workers_[*index].engine.on_timer(now_ns, outbox_);
+    roll_.note(*index, workers_[*index].engine, next_tick_ns_);
+  }
+  flush();
 }
 
 void WorkerFleet::accept(std::size_t worker, const client::Assignment& assignment, std::uint64_t now_ns) {
-  const auto task = wire::read_task_payload(assignment.payload);
-  std::vector<std::byte> answer = wire::write_answer(task ? task->prompt : "payload is not a TaskPayload");
+  const auto prompt = wire::read_prompt(assignment.payload);
   const std::uint64_t due_ns = occupy_slot(workers_[worker], now_ns);
-  if (!task || due_ns <= now_ns) {
-    workers_[worker].engine.finish(assignment.token, assignment.attempt, answer, !task, now_ns, outbox_);
-    return;
+  if (prompt && due_ns > now_ns) return run_later(worker, assignment, *prompt, due_ns);
+  const auto answer = answer_.write(prompt.value_or("payload is not a TaskPayload"));
+  workers_[worker].engine.finish(assignment.token, assignment.attempt, answer, !prompt, now_ns, outbox_);
+}
+
+void WorkerFleet::run_later(std::size_t worker, const client::Assignment& assignment, std::string_view prompt,
+                            std::uint64_t due_ns) {
+  if (answers_free_.empty()) {
+    answers_free_.push_back(static_cast<std::uint32_t>(answers_.size()));
+    answers_.emplace_back();
   }
-  running_.push_back({due_ns, worker, assignment.token, assignment.attempt, std::move(answer)});
+  const std::uint32_t place = answers_free_.back();
+  answers_free_.pop_back();
+  const auto answer = answer_.write(prompt);
+  answers_[place].assign(answer.begin(), answer.end());
+  running_.push_back({due_ns, worker, assignment.token, assignment.attempt, place});
   std::push_heap(running_.begin(), running_.end(), std::greater<>{});
 }
 
@@ -92,27 +106,30 @@ std::uint64_t WorkerFleet::occupy_slot(Worker& worker, std::uint64_t now_ns) {
 void WorkerFleet::finish_due(std::uint64_t now_ns) {
   while (!running_.empty() && running_.front().due_ns <= now_ns) {
     std::pop_heap(running_.begin(), running_.end(), std::greater<>{});
-    const Running done = std::move(running_.back());
+    const Running done = running_.back();
     running_.pop_back();
-    workers_[done.worker].engine.finish(done.token, done.attempt, done.answer, false, now_ns, outbox_);
-    flush(done.worker);
+    take_outbox(done.worker);
+    workers_[done.worker].engine.finish(done.token, done.attempt, answers_[done.answer], false, now_ns, outbox_);
+    answers_free_.push_back(done.answer);
   }
+  flush();
 }
 
-void WorkerFleet::flush(std::size_t worker) {
-  if (outbox_.empty()) return;
-  transmit_(worker, outbox_);
+// A burst of the shell may be for several workers, the outbox is for one at a time.
+void WorkerFleet::take_outbox(std::size_t worker) {
+  if (worker != outbox_owner_) flush();
+  outbox_owner_ = worker;
 }
 
-std::size_t WorkerFleet::registered() const noexcept {
-  return static_cast<std::size_t>(std::count_if(
-      workers_.begin(), workers_.end(), [](const Worker& worker) { return worker.engine.session().registered(); }));
+void WorkerFleet::flush() {
+  if (!outbox_.empty()) transmit_(outbox_owner_, outbox_);
 }
 
 void WorkerFleet::close(std::uint64_t now_ns) {
   for (std::size_t i = 0; i < workers_.size(); ++i) {
+    take_outbox(i);
     workers_[i].engine.close(now_ns, outbox_);
-    flush(i);
+    flush();
   }
 }
 

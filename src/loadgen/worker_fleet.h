@@ -1,5 +1,6 @@
 // In-process workers: M protocol engines that echo each task's prompt after a drawn service time. Sans-I/O as
-// ClientFleet is, and driven by the same shells. One thread, not the clients'.
+// ClientFleet is, and driven by the same shells. One thread. No task allocates once
+// as many have been running.
 #pragma once
 
 #include <atomic>
@@ -11,7 +12,9 @@
 
 #include "client/worker_engine.h"
 #include "loadgen/client_fleet.h"
+#include "loadgen/engine_roll.h"
 #include "loadgen/options.h"
+#include "loadgen/pattern.h"
 
 namespace mcplane::loadgen {
 
@@ -25,7 +28,7 @@ class WorkerFleet {
   void on_time(std::uint64_t now_ns);
   std::uint64_t next_wake_ns() const noexcept;
 
-  std::size_t registered() const noexcept;
+  std::size_t registered() const noexcept { return roll_.registered(); }
   void close(std::uint64_t now_ns);
 
  private:
@@ -33,29 +36,37 @@ class WorkerFleet {
     client::WorkerEngine engine;
     // When each slot is free again. The broker may send ahead of free slots; such a task starts when one is.
     std::priority_queue<std::uint64_t, std::vector<std::uint64_t>, std::greater<>> slots_free_ns;
-    bool started = false;
   };
   struct Running {
     std::uint64_t due_ns = 0;
     std::size_t worker = 0;
     TaskToken token;
     std::uint8_t attempt = 0;
-    std::vector<std::byte> answer;
+    std::uint32_t answer = 0;  // index into answers_
     friend bool operator>(const Running& a, const Running& b) noexcept { return a.due_ns > b.due_ns; }
   };
 
   void tick(std::uint64_t now_ns);
   void accept(std::size_t worker, const client::Assignment& assignment, std::uint64_t now_ns);
   std::uint64_t occupy_slot(Worker& worker, std::uint64_t now_ns);
+  void run_later(std::size_t worker, const client::Assignment& assignment, std::string_view prompt,
+                 std::uint64_t due_ns);
   void finish_due(std::uint64_t now_ns);
-  void flush(std::size_t worker);
+  void take_outbox(std::size_t worker);
+  void flush();
 
   const Options options_;
   Transmit transmit_;
   Random service_random_;
   std::vector<Worker> workers_;
+  EngineRoll roll_;
+  AnswerWriter answer_;
   std::vector<Running> running_;  // heap, the first due on top
+  // Of running tasks; the room of a finished one is used again.
+  std::vector<std::vector<std::byte>> answers_;
+  std::vector<std::uint32_t> answers_free_;
   client::Outbox outbox_;
+  std::size_t outbox_owner_ = 0;  // the worker whose datagrams it holds
   std::vector<client::Assignment> assigned_;
   std::uint64_t next_tick_ns_ = 0;
 };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 namespace mcplane::app {
@@ -90,6 +91,78 @@ TEST(LoadConfig, MistakesAreUsageErrors) {
     ASSERT_TRUE(command.stop) << (arguments.empty() ? "" : arguments.back());
     EXPECT_EQ(command.stop->exit_code, kExitUsage);
     EXPECT_FALSE(command.stop->text.empty());
+  }
+}
+
+std::vector<const char*> over_port(const std::vector<const char*>& more = {}) {
+  std::vector<const char*> arguments = {"--port", "virtio:/run/x.sock", "--ip", "10.9.0.2/24", "--broker", "10.9.0.1"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+TEST(LoadConfig, APortNeedsAnAddressAndABroker) {
+  const LoadCommand command = parse(over_port({"--mtu", "1400", "--memory", "256MiB", "--clients", "50000"}));
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  ASSERT_TRUE(command.options.port);
+  const loadgen::PortTransport& port = *command.options.port;
+  EXPECT_EQ(net::to_string(port.device), "virtio:/run/x.sock");
+  EXPECT_EQ(port.device.queues, 1);
+  EXPECT_EQ(port.device.mtu, 1'400);
+  EXPECT_EQ(port.device.role, net::DeviceRole::kPeer);
+  EXPECT_EQ(wire::to_string(port.address.ip), "10.9.0.2");
+  EXPECT_EQ(wire::to_string(command.options.broker), "10.9.0.1:4800");
+  EXPECT_EQ(port.memory_mib, 256U);
+  EXPECT_FALSE(port.huge_pages);
+  EXPECT_FALSE(port.gateway);
+  EXPECT_EQ(port.cpu, allowed_cpus().back());
+  EXPECT_EQ(command.options.mtu, 1'400);
+  EXPECT_EQ(command.options.transport(), "virtio:/run/x.sock");
+}
+
+TEST(LoadConfig, WhatStandsBehindTwoDashesIsForDpdk) {
+  const LoadCommand command = parse(over_port({"--hugepages", "--", "--log-level", "debug"}));
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_TRUE(command.options.port->huge_pages);
+  EXPECT_EQ(command.options.port->eal_arguments, (std::vector<std::string>{"--log-level", "debug"}));
+  EXPECT_TRUE(parse({"--udp", "10.0.0.1", "--", "--log-level"}).stop);
+}
+
+TEST(LoadConfig, ABrokerElsewhereNeedsAGateway) {
+  const std::vector<const char*> elsewhere = {"--port", "tap:l0", "--ip", "10.9.0.2/24", "--broker", "10.8.0.1"};
+  const LoadCommand without = parse(elsewhere);
+  ASSERT_TRUE(without.stop);
+  EXPECT_NE(without.stop->text.find("--gateway"), std::string::npos);
+  std::vector<const char*> with = elsewhere;
+  with.insert(with.end(), {"--gateway", "10.9.0.254"});
+  const LoadCommand command = parse(with);
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_EQ(wire::to_string(*command.options.port->gateway), "10.9.0.254");
+  with.back() = "10.8.0.254";
+  EXPECT_TRUE(parse(with).stop);
+}
+
+TEST(LoadConfig, TransportMistakesSayWhatToType) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> mistakes = {
+      {{}, "--udp HOST"},
+      {over_port({"--udp", "10.0.0.1"}), "keep one"},
+      {{"--port", "virtio:/run/x.sock", "--broker", "10.9.0.1"}, "--ip ADDRESS/PREFIX"},
+      {{"--port", "virtio:/run/x.sock", "--ip", "10.9.0.2/24"}, "--broker ADDRESS"},
+      {{"--port", "virtio:/run/x.sock,queues=2", "--ip", "10.9.0.2/24", "--broker", "10.9.0.1"}, "one queue pair"},
+      {{"--port", "veth:0", "--ip", "10.9.0.2/24", "--broker", "10.9.0.1"}, "is not a port"},
+      {{"--port", "tap:l0", "--ip", "10.9.0.2/24", "--broker", "fd00::1"}, "two families"},
+      {{"--port", "tap:l0", "--ip", "10.9.0.2/24", "--broker", "10.9.0.2"}, "our own"},
+      {over_port({"--clients", "40000", "--workers", "30000"}), "60000"},
+      {over_port({"--core", "4095"}), "CPU 4095"},
+      {over_port({"--payload", "1490B"}), "at most"},
+      {{"--udp", "10.0.0.1", "--ip", "10.9.0.2/24"}, "--ip is for --port"},
+      {{"--udp", "10.0.0.1", "--mtu", "9000"}, "--mtu is for --port"},
+      {{"--udp", "10.0.0.1", "--clients", "20000"}, "16384"},
+  };
+  for (const auto& [arguments, hint] : mistakes) {
+    const LoadCommand command = parse(arguments);
+    ASSERT_TRUE(command.stop) << hint;
+    EXPECT_EQ(command.stop->exit_code, kExitUsage);
+    EXPECT_NE(command.stop->text.find(hint), std::string::npos) << command.stop->text;
   }
 }
 

@@ -18,7 +18,7 @@ Options options_v4() {
 
 std::size_t packet_bytes(const Options& options, std::size_t prompt_bytes) {
   return wire::kIpv4Bytes + wire::kUdpBytes + wire::kLeadBytes +
-         wire::write_route_table(options.action, "", {}, "").size() + PayloadWriter(prompt_bytes).payload_bytes();
+         wire::write_route_table(options.action, "", {}, "").size() + PayloadWriter({0, prompt_bytes}).payload_bytes();
 }
 
 TEST(Options, DefaultsAgree) { EXPECT_EQ(conflict_in(options_v4()), ""); }

@@ -13,8 +13,12 @@ namespace {
 
 std::string prompt_of(std::size_t bytes, std::uint64_t seed, std::uint64_t number) {
   std::string prompt(bytes, '\0');
-  write_prompt(prompt, seed, number);
+  PromptPattern(seed, bytes).write(prompt, number);
   return prompt;
+}
+
+bool is_prompt(std::string_view answer, std::size_t bytes, std::uint64_t seed, std::uint64_t number) {
+  return PromptPattern(seed, bytes).matches(answer, number);
 }
 
 TEST(Pattern, StartsWithTheNumberAndIsPrintable) {
@@ -49,14 +53,30 @@ TEST(Pattern, RefusesAnotherTasksOtherRunsAndOtherLengths) {
 
 TEST(Pattern, PayloadsReadBackAsTasks) {
   for (const std::size_t bytes : {std::size_t{16}, std::size_t{17}, std::size_t{256}, std::size_t{1'201}}) {
-    PayloadWriter writer(bytes);
+    PayloadWriter writer({3, bytes});
     for (const std::uint64_t number : {0ULL, 1ULL, 1ULL << 40}) {
-      const auto task = wire::read_task_payload(writer.write(3, number));
+      const auto task = wire::read_task_payload(writer.write(number));
       ASSERT_TRUE(task.has_value());
       EXPECT_EQ(task->prompt, prompt_of(bytes, 3, number));
       EXPECT_TRUE(task->history.empty());
     }
   }
+}
+
+TEST(Pattern, RefusesWordsThatChangedPlaces) {
+  std::string prompt = prompt_of(64, 5, 77);
+  std::swap_ranges(prompt.begin() + 24, prompt.begin() + 32, prompt.begin() + 40);
+  EXPECT_FALSE(is_prompt(prompt, 64, 5, 77));
+  prompt = prompt_of(64, 5, 77);
+  const std::string other = prompt_of(64, 5, 78);
+  std::copy(other.begin() + 24, other.begin() + 32, prompt.begin() + 24);
+  EXPECT_FALSE(is_prompt(prompt, 64, 5, 77));
+}
+
+TEST(Pattern, AnswersReadBackAsTheirText) {
+  AnswerWriter writer;
+  for (const std::string_view text : {"", "a", "b", "\4", "four", "a longer one", "", "4444"})
+    EXPECT_EQ(wire::read_answer(writer.write(text)), text);
 }
 
 TEST(Pattern, TaskIdsAreUuidsAndDiffer) {

@@ -24,6 +24,7 @@ RunResult good_run() {
   result.tally.measured = 1'000;
   result.tally.measured_ns = 2 * kNsPerSecond;
   for (std::uint64_t i = 1; i <= 1'000; ++i) result.tally.latency.record(i * 1'000);
+  for (std::uint64_t i = 1; i <= 3; ++i) result.tally.rejected.record(i * 10'000);
   result.cpu = {.clients = 0.5, .workers = 0};
   return result;
 }
@@ -78,6 +79,45 @@ TEST(Report, JsonHasTheDocumentedFields) {
   EXPECT_EQ(json.at("latency_us").at("max"), 1'000.0);
 }
 
+Options options_of_port() {
+  Options options = options_of_run();
+  options.port.emplace();
+  options.port->device = {.kind = net::DeviceKind::kVirtio, .name = "/run/x.sock"};
+  options.port->address = {wire::IpAddress::v4({10, 0, 0, 2}), 24};
+  return options;
+}
+
+TEST(Report, SaysHowFastRejectsCame) {
+  EXPECT_TRUE(has_line(table_of(options_of_run(), good_run()), "^reject_p50_us +20\\.[0-9]$"));
+  const auto json = nlohmann::json::parse(json_of(options_of_run(), good_run(), ""));
+  EXPECT_NEAR(json.at("reject_latency_us").at("p50").get<double>(), 20, 0.2);
+  EXPECT_EQ(json.at("reject_latency_us").at("max"), 30.0);
+  RunResult none = good_run();
+  none.tally.rejected.clear();
+  EXPECT_EQ(table_of(options_of_run(), none).find("reject_p50"), std::string::npos);
+}
+
+TEST(Report, NamesTheTransport) {
+  EXPECT_EQ(nlohmann::json::parse(json_of(options_of_run(), good_run(), "")).at("transport"), "udp");
+  RunResult result = good_run();
+  result.tx_dropped = 7;
+  const auto json = nlohmann::json::parse(json_of(options_of_port(), result, ""));
+  EXPECT_EQ(json.at("transport"), "virtio:/run/x.sock");
+  EXPECT_EQ(json.at("port").at("tx_dropped"), 7);
+  EXPECT_GT(json.at("send_bytes"), json.at("payload_bytes"));
+  EXPECT_TRUE(has_line(table_of(options_of_port(), result), "^port_tx_dropped +7$"));
+  EXPECT_NE(remarks_on(options_of_port(), result).find("did not take 7 frames"), std::string::npos);
+}
+
+TEST(Report, APortIsSaturatedWhenItsPollsFindWork) {
+  RunResult result = good_run();
+  result.cpu.clients = 0.94;
+  EXPECT_EQ(nlohmann::json::parse(json_of(options_of_port(), result, "")).at("cpu").at("saturated"), false);
+  result.cpu.clients = 0.95;
+  EXPECT_EQ(nlohmann::json::parse(json_of(options_of_port(), result, "")).at("cpu").at("saturated"), true);
+  EXPECT_NE(remarks_on(options_of_port(), result).find("bottleneck"), std::string::npos);
+}
+
 TEST(Report, ObjectiveNeedsNothingLostWrongOrTwice) {
   EXPECT_TRUE(objective_met(good_run()));
   RunResult lost = good_run();
@@ -98,6 +138,12 @@ TEST(Report, SaysWhenItWasTheBottleneck) {
   EXPECT_EQ(remarks_on(options, result).find("bottleneck"), std::string::npos);
   result.cpu.clients = 0.99;
   EXPECT_NE(remarks_on(options, result).find("the load generator was the bottleneck"), std::string::npos);
+}
+
+TEST(Report, SuggestsTheSamePortAgain) {
+  EXPECT_NE(remarks_on(options_of_port(), good_run())
+                .find("--port virtio:/run/x.sock --ip 10.0.0.2/24 --broker 10.0.0.1:4800 --rate 350/s"),
+            std::string::npos);
 }
 
 TEST(Report, SuggestsAStepAfterSuccessOnly) {

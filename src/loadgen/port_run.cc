@@ -1,0 +1,133 @@
+// A run over one DPDK port: clients and workers together on one core, which polls. The calling thread makes the port,
+// waits for the core and ends the port.
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <exception>
+#include <stdexcept>
+#include <thread>
+
+#include "loadgen/carriers.h"
+#include "loadgen/fleets.h"
+#include "loadgen/port_shell.h"
+#include "loadgen/run_steps.h"
+#include "net/dpdk/eal.h"
+#include "net/dpdk/port.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+constexpr std::uint32_t kPoolBuffers = 16'383;
+// How long BYEs may take to leave at the end.
+constexpr std::uint64_t kGoodbyeNs = 10 * kNsPerMs;
+
+net::EalOptions eal_options(const PortTransport& port) {
+  if (const std::string line = net::check_device(port.device); !line.empty()) throw std::runtime_error(line);
+  net::EalOptions options;
+  options.cores = {port.cpu};
+  options.huge_pages = port.huge_pages;
+  options.memory_mib = port.memory_mib;
+  options.devices = {port.device};
+  options.pass_through = port.eal_arguments;
+  return options;
+}
+
+net::PortOptions port_options(const PortTransport& port, std::uint16_t mtu) {
+  net::PortOptions options;
+  options.device = net::dpdk_name(port.device, 0);
+  options.mtu = mtu;
+  options.verify_checksums = net::may_verify_checksums(port.device.kind);
+  return options;
+}
+
+LinkOptions link_options(const Options& options) {
+  const PortTransport& port = *options.port;
+  return {.address = port.address,
+          .mac = wire::mac_for(port.address.ip),
+          .broker = options.broker.ip,
+          .next_hop = port.gateway.value_or(options.broker.ip)};
+}
+
+class PortCarrier {
+ public:
+  PortCarrier(const Options& options, net::DpdkPort& port, Progress& progress)
+      : options_(options),
+        nic_(port, 0),
+        link_(link_options(options)),
+        shell_(nic_, link_, std::size_t{options.clients} + options.workers, net::tsc_now_ns),
+        clients_(options, fresh_seed(), shell_.transmit_from(0), progress),
+        workers_(options, fresh_seed(), shell_.transmit_from(options.clients)),
+        fleets_(clients_, workers_, options.clients) {}
+
+  ClientFleet& clients() noexcept { return clients_; }
+  std::size_t workers_registered() const noexcept { return workers_.registered(); }
+  std::uint64_t now_ns() const noexcept { return shell_.now_ns(); }
+  template <class Finished>
+  void drive(Finished finished) {
+    while (!finished())
+      if (!shell_.poll(fleets_) && shares_cpu_) sched_yield();
+  }
+  void begin_metering() noexcept { metered_from_ = shell_.counts(); }
+  CpuUse cpu() const noexcept {
+    const PortCounts& counts = shell_.counts();
+    const std::uint64_t polls = counts.polls - metered_from_.polls;
+    const std::uint64_t busy = counts.busy_polls - metered_from_.busy_polls;
+    return {polls == 0 ? 0 : static_cast<double>(busy) / static_cast<double>(polls), 0};
+  }
+  std::string unreachable() const {
+    const std::string name = net::to_string(options_.port->device), broker = wire::to_string(options_.broker);
+    if (!link_.resolved())
+      return fmt::format("nobody behind {} says that it is {} in 5 s: is the broker on that network?", name,
+                         wire::to_string(options_.port->gateway.value_or(options_.broker.ip)));
+    return fmt::format("no answer from {} in 5 s, although {} is up: is mcplane there, on that UDP port?", broker,
+                       name);
+  }
+
+  // Workers leave too; what the run ends with goes out.
+  void leave() {
+    workers_.close(now_ns());
+    const std::uint64_t left_ns = now_ns() + kGoodbyeNs;
+    drive([&] { return now_ns() >= left_ns; });
+  }
+  const PortCounts& counts() const noexcept { return shell_.counts(); }
+
+ private:
+  const Options& options_;
+  net::DpdkNic nic_;
+  Link link_;
+  PortShell<net::DpdkNic, std::uint64_t (*)() noexcept> shell_;
+  ClientFleet clients_;
+  WorkerFleet workers_;
+  Fleets fleets_;
+  PortCounts metered_from_;
+  const bool shares_cpu_ = std::thread::hardware_concurrency() < 2;
+};
+
+RunResult run_on_core(const Options& options, net::DpdkPort& port, Progress& progress, const std::atomic<bool>& stop) {
+  PortCarrier carrier(options, port, progress);
+  RunResult result = RunSteps(carrier, options, stop).run();
+  carrier.leave();
+  result.rx_dropped = carrier.counts().rx_dropped;
+  result.tx_dropped = carrier.counts().tx_dropped;
+  return result;
+}
+
+}  // namespace
+
+RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop) {
+  net::Eal eal(eal_options(*options.port));
+  net::DpdkPool pool({kPoolBuffers, options.mtu});
+  net::DpdkPort port(port_options(*options.port, options.mtu), pool);
+  RunResult result;
+  eal.launch(0, [&] {
+    try {
+      result = run_on_core(options, port, progress, stop);
+    } catch (const std::exception& error) {
+      result = failed_run(error.what());
+    }
+  });
+  eal.join();
+  return result;
+}
+
+}  // namespace mcplane::loadgen

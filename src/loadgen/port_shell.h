@@ -1,0 +1,171 @@
+// Moves the datagrams of thousands of endpoints over one NIC queue: endpoint i has UDP port kBasePort + i of the one
+// address. A poll takes a burst in, hands every datagram to its engine, lets those engines send, and puts everything
+// out; the clock is read once. What the NIC does not take at once is held and offered again; what cannot be held is
+// counted. One thread, which never waits.
+//
+//   rx burst -> parse -> on_datagram each -> on_burst_end each -> what is due -> tx
+#pragma once
+
+#include <array>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "loadgen/client_fleet.h"
+#include "loadgen/link.h"
+#include "net/nic.h"
+#include "wire/checksum.h"
+
+namespace mcplane::loadgen {
+
+struct PortCounts {
+  std::uint64_t polls = 0, busy_polls = 0;  // busy: something came in or went out
+  std::uint64_t rx_dropped = 0;             // unsound, or to nobody here
+  std::uint64_t tx_dropped = 0;             // the port did not take them, or no buffer was free
+};
+
+inline constexpr std::uint16_t kBasePort = 5'000;
+static_assert(kBasePort + kEndpointsMax <= 65'536);
+
+template <net::Nic NicQueue, class Now>
+class PortShell {
+ public:
+  // Frames held for a full transmit ring, at most.
+  static constexpr std::size_t kHeldMax = 8'192;
+
+  // `now`: monotonic nanoseconds.
+  PortShell(NicQueue& nic, Link& link, std::size_t endpoints, Now now)
+      : nic_(nic), link_(link), endpoints_(endpoints), now_(now) {
+    held_.reserve(2 * kHeldMax);
+  }
+  ~PortShell() {
+    nic_.free(std::span(stock_).last(stock_left_));
+    nic_.free(std::span(held_).subspan(held_first_));
+  }
+  PortShell(const PortShell&) = delete;
+  PortShell& operator=(const PortShell&) = delete;
+
+  // For the fleet whose endpoints start at `first`; refers to this shell.
+  Transmit transmit_from(std::size_t first) {
+    return [this, first](std::size_t endpoint, client::Outbox& burst) { send_all(first + endpoint, burst); };
+  }
+
+  std::uint64_t now_ns() const noexcept { return now_(); }
+  const PortCounts& counts() const noexcept { return counts_; }
+
+  // One look at the port; whether it found work. Fleets has on_datagram(), on_burst_end() and on_time() as ClientFleet.
+  template <class Fleets>
+  bool poll(Fleets& fleets) {
+    const std::uint64_t now_ns = now_();
+    const bool full = !held_.empty();
+    sent_ = 0;
+    const std::size_t received = receive(fleets, now_ns);
+    // While the port is full, nothing new is begun, but timers go on.
+    if (link_.resolved() && (!full || now_ns >= next_time_ns_)) {
+      next_time_ns_ = now_ns + kTickNs;
+      fleets.on_time(now_ns);
+    }
+    while (now_ns >= link_.next_due_ns()) send_neighbour(link_.write_due(now_ns, frame_));
+    flush();
+    const bool busy = received + sent_ > 0;
+    ++counts_.polls;
+    counts_.busy_polls += busy ? 1 : 0;
+    return busy;
+  }
+
+ private:
+  template <class Fleets>
+  std::size_t receive(Fleets& fleets, std::uint64_t now_ns) {
+    const std::size_t count = nic_.rx_burst(received_);
+    std::size_t arrived = 0;
+    for (const net::Packet& packet : std::span(received_).first(count)) __builtin_prefetch(packet.data() + 64);
+    for (const net::Packet& packet : std::span(received_).first(count)) {
+      const std::size_t endpoint = hand_over(fleets, packet, now_ns);
+      if (endpoint < endpoints_) arrived_[arrived++] = endpoint;
+    }
+    for (const std::size_t endpoint : std::span(arrived_).first(arrived)) fleets.on_burst_end(endpoint, now_ns);
+    nic_.free(std::span(received_).first(count));
+    return count;
+  }
+
+  // The endpoint the frame was for, or endpoints_.
+  template <class Fleets>
+  std::size_t hand_over(Fleets& fleets, const net::Packet& packet, std::uint64_t now_ns) {
+    const auto frame = packet.bytes();
+    if (!packet.chained() && !packet.checksum_bad()) {
+      const wire::Datagram parsed = wire::parse_frame(frame, link_.local(), packet.checksum_good());
+      const std::size_t endpoint = std::size_t{parsed.destination_port} - kBasePort;
+      if (parsed.frame_class == wire::FrameClass::kUdp && endpoint < endpoints_) {
+        fleets.on_datagram(endpoint, frame.subspan(parsed.payload_offset, parsed.payload_length), parsed.source,
+                           now_ns);
+        return endpoint;
+      }
+      if (parsed.frame_class == wire::FrameClass::kControl) {
+        send_neighbour(link_.on_frame(frame, frame_));
+        return endpoints_;
+      }
+    }
+    ++counts_.rx_dropped;
+    return endpoints_;
+  }
+
+  void send_all(std::size_t endpoint, client::Outbox& burst) {
+    const auto source_port = static_cast<std::uint16_t>(kBasePort + endpoint);
+    for (const auto& entry : burst.entries()) {
+      const std::size_t headers = link_.header_bytes();
+      net::Packet* const packet = begin_frame(headers + entry.datagram.size());
+      if (packet == nullptr) continue;
+      std::memcpy(packet->data() + headers, entry.datagram.data(), entry.datagram.size());
+      link_.write_headers(packet->data(), source_port, entry.to.port, static_cast<std::uint16_t>(entry.datagram.size()),
+                          wire::sum_bytes(entry.datagram));
+    }
+    burst.clear();
+    if (held_.size() - held_first_ >= net::kBurstMax) flush();
+  }
+
+  void send_neighbour(std::size_t bytes) {
+    if (bytes == 0) return;
+    if (net::Packet* const packet = begin_frame(bytes)) std::memcpy(packet->data(), frame_.data(), bytes);
+  }
+
+  // An empty packet of that length at the end of what goes out; null, and counted, when there is none.
+  net::Packet* begin_frame(std::size_t bytes) {
+    if (stock_left_ == 0 && nic_.allocate(stock_)) stock_left_ = stock_.size();
+    if (stock_left_ == 0 || held_.size() - held_first_ == kHeldMax) {
+      ++counts_.tx_dropped;
+      return nullptr;
+    }
+    net::Packet& packet = held_.emplace_back(std::move(stock_[stock_.size() - stock_left_--]));
+    packet.set_length(static_cast<std::uint16_t>(bytes));
+    return &packet;
+  }
+
+  void flush() {
+    while (held_first_ < held_.size()) {
+      const std::uint16_t taken = nic_.tx_burst(std::span(held_).subspan(held_first_));
+      if (taken == 0) break;
+      held_first_ += taken;
+      sent_ += taken;
+    }
+    if (held_first_ < held_.size() && held_first_ < kHeldMax) return;
+    held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(held_first_));
+    held_first_ = 0;
+  }
+
+  NicQueue& nic_;
+  Link& link_;
+  const std::size_t endpoints_;
+  Now now_;
+  std::array<net::Packet, net::kBurstMax> received_;
+  std::array<std::size_t, net::kBurstMax> arrived_{};
+  std::array<net::Packet, net::kBurstMax> stock_;  // the last stock_left_ are empty packets
+  std::size_t stock_left_ = 0;
+  std::vector<net::Packet> held_;  // from held_first_ on: to be sent, in order
+  std::size_t held_first_ = 0;
+  std::array<std::byte, Link::kFrameBytesMax> frame_{};
+  std::size_t sent_ = 0;  // by this poll
+  std::uint64_t next_time_ns_ = 0;
+  PortCounts counts_;
+};
+
+}  // namespace mcplane::loadgen

@@ -1,0 +1,80 @@
+// See port_world.h.
+#include "port_world.h"
+
+#include "../net/allocations.h"
+#include "wire/checksum.h"
+#include "wire/neighbour.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+constexpr wire::MacAddress kOurMac = {2, 0, 0, 0, 0, 2}, kBrokerMac = {2, 0, 0, 0, 0, 1};
+const wire::IpAddress kOurIp = wire::IpAddress::v4({10, 0, 0, 2});
+
+wire::LocalAddresses broker_host() {
+  wire::LocalAddresses local;
+  local.ips[local.count++] = {FakeWorld::broker_endpoint().ip, 24};
+  local.mac = kBrokerMac;
+  return local;
+}
+
+}  // namespace
+
+PortWorld::PortWorld(const Options& given, const Faults& faults, const net::MemoryNic::Options& nic_options)
+    : options(given),
+      nic(nic_options),
+      link({{kOurIp, 24}, kOurMac, given.broker.ip, given.broker.ip}),
+      shell(nic, link, std::size_t{given.clients} + given.workers, Clock{&now_ns}),
+      clients(given, 1, shell.transmit_from(0), progress),
+      workers(given, 2, shell.transmit_from(given.clients)),
+      fleets(clients, workers, given.clients),
+      broker(faults) {}
+
+void PortWorld::step() {
+  const std::size_t before = heap_allocations();
+  shell.poll(fleets);
+  allocations_in_polls += heap_allocations() - before;
+  for (const auto& frame : nic.take_sent_bytes()) to_broker(frame);
+  now_ns += kStepNs;
+}
+
+void PortWorld::to_broker(std::span<const std::byte> frame) {
+  const wire::LocalAddresses host = broker_host();
+  const wire::Datagram parsed = wire::parse_frame(frame, host, false);
+  if (parsed.frame_class == wire::FrameClass::kControl && reachable_) {
+    std::vector<std::byte> answer(frame.size() + 64);
+    answer.resize(wire::answer_neighbour_frame(frame, host, answer));
+    if (!answer.empty()) nic.inject(answer);
+  }
+  if (parsed.frame_class != wire::FrameClass::kUdp) return;
+  std::vector<std::byte> datagram(2);
+  const auto bytes = frame.subspan(parsed.payload_offset, parsed.payload_length);
+  datagram.insert(datagram.end(), bytes.begin(), bytes.end());
+  for (const auto& reply : broker.handle(std::span(datagram).subspan(2), parsed.source))
+    nic.inject(frame_to(reply.to.port, reply.view()));
+}
+
+std::vector<std::byte> PortWorld::frame_to(std::uint16_t port, std::span<const std::byte> datagram) const {
+  const auto lower = wire::make_lower_headers(kBrokerMac, kOurMac, wire::kNoVlan, options.broker, {kOurIp, port});
+  std::vector<std::byte> frame(std::max(lower.length + datagram.size(), wire::kLowerBytesMax));
+  wire::write_lower_headers(lower, frame.data(), static_cast<std::uint16_t>(datagram.size()),
+                            wire::sum_bytes(datagram));
+  frame.resize(lower.length);
+  frame.insert(frame.end(), datagram.begin(), datagram.end());
+  return frame;
+}
+
+void PortWorld::run_until_registered() {
+  const std::uint64_t give_up_ns = now_ns + 5 * kNsPerSecond;
+  while ((clients.registered() < options.clients || workers.registered() < options.workers) && now_ns < give_up_ns)
+    step();
+}
+
+const Tally& PortWorld::run() {
+  run_until_registered();
+  clients.begin(now_ns);
+  while (!clients.done()) step();
+  return clients.close(now_ns);
+}
+
+}  // namespace mcplane::loadgen
