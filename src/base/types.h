@@ -11,6 +11,10 @@ namespace mcplane {
 enum class WorkerId : std::uint32_t {};
 inline constexpr WorkerId kNoWorker{0xffffffffU};
 
+// Index of a next hop's entry in state::NeighbourTable, shared by all cores.
+enum class NeighbourId : std::uint32_t {};
+inline constexpr NeighbourId kNoNeighbour{0};  // its entry exists, and its MAC is never known
+
 // A shard is one dataplane core's share of sessions and tasks; UDP port = base port + shard.
 enum class ShardId : std::uint8_t {};
 

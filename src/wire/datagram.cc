@@ -36,9 +36,8 @@ bool is_host_source(const IpAddress& ip, const LocalAddresses& local) noexcept {
          !is_multicast(ip) && !local.contains(ip);
 }
 
-// Options of a neighbour solicitation: an empty one would loop its reader for ever (RFC 4861 7.1.1).
+// Options of neighbour discovery: an empty one would loop its reader for ever (RFC 4861 7.1.1).
 bool options_sound(Frame options, bool link_address_allowed) noexcept {
-  constexpr std::uint8_t kSourceLinkAddress = 1;
   while (!options.empty()) {
     if (options.size() < kLinkOptionBytes) return false;
     const std::size_t length = 8 * std::size_t{load_u8(options.data() + 1)};
@@ -65,6 +64,7 @@ struct Parser {
   DropReason icmp() noexcept;
   DropReason icmpv6(bool to_us) noexcept;
   DropReason solicitation() noexcept;
+  DropReason advertisement() noexcept;
   DropReason udp() noexcept;
   DropReason udp_checksum(std::uint16_t udp_length) noexcept;
 
@@ -106,7 +106,10 @@ DropReason Parser::arp() noexcept {
   const std::uint16_t operation = load_be16(packet.data() + 6);
   if ((operation != kArpRequest && operation != kArpReply) || is_group(load_mac(packet.data() + 8)))
     return DropReason::kBadArp;
-  return local.contains(load_ipv4(packet.data() + 24)) ? control() : DropReason::kNotForUs;
+  const IpAddress sender = load_ipv4(packet.data() + 14), target = load_ipv4(packet.data() + 24);
+  // Who speaks of itself to everyone may be a peer that moved (RFC 5227 3).
+  return local.contains(target) || (sender == target && is_host_source(sender, local)) ? control()
+                                                                                       : DropReason::kNotForUs;
 }
 
 DropReason Parser::ipv4() noexcept {
@@ -171,12 +174,14 @@ DropReason Parser::icmpv6(bool to_us) noexcept {
   if (message.size() < kIcmpBytes) return to_us ? DropReason::kBadIcmp : DropReason::kNotForUs;
   const std::uint8_t type = load_u8(message.data());
   const bool solicits = type == kNeighbourSolicitation;
-  if (!solicits && !(to_us && type == kIcmpv6EchoRequest)) return DropReason::kNotForUs;
+  const bool advertises = type == kNeighbourAdvertisement && (to_us || out.destination == kAllNodes);
+  if (!solicits && !advertises && !(to_us && type == kIcmpv6EchoRequest)) return DropReason::kNotForUs;
   const std::uint16_t pseudo =
       sum_pseudo(out.source.ip, out.destination, kProtocolIcmpv6, static_cast<std::uint32_t>(message.size()));
   if (load_u8(message.data() + 1) != 0 || checksum_of(sum_add(pseudo, sum_bytes(message))) != 0)
     return DropReason::kBadIcmp;
   if (solicits) return solicitation();
+  if (advertises) return advertisement();
   return is_host_source(out.source.ip, local) ? control() : DropReason::kBadIpHeader;
 }
 
@@ -193,6 +198,19 @@ DropReason Parser::solicitation() noexcept {
   if (!local.contains(target) || target.is_v4() || !(to_group || local.contains(out.destination)))
     return DropReason::kNotForUs;
   return probe || is_host_source(out.source.ip, local) ? control() : DropReason::kBadIpHeader;
+}
+
+// RFC 4861 7.1.2.
+DropReason Parser::advertisement() noexcept {
+  const Frame message = l4();
+  if (load_u8(frame.data() + out.l3_offset + 7) != kNeighbourHopLimit || message.size() < kNeighbourBytes)
+    return DropReason::kBadIcmp;
+  const IpAddress target = load_ipv6(message.data() + 8);
+  // An answer goes to who asked; what goes to all answers nobody.
+  const bool answers_all = is_multicast(out.destination) && (load_u8(message.data() + 4) & kSolicited) != 0;
+  if (is_multicast(target) || target.is_v4() || answers_all || !options_sound(message.subspan(kNeighbourBytes), true))
+    return DropReason::kBadIcmp;
+  return is_host_source(out.source.ip, local) ? control() : DropReason::kBadIpHeader;
 }
 
 DropReason Parser::udp() noexcept {

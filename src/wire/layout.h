@@ -25,6 +25,10 @@ inline constexpr std::uint16_t kArpRequest = 1, kArpReply = 2;
 inline constexpr std::size_t kArpBytes = 28, kIcmpBytes = 8;
 // ICMPv6 header and target of a neighbour solicitation or advertisement; options follow.
 inline constexpr std::size_t kNeighbourBytes = 24, kLinkOptionBytes = 8;
+inline constexpr std::uint8_t kSourceLinkAddress = 1, kTargetLinkAddress = 2;  // option types
+// Flags of an advertisement, in the byte behind its checksum.
+inline constexpr std::uint8_t kSolicited = 0x40, kOverride = 0x20;
+inline constexpr IpAddress kAllNodes{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
 inline constexpr std::uint8_t kIcmpEchoReply = 0, kIcmpEchoRequest = 8;
 inline constexpr std::uint8_t kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129, kNeighbourSolicitation = 135,
                               kNeighbourAdvertisement = 136;

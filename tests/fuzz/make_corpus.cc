@@ -46,6 +46,9 @@ int main(int argc, char** argv) {
   write(corpus / "neighbour/echo6", testing::build_icmp_echo(Family::kIpv6, 8, 5));
   write(corpus / "neighbour/solicitation", testing::build_neighbour_solicitation(v6));
   write(corpus / "neighbour/probe", testing::build_neighbour_solicitation(v6, true));
+  write(corpus / "neighbour/reply", testing::build_arp({}));
+  write(corpus / "neighbour/gratuitous", testing::build_gratuitous_arp(testing::kPeerMac));
+  write(corpus / "neighbour/advertisement", testing::build_neighbour_advertisement());
   const std::vector<std::string> tags = {"gpu", "eu"};
   write(corpus / "route_table/full", wire::write_route_table("generate", "llama", tags, "task-1"));
   write(corpus / "route_table/least", wire::write_route_table("a", "", {}, ""));

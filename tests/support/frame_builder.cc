@@ -158,16 +158,53 @@ FrameSpec sample_spec(FrameType type, Family family, std::uint16_t vlan) {
 
 std::span<const FrameType> all_types() { return std::span(wire::fb::EnumValuesFrameType()).subspan(1); }
 
-Bytes build_arp_request(const wire::IpAddress& target, std::uint16_t vlan) {
+Bytes build_arp(const ArpSpec& spec) {
   Bytes frame(wire::kEthernetBytes + wire::kVlanBytes + wire::kArpBytes);
-  const std::size_t l3 = wire::write_ethernet(frame.data(), wire::kBroadcastMac, kPeerMac, vlan, wire::kEtherArp);
+  const std::size_t l3 =
+      wire::write_ethernet(frame.data(), spec.destination_mac, spec.sender_mac, spec.vlan, wire::kEtherArp);
   frame.resize(l3 + wire::kArpBytes);
-  constexpr std::array<std::uint8_t, 8> kHead = {0, 1, 8, 0, 6, 4, 0, 1};
+  constexpr std::array<std::uint8_t, 6> kHead = {0, 1, 8, 0, 6, 4};
   std::byte* const packet = frame.data() + l3;
   std::memcpy(packet, kHead.data(), kHead.size());
-  wire::store_mac(packet + 8, kPeerMac);
-  wire::store_ipv4(packet + 14, peer_endpoint(Family::kIpv4).ip);
-  wire::store_ipv4(packet + 24, target);
+  wire::store_be16(packet + 6, spec.operation);
+  wire::store_mac(packet + 8, spec.sender_mac);
+  wire::store_ipv4(packet + 14, spec.sender);
+  wire::store_ipv4(packet + 24, spec.target);
+  return frame;
+}
+
+Bytes build_arp_request(const wire::IpAddress& target, std::uint16_t vlan) {
+  return build_arp({.operation = 1, .destination_mac = wire::kBroadcastMac, .target = target, .vlan = vlan});
+}
+
+Bytes build_gratuitous_arp(const wire::MacAddress& mac, const wire::IpAddress& ip, std::uint16_t vlan) {
+  return build_arp({.operation = 1,
+                    .sender_mac = mac,
+                    .destination_mac = wire::kBroadcastMac,
+                    .sender = ip,
+                    .target = ip,
+                    .vlan = vlan});
+}
+
+Bytes build_neighbour_advertisement(const AdvertisementSpec& given) {
+  FrameSpec spec = sample_spec(FrameType::Ping, Family::kIpv6, given.vlan);
+  spec.source.ip = given.target;
+  spec.destination.ip = given.destination;
+  if (given.destination == wire::kAllNodes) spec.destination_mac = {0x33, 0x33, 0, 0, 0, 1};
+  if (given.mac) spec.source_mac = *given.mac;
+  const std::size_t length = wire::kNeighbourBytes + (given.mac ? wire::kLinkOptionBytes : 0);
+  auto [frame, at] = build_ip(spec, wire::kProtocolIcmpv6, length, wire::kNeighbourHopLimit);
+  std::byte* const message = frame.data() + at;
+  message[0] = std::byte{wire::kNeighbourAdvertisement};
+  message[4] =
+      static_cast<std::byte>((given.solicited ? wire::kSolicited : 0) | (given.overrides ? wire::kOverride : 0));
+  wire::store_ipv6(message + 8, given.target);
+  if (given.mac) {
+    message[24] = std::byte{wire::kTargetLinkAddress};
+    message[25] = std::byte{1};
+    wire::store_mac(message + 26, *given.mac);
+  }
+  refresh_checksums(frame);
   return frame;
 }
 

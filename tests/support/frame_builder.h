@@ -55,6 +55,25 @@ std::span<const wire::FrameType> all_types();
 
 // Who has `target`? Sent by peer_endpoint(kIpv4) to everyone.
 Bytes build_arp_request(const wire::IpAddress& target, std::uint16_t vlan = wire::kNoVlan);
+// Any ARP; as it is made, the peer answers us.
+struct ArpSpec {
+  std::uint16_t operation = 2;  // 1: request
+  wire::MacAddress sender_mac = kPeerMac, destination_mac = kOurMac;
+  wire::IpAddress sender = peer_endpoint(Family::kIpv4).ip, target = our_endpoint(Family::kIpv4).ip;
+  std::uint16_t vlan = wire::kNoVlan;
+};
+Bytes build_arp(const ArpSpec& spec);
+// The peer, or who is named, tells everyone.
+Bytes build_gratuitous_arp(const wire::MacAddress& mac, const wire::IpAddress& ip = peer_endpoint(Family::kIpv4).ip,
+                           std::uint16_t vlan = wire::kNoVlan);
+// A neighbour advertisement; as it is made, the peer answers us.
+struct AdvertisementSpec {
+  wire::IpAddress target = peer_endpoint(Family::kIpv6).ip, destination = our_endpoint(Family::kIpv6).ip;
+  std::optional<wire::MacAddress> mac = kPeerMac;  // nullopt: no option
+  bool solicited = true, overrides = true;
+  std::uint16_t vlan = wire::kNoVlan;
+};
+Bytes build_neighbour_advertisement(const AdvertisementSpec& spec = {});
 // From peer_endpoint(family) to ours, with that much data.
 Bytes build_icmp_echo(Family family, std::size_t data_bytes, std::uint16_t vlan = wire::kNoVlan);
 // From fd00::2, or as an address probe from ::, to the solicited-node group of `target`.

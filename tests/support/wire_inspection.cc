@@ -57,6 +57,11 @@ void inspect_datagram(std::span<const std::byte> datagram) {
 }
 
 void inspect_neighbour(std::span<const std::byte> frame) {
+  if (const auto claim = wire::read_neighbour_claim(frame, our_addresses())) {
+    CHECK(!our_addresses().contains(claim->ip) && claim->ip != wire::IpAddress{});
+    CHECK(!claim->mac || ((*claim->mac)[0] & 1) == 0);
+    CHECK(claim->mac || !claim->ip.is_v4());
+  }
   std::vector<std::byte> answer(frame.size() + 32);
   const std::size_t length = wire::answer_neighbour_frame(frame, our_addresses(), answer);
   if (length == 0) return;
