@@ -6,5 +6,6 @@ namespace mcplane::dataplane {
 
 bool check_timing_wheel();
 bool check_held_frames();
+bool check_mesh();
 
 }  // namespace mcplane::dataplane
