@@ -20,8 +20,7 @@ void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
 }
 
 // Both lines that stations read and rewrite. To be written, so that a line another core has looked at is ours by then.
-void prefetch_headers(const net::Packet& packet, const Verdict& verdict) noexcept {
-  if (verdict.decided()) return;
+void prefetch_headers(const net::Packet& packet) noexcept {
   prefetch_to_write(packet.data());
   prefetch_to_write(packet.data() + kCacheLineBytes);
 }
@@ -32,8 +31,8 @@ void steer(Shard& shard, std::span<const net::Packet> packets, std::span<Verdict
   for (std::size_t i = 0; i < packets.size(); ++i) {
     const std::uint16_t port = wire::peek_destination_port(packets[i].bytes());
     const auto number = static_cast<std::uint16_t>(port - shard.options.base_port);
-    if (number != raw(shard.options.id) && number < shard.shared.options.shards)
-      verdicts[i] = Verdict::handoff(ShardId(static_cast<std::uint8_t>(number)));
+    const bool other = number != raw(shard.options.id) && number < shard.shared.options.shards;
+    verdicts[i] = other ? Verdict::handoff(ShardId(static_cast<std::uint8_t>(number))) : Verdict{};
   }
 }
 
@@ -63,14 +62,16 @@ Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
 
 void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
              std::span<Verdict> verdicts) noexcept {
-  std::ranges::fill(verdicts, Verdict{});
-  if (shard.shared.options.shards > 1) steer(shard, packets, verdicts);
-  for (std::size_t i = 0; i < std::min(kPrefetchAhead, packets.size()); ++i) prefetch_headers(packets[i], verdicts[i]);
+  const bool steered = shard.shared.options.shards > 1;
+  if (steered) steer(shard, packets, verdicts);
+  const auto stays = [&](std::size_t i) { return !steered || !verdicts[i].decided(); };
+  for (std::size_t i = 0; i < std::min(kPrefetchAhead, packets.size()); ++i)
+    if (stays(i)) prefetch_headers(packets[i]);
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (i + kPrefetchAhead < packets.size())
-      prefetch_headers(packets[i + kPrefetchAhead], verdicts[i + kPrefetchAhead]);
+    const std::size_t ahead = i + kPrefetchAhead;
+    if (ahead < packets.size() && stays(ahead)) prefetch_headers(packets[ahead]);
     frames[i].header = nullptr;
-    if (!verdicts[i].decided()) verdicts[i] = check(shard, packets[i], frames[i]);
+    if (stays(i)) verdicts[i] = check(shard, packets[i], frames[i]);
   }
 }
 

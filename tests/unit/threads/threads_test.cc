@@ -177,6 +177,11 @@ TEST_P(Threads, EveryTaskIsDeliveredOnce) {
   });
   say_bye();
   run_until("all gone", [this] { return broker_.live_sessions() == 0; });
+  int quiet_looks = 0;
+  run_until("every frame received", [&] {
+    quiet_looks = broker_.received_from_wire() == wire_.injected() ? quiet_looks + 1 : 0;
+    return quiet_looks == 100;
+  });
   broker_.stop();
   while (wire_.receive([](auto...) {}) > 0) {
   }
