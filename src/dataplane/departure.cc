@@ -61,7 +61,7 @@ Frame frame_of(const HeldFrame& held) noexcept {
 Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to) noexcept {
   Departure departure;
   departure.packet = take(packet);
-  departure.lower = &to.record.lower;
+  departure.to = &to.record;
   departure.port = to.record.port;
   departure.payload_offset = frame.ip.payload_offset;
   departure.payload_length = frame.ip.payload_length;

@@ -1,7 +1,7 @@
 // Station 7 of 7. From: route, complete, and whoever answered. To: core_loop's tx_burst.
-// Writes Ethernet, IP and UDP headers towards the peer before each datagram. The UDP checksum is made from the sum of
-// the rewritten lead and the payload's sum that ingress found: the payload is not read again (RFC 1624's idea, over
-// whole blocks), so what the sender's checksum protects stays protected end to end.
+// Writes Ethernet, IP and UDP headers towards the peer before each datagram, to where its next hop is now. The UDP
+// checksum is made from the sum of the rewritten lead and the payload's sum that ingress found: the payload is not read
+// again (RFC 1624's idea, over whole blocks), so what the sender's checksum protects stays protected end to end.
 #include <algorithm>
 #include <limits>
 
@@ -24,7 +24,7 @@ void account_time(Shard& shard, wire::Header& header, std::uint64_t leg_us) noex
 
 void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noexcept {
   net::Packet& packet = departure.packet;
-  const wire::LowerHeaders& lower = *departure.lower;
+  const wire::LowerHeaders& lower = departure.to->lower;
   std::byte* const datagram = packet.data() + departure.payload_offset;
   account_time(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), leg_us);
   const std::uint16_t lead_sum = wire::sum_bytes({datagram, wire::kLeadBytes});
@@ -32,6 +32,7 @@ void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noe
   packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length));
   wire::write_lower_headers(lower, packet.data(), departure.payload_length,
                             wire::sum_add(lead_sum, departure.tail_sum));
+  shard.shared.neighbours.write_mac(departure.to->neighbour, packet.data());
 }
 
 }  // namespace
@@ -39,7 +40,7 @@ void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noe
 void egress(Shard& shard, std::uint64_t stamp_ns) noexcept {
   const std::uint64_t leg_us = (stamp_ns - shard.now_ns) / kNsPerUs;
   for (Departure& departure : shard.departures.items()) {
-    if (departure.lower != nullptr) write_headers(shard, departure, leg_us);
+    if (departure.to != nullptr) write_headers(shard, departure, leg_us);
     shard.outgoing[raw(departure.port)].push(take(departure.packet));
   }
   shard.departures.clear();

@@ -45,10 +45,10 @@ struct Frame {
   wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
 };
 
-// A frame on its way out. lower null: the frame is complete; otherwise egress writes the headers before the datagram.
+// A frame on its way out. to null: the frame is complete; otherwise egress writes the headers before the datagram.
 struct Departure {
   net::Packet packet;
-  const wire::LowerHeaders* lower = nullptr;
+  const state::SessionRecord* to = nullptr;
   PortId port{};
   std::uint16_t payload_offset = 0;  // of the MCP datagram in the packet
   std::uint16_t payload_length = 0;

@@ -27,12 +27,13 @@ struct SessionRecord {
   std::uint32_t client_slot_base = 0;  // clients: first of them in the shard's client slot table
   WorkerId worker = kNoWorker;         // workers: its line
   wire::Endpoint peer;
-  wire::LowerHeaders lower;  // towards the peer, from the owner shard's address and port
+  NeighbourId neighbour = kNoNeighbour;  // its next hop; in the line of `port`, which every frame out reads
+  wire::LowerHeaders lower;              // towards the peer, from the owner shard's address and port
 };
 
 // Shard to control.
 enum class PuntKind : std::uint8_t {
-  kNeighbour,     // ARP, ICMP echo, neighbour solicitation: `bytes` is the whole frame
+  kNeighbour,     // ARP, ICMP echo, neighbour discovery: `bytes` is the whole frame
   kHello,         // a HELLO with a valid cookie: `bytes` is the frame up to the end of its table
   kBye,           // a BYE of `session`
   kSessionEnded,  // the shard has ended every task of `session`; no bytes
@@ -72,6 +73,8 @@ struct Command {
   std::span<const std::byte> frame() const noexcept { return {bytes.data(), length}; }
 };
 
+// What egress reads of a session besides `lower` shares a cache line at the start of the record.
+static_assert(offsetof(SessionRecord, neighbour) + sizeof(NeighbourId) <= kCacheLineBytes);
 static_assert(std::is_trivially_copyable_v<Punt> && sizeof(Punt) % 4 == 0);
 static_assert(std::is_trivially_copyable_v<Command> && sizeof(Command) % 4 == 0);
 

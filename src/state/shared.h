@@ -9,6 +9,7 @@
 
 #include "state/counters.h"
 #include "state/messages.h"
+#include "state/neighbour_table.h"
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
 #include "state/worker_table.h"
@@ -39,12 +40,16 @@ struct ShardShared {
 
 struct Shared {
   explicit Shared(const SharedOptions& given)
-      : options(given), workers(given.workers), routes(given.shards, std::make_unique<const RouteSnapshot>()) {
+      : options(given),
+        workers(given.workers),
+        neighbours(given.sessions + kGatewaysMax),
+        routes(given.shards, std::make_unique<const RouteSnapshot>()) {
     for (std::uint32_t i = 0; i < given.shards; ++i) shards.push_back(std::make_unique<ShardShared>(given.sessions));
   }
 
   const SharedOptions options;
   WorkerTable workers;
+  NeighbourTable neighbours;
   Rcu<RouteSnapshot> routes;
   std::vector<std::unique_ptr<ShardShared>> shards;
 };

@@ -40,6 +40,8 @@ wire::Endpoint numbered_address(Family family, std::size_t number) {
   return endpoint;
 }
 
+NeighbourId neighbour_of(const Peer& peer) { return NeighbourId{peer.session.index() + 1}; }
+
 state::SessionRecord record_of(const Peer& peer, const wire::Endpoint& ours) {
   state::SessionRecord record;
   record.id = peer.session;
@@ -47,6 +49,7 @@ state::SessionRecord record_of(const Peer& peer, const wire::Endpoint& ours) {
   record.port = peer.spec.port;
   record.worker = peer.worker;
   record.peer = peer.address;
+  record.neighbour = neighbour_of(peer);
   record.lower = wire::make_lower_headers(kOurMac, peer.mac, peer.spec.vlan, ours, peer.address);
   return record;
 }
@@ -64,7 +67,8 @@ ShardRig::ShardRig(const RigOptions& given)
       queues_(given.queues == 0 ? given.shards : given.queues),
       mesh_(given.shards, given.handoff_frames),
       relay_mesh_(given.shards, given.handoff_frames) {
-  const std::vector<wire::LocalAddresses> ours(given.ports, our_addresses());
+  std::vector<wire::LocalAddresses> ours = given.shard.ports;
+  if (ours.empty()) ours.assign(given.ports, our_addresses());
   nics_.resize(given.shards);
   client_slots_used_.resize(given.shards);
   for (std::uint32_t i = 0; i < given.shards; ++i) {
@@ -103,6 +107,7 @@ Peer& ShardRig::add(const PeerSpec& spec) {
   peer.session = SessionId::make(static_cast<std::uint32_t>(number), kGeneration);
   peer.mac = {0x02, 0, 0, 0, 0x01, static_cast<std::uint8_t>(number)};
   peer.address = numbered_address(spec.family, number);
+  shared.neighbours.set(neighbour_of(peer), peer.mac);
   const bool worker = wire::is_worker(spec.service);
   if (worker) {
     CHECK(workers_used_ < kWorkers);

@@ -23,6 +23,7 @@ struct RigOptions {
   std::uint32_t handoff_frames = 256;  // of each ring between two shards, relay rings too
   std::uint32_t tx_capacity = 0;       // of each NIC queue, until take_sent(); 0: no limit
   std::uint16_t burst = 32;
+  // ports: what each answers to; empty: all to our_addresses().
   dataplane::ShardOptions shard{
       .max_tasks = 1024, .max_queued = 512, .max_routes = 64, .client_slots = 16'384, .ports = {}};
 };
@@ -107,6 +108,7 @@ class ShardRig {
 
   // What was sent since the last call, shard by shard in order.
   std::vector<Sent> take_sent();
+  // Neighbour frames first.
   std::vector<state::Punt> take_punts(ShardId shard = {});
 
   // What is wrong with the counters against each other, the tables and the workers' lines; empty when nothing is.
