@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "app/appliance_parts.h"
 #include "app/config.h"
 #include "control/admin.h"
 #include "control/control_thread.h"
@@ -45,7 +46,7 @@ class Appliance {
   std::vector<wire::LocalAddresses> addresses_;  // by PortId
   net::Eal eal_;
   net::DpdkPool pool_;
-  std::vector<std::unique_ptr<net::DpdkPort>> ports_;  // by PortId
+  Ports ports_;
   state::Shared shared_;
   dataplane::HandoffMesh mesh_;
   std::unique_ptr<dataplane::HandoffMesh> relay_mesh_;  // null: each core has a queue of each port

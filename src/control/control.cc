@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "wire/neighbour.h"
 
 namespace mcplane::control {
 namespace {
@@ -21,7 +20,9 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       ports_(std::move(ports)),
       registry_({options_.max_sessions, options_.max_clients, shared.workers.capacity(), shared.options.shards},
                 random),
-      lease_clock_(shared.shards.size()),
+      links_(ports_.size()),
+      neighbours_(shared.neighbours, ports_, options_.gateways, random),
+      lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
       log_(options_.logger),
       punts_(kPuntBurst) {
   CHECK(options_.max_sessions <= shared.options.sessions);
@@ -30,12 +31,15 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
 
 void Control::poll(std::uint64_t now_ns) {
   now_ns_ = now_ns;
-  if (!std::exchange(started_, true)) {
-    started_ns_ = now_ns;
-    announce();
+  if (!std::exchange(started_, true)) started_ns_ = now_ns;
+  watch_links();
+  for (std::size_t i = 0; i < queues_.size(); ++i) {
+    const auto shard = ShardId(static_cast<std::uint8_t>(i));
+    hear_neighbours(shard);
+    drain_mailbox(shard);
   }
-  for (std::size_t i = 0; i < queues_.size(); ++i) drain_mailbox(ShardId(static_cast<std::uint8_t>(i)));
-  lease_clock_.tick(now_ns, shared_, link_up());
+  ask_neighbours();
+  lease_clock_.tick(now_ns, shared_, links_);
   if (now_ns >= next_sweep_ns_) {
     next_sweep_ns_ = now_ns + kSweepIntervalNs;
     sweep();
@@ -43,20 +47,6 @@ void Control::poll(std::uint64_t now_ns) {
   publish_if_due();
   run_requests();
   for (auto& queue : queues_) queue.flush();
-}
-
-// Neighbours that knew an earlier holder of our addresses learn of us.
-void Control::announce() {
-  for (std::size_t port = 0; port < ports_.size(); ++port) {
-    for (std::size_t i = 0; i < ports_[port].count; ++i) {
-      state::Command command{};
-      command.kind = state::CommandKind::kTransmit;
-      command.port = PortId(static_cast<std::uint8_t>(port));
-      command.length =
-          static_cast<std::uint16_t>(wire::announce(ports_[port].ips[i].ip, ports_[port].mac, command.bytes));
-      queues_.front().push_frame(command);
-    }
-  }
 }
 
 void Control::drain_mailbox(ShardId shard) {
@@ -72,25 +62,19 @@ void Control::drain_mailbox(ShardId shard) {
 void Control::on_punt(const state::Punt& punt, ShardId shard) {
   switch (punt.kind) {
     case state::PuntKind::kNeighbour:
-      return on_neighbour(punt, shard);
+      return;  // has a ring of its own
     case state::PuntKind::kHello:
       return on_hello(punt, shard);
     case state::PuntKind::kBye:
       return on_bye(punt, shard);
     case state::PuntKind::kSessionEnded:
-      return registry_.on_shard_ended(punt.session, shard);
+      return on_shard_ended(punt.session, shard);
   }
 }
 
-void Control::on_neighbour(const state::Punt& punt, ShardId shard) {
-  constexpr std::size_t kAnswerSlack = 32;  // as wire::answer_neighbour_frame asks
-  if (raw(punt.port) >= ports_.size() || punt.frame().size() + kAnswerSlack > state::kMailboxFrameBytes) return;
-  state::Command command{};
-  command.kind = state::CommandKind::kTransmit;
-  command.port = punt.port;
-  command.length =
-      static_cast<std::uint16_t>(wire::answer_neighbour_frame(punt.frame(), ports_[raw(punt.port)], command.bytes));
-  if (command.length > 0) queue(shard).push_frame(command);
+void Control::on_shard_ended(SessionId id, ShardId shard) {
+  Session* session = registry_.on_shard_ended(id, shard);
+  if (session != nullptr) neighbours_.release(std::exchange(session->neighbour, kNoNeighbour));
 }
 
 bool Control::post(std::function<void()> request) {

@@ -3,6 +3,7 @@
 // One thread calls everything but post().
 //
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
+// adjacency.cc: links, and neighbours' questions and answers.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +15,9 @@
 #include "base/random.h"
 #include "control/command_queue.h"
 #include "control/lease_clock.h"
+#include "control/links.h"
 #include "control/log.h"
+#include "control/neighbours.h"
 #include "control/options.h"
 #include "control/registry.h"
 #include "state/shared.h"
@@ -48,7 +51,8 @@ class Control {
   const std::vector<wire::LocalAddresses>& ports() const noexcept { return ports_; }
   const Registry& registry() const noexcept { return registry_; }
   const LeaseClock& lease_clock() const noexcept { return lease_clock_; }
-  bool link_up() const { return !options_.hooks.link_up || options_.hooks.link_up(); }
+  const Links& links() const noexcept { return links_; }
+  const Neighbours& neighbours() const noexcept { return neighbours_; }
   bool draining() const noexcept { return draining_; }
   std::size_t published_workers() const noexcept { return published_workers_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
@@ -57,11 +61,17 @@ class Control {
 
  private:
   // control.cc
-  void announce();
   void drain_mailbox(ShardId shard);
   void on_punt(const state::Punt& punt, ShardId shard);
-  void on_neighbour(const state::Punt& punt, ShardId shard);
+  void on_shard_ended(SessionId id, ShardId shard);
   void run_requests();
+
+  // adjacency.cc
+  void watch_links();
+  void announce(PortId port);
+  void hear_neighbours(ShardId shard);
+  void on_neighbour(const state::Punt& punt, ShardId shard);
+  void ask_neighbours();
 
   // registration.cc
   void on_hello(const state::Punt& punt, ShardId arrived);
@@ -94,6 +104,8 @@ class Control {
   const ControlOptions options_;
   const std::vector<wire::LocalAddresses> ports_;
   Registry registry_;
+  Links links_;
+  Neighbours neighbours_;
   LeaseClock lease_clock_;
   Log log_;
   std::vector<CommandQueue> queues_;  // by shard

@@ -33,7 +33,8 @@ void Control::observe(Session& session) {
   if (sum != session.seen_sum) {
     session.seen_sum = sum;
     session.heard_at_ns = now_ns_;
-    for_shards_of(session, [&](ShardId shard) { session.heard_ns[raw(shard)] = lease_clock_.read_ns(shard); });
+    for_shards_of(
+        session, [&](ShardId shard) { session.heard_ns[raw(shard)] = lease_clock_.read_ns(shard, session.path.port); });
   }
   // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
   if (session.phase == Phase::kJoining && everywhere) {
@@ -49,7 +50,7 @@ bool Control::lease_over(const Session& session) const noexcept {
   const std::uint64_t lease_ns = kMissedHeartbeats * interval_ms * kNsPerMs;
   bool over = true;
   for_shards_of(session, [&](ShardId shard) {
-    over = over && lease_clock_.read_ns(shard) - session.heard_ns[raw(shard)] >= lease_ns;
+    over = over && lease_clock_.read_ns(shard, session.path.port) - session.heard_ns[raw(shard)] >= lease_ns;
   });
   return over;
 }

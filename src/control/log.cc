@@ -11,7 +11,7 @@ bool Log::admits(std::uint64_t now_ns) {
   if (now_ns - window_start_ns_ >= kNsPerSecond) {
     window_start_ns_ = now_ns;
     lines_ = 0;
-    if (suppressed_ > 0) write(fmt::format("{} lines held back", std::exchange(suppressed_, 0)));
+    if (suppressed_ > 0) write(fmt::format("{} lines held back", std::exchange(suppressed_, 0)), false);
   }
   if (lines_ < kLinesPerSecond) {
     ++lines_;
@@ -21,7 +21,9 @@ bool Log::admits(std::uint64_t now_ns) {
   return false;
 }
 
-void Log::write(std::string_view line) { logger_->log(spdlog::level::info, line); }
+void Log::write(std::string_view line, bool warns) {
+  logger_->log(warns ? spdlog::level::warn : spdlog::level::info, line);
+}
 
 std::shared_ptr<spdlog::logger> make_stderr_logger() {
   auto logger = std::make_shared<spdlog::logger>("mcplane", std::make_shared<spdlog::sinks::stderr_sink_mt>());

@@ -26,12 +26,16 @@ class Log {
 
   template <class... Args>
   void info(std::uint64_t now_ns, fmt::format_string<Args...> format, Args&&... args) {
-    if (admits(now_ns)) write(fmt::format(format, std::forward<Args>(args)...));
+    if (admits(now_ns)) write(fmt::format(format, std::forward<Args>(args)...), false);
+  }
+  template <class... Args>
+  void warning(std::uint64_t now_ns, fmt::format_string<Args...> format, Args&&... args) {
+    if (admits(now_ns)) write(fmt::format(format, std::forward<Args>(args)...), true);
   }
 
  private:
   bool admits(std::uint64_t now_ns);
-  void write(std::string_view line);
+  void write(std::string_view line, bool warns);
 
   std::shared_ptr<spdlog::logger> logger_;
   std::uint64_t window_start_ns_ = 0;

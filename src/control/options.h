@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/types.h"
+#include "wire/address.h"
+
 namespace spdlog {
 class logger;
 }
@@ -17,10 +20,20 @@ struct BufferUse {
   std::uint64_t total = 0, free = 0;  // packet buffers
 };
 
+// What a port is and has done, for people.
+struct PortState {
+  std::string name;
+  bool link_up = true;
+  std::uint16_t queues = 0;
+  std::string offloads;
+  std::uint64_t rx_frames = 0, tx_frames = 0, rx_missed = 0, rx_errors = 0, tx_errors = 0, rx_no_buffer = 0;
+};
+
 // Questions that only app can answer; called on the control thread, may be empty.
 struct Hooks {
-  std::function<BufferUse()> buffers;  // empty: both 0
-  std::function<bool()> link_up;       // empty: always up
+  std::function<BufferUse()> buffers;             // empty: both 0
+  std::function<bool(PortId)> link_up;            // empty: always up; asked every 10 ms a port
+  std::function<std::vector<PortState>()> ports;  // by PortId; for reports only, so it may take its time
 };
 
 struct ControlOptions {
@@ -35,6 +48,9 @@ struct ControlOptions {
   std::uint16_t client_slots = 1'024;    // granted to each client
   std::string version;
   std::vector<unsigned> cores;  // CPU of each shard, for people
+  // Shards that share a CPU wait for the scheduler, and their pauses are no stalls.
+  bool cores_share_cpu = false;
+  std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
   Hooks hooks;
   std::shared_ptr<spdlog::logger> logger;  // null: silent
 };

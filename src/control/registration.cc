@@ -1,7 +1,8 @@
 // HELLO and BYE. A HELLO here carries a valid cookie, so its address is real; what it says is still a peer's word.
 //
 // An address has one session. The same instance again lost our ACK and gets it again; another instance is a new
-// process on that address, and the cookie's age tells it from a late duplicate of an older one.
+// process on that address, and the cookie's age tells it from a late duplicate of an older one. Port and VLAN are part
+// of a session, which ends when its peer comes back by others.
 #include "control/control.h"
 
 namespace mcplane::control {
@@ -55,16 +56,19 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
   const std::uint32_t cookie_ms = wire::cookie_of(datagram).issued_ms();
   if (Session* known = registry_.find_by_peer(path.peer)) {
     const bool is_newer = newer(cookie_ms, known->cookie_ms);
-    if (known->hello.instance == hello->instance && known->phase != Phase::kDraining) {
+    const bool same_way = known->path.port == path.port && known->path.vlan == path.vlan;
+    if (known->hello.instance == hello->instance && known->phase != Phase::kDraining && same_way) {
       if (is_newer) known->cookie_ms = cookie_ms;
+      neighbours_.on_hello(known->neighbour, path.peer_mac, now_ns_);
       return welcome(*known, path);
     }
     if (!is_newer) return;
-    end_session(*known, "replaced by a new instance");
+    end_session(*known, same_way ? "replaced by a new instance" : "came back by another port or VLAN");
   }
   if (draining_) return refuse_hello(path, arrived, wire::Reason::Draining);
   Session* session = registry_.try_add(std::move(*hello), path, cookie_ms, arrived);
   if (session == nullptr) return refuse_hello(path, arrived, wire::Reason::TableFull);
+  session->neighbour = neighbours_.take(path.port, path.vlan, path.peer.ip, path.peer_mac, now_ns_);
   start_session(*session);
   welcome(*session, path);
 }
@@ -80,7 +84,7 @@ void Control::start_session(Session& session) {
   session.registered_ns = session.heard_at_ns = now_ns_;
   for (std::size_t i = 0; i < shared_.shards.size(); ++i) {
     shared_.shards[i]->last_seen[session.id.index()].store(0, std::memory_order_relaxed);
-    session.heard_ns[i] = lease_clock_.read_ns(ShardId(static_cast<std::uint8_t>(i)));
+    session.heard_ns[i] = lease_clock_.read_ns(ShardId(static_cast<std::uint8_t>(i)), session.path.port);
   }
   if (session.is_worker()) {
     state::WorkerLine& line = shared_.workers[session.worker];
@@ -107,6 +111,7 @@ void Control::install(const Session& session, ShardId shard) {
   record.port = path.port;
   record.worker = session.worker;
   record.peer = path.peer;
+  record.neighbour = session.neighbour;
   record.lower = path.headers();
   if (session.is_client() && session.owner == shard) {
     record.slot_limit = options_.client_slots;
@@ -142,6 +147,7 @@ void Control::on_bye(const state::Punt& punt, ShardId arrived) {
     }
   }
   Path path = session->path;
+  path.peer_mac = neighbours_.mac(session->neighbour).value_or(path.peer_mac);
   path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(arrived));
   queue(arrived).push_frame(bye_ack_frame(path, grant_of(*session)));
 }

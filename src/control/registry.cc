@@ -105,15 +105,16 @@ void Registry::begin_end(Session& session) {
   if (session.is_worker()) --workers_;
 }
 
-void Registry::on_shard_ended(SessionId id, ShardId shard) {
+Session* Registry::on_shard_ended(SessionId id, ShardId shard) {
   Session* session = find(id);
-  if (session == nullptr || session->phase != Phase::kEnding) return;
+  if (session == nullptr || session->phase != Phase::kEnding) return nullptr;
   session->awaited.reset(raw(shard));
-  if (session->awaited.any()) return;
+  if (session->awaited.any()) return nullptr;
   session->phase = Phase::kFree;
   free_sessions_.give(id.index());
   if (session->client != kNoClient) free_clients_.give(session->client);
   if (session->worker != kNoWorker) free_workers_.give(raw(session->worker));
+  return session;
 }
 
 Session* Registry::find_by_peer(const wire::Endpoint& peer) {

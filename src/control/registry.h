@@ -37,10 +37,11 @@ struct Session {
   std::uint32_t cookie_ms = 0;       // when its newest HELLO's cookie was made
   wire::HelloBody hello;             // each capability list sorted and unique
   Path path;
+  NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
 
   // Lease. last_seen is summed over its shards: any frame changes the sum.
   std::uint32_t seen_sum = 0;
-  std::vector<std::uint64_t> heard_ns;  // each shard's lease clock when the sum last changed
+  std::vector<std::uint64_t> heard_ns;  // each shard's lease clock, of its port, when the sum last changed
   std::uint64_t heard_at_ns = 0;        // then, by the control thread's clock: for people only
   std::uint64_t registered_ns = 0, draining_ns = 0;
 
@@ -65,8 +66,9 @@ class Registry {
   Session* try_add(wire::HelloBody hello, const Path& path, std::uint32_t cookie_ms, ShardId arrived);
   // Takes the session out of the live ones; what it holds waits for on_shard_ended of each shard it lived on.
   void begin_end(Session& session);
+  // The session when this was the last shard to let go of it: its slot is free, what it was can still be read.
   // Repeated or unknown news is ignored.
-  void on_shard_ended(SessionId id, ShardId shard);
+  Session* on_shard_ended(SessionId id, ShardId shard);
 
   // Live sessions.
   Session* find_by_peer(const wire::Endpoint& peer);

@@ -81,6 +81,56 @@ std::string_view phase_name(Phase phase) {
   return "";
 }
 
+Json ips_json(const wire::LocalAddresses& port) {
+  Json ips = Json::array();
+  for (std::size_t i = 0; i < port.count; ++i) ips.push_back(wire::to_string(port.ips[i].ip));
+  return ips;
+}
+
+Json ports_json(const Control& control) {
+  std::vector<PortState> states;
+  if (control.options().hooks.ports) states = control.options().hooks.ports();
+  states.resize(control.ports().size());
+  if (!control.options().hooks.ports)
+    for (std::size_t i = 0; i < states.size(); ++i)
+      states[i].link_up = control.links().up(PortId(static_cast<std::uint8_t>(i)));
+  Json ports = Json::array();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const auto id = PortId(static_cast<std::uint8_t>(i));
+    const PortState& port = states[i];
+    ports.push_back({{"name", port.name},
+                     {"link", port.link_up ? "up" : "down"},
+                     {"queues", port.queues},
+                     {"offloads", port.offloads},
+                     {"neighbours", control.neighbours().count(id)},
+                     {"rx_frames", port.rx_frames},
+                     {"tx_frames", port.tx_frames},
+                     {"rx_missed", port.rx_missed},
+                     {"rx_errors", port.rx_errors},
+                     {"tx_errors", port.tx_errors},
+                     {"rx_no_buffer", port.rx_no_buffer},
+                     {"ips", ips_json(control.ports()[i])}});
+  }
+  return ports;
+}
+
+Json shards_json(const Control& control) {
+  const auto& cpus = control.options().cores;
+  Json shards = Json::array();
+  for (std::size_t i = 0; i < control.shared().shards.size(); ++i) {
+    const state::ShardCounters& counters = control.shared().shards[i]->counters;
+    shards.push_back({{"id", i},
+                      {"cpu", i < cpus.size() ? Json(cpus[i]) : Json()},
+                      {"received", counters.received.read()},
+                      {"forwarded", counters.forwarded.read()},
+                      {"handed_off", counters.handed_off.read()},
+                      {"accepted", counters.accepted.read()},
+                      {"loops", counters.loops.read()},
+                      {"busy_loops", counters.busy_loops.read()}});
+  }
+  return shards;
+}
+
 Json node_json(const Control& control, const Session& session) {
   std::uint32_t outstanding = 0;
   if (session.is_worker())
@@ -109,7 +159,7 @@ std::string info_json(const Control& control) {
   const ControlOptions& options = control.options();
   Json ips = Json::array();
   for (const auto& port : control.ports())
-    for (std::size_t i = 0; i < port.count; ++i) ips.push_back(wire::to_string(port.ips[i].ip));
+    for (const auto& ip : ips_json(port)) ips.push_back(ip);
   const BufferUse buffers = options.hooks.buffers ? options.hooks.buffers() : BufferUse{};
   return dump({{"version", options.version},
                {"boot_id", hex8(shared.options.boot_id)},
@@ -119,10 +169,12 @@ std::string info_json(const Control& control) {
                {"shards", shared.shards.size()},
                {"cores", options.cores},
                {"mtu", options.mtu},
-               {"link_up", control.link_up()},
+               {"link_up", control.links().all_up()},
+               {"ports", ports_json(control)},
                {"sessions", {{"clients", control.registry().clients()}, {"workers", control.registry().workers()}}},
                {"tasks", tasks_json(shared)},
                {"frames", frames_json(shared)},
+               {"per_shard", shards_json(control)},
                {"drops", drops_json(shared)},
                {"stalls", control.lease_clock().stalls()},
                {"commands_dropped", control.commands_dropped()},

@@ -52,7 +52,8 @@ bool punt(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept 
   punt.local = frame.ip.destination;
   punt.local_port = frame.ip.destination_port;
   std::memcpy(punt.bytes.data(), packet.data(), length);
-  return shard.mine.mailbox.to_control.try_push(punt);
+  state::Mailbox& mailbox = shard.mine.mailbox;
+  return (frame.header == nullptr ? mailbox.neighbours : mailbox.to_control).try_push(punt);
 }
 
 void drop(Shard& shard, net::Packet& packet, DropReason reason) noexcept {

@@ -17,6 +17,7 @@ namespace mcplane::state {
 
 inline constexpr std::size_t kMailboxFrameBytes = 1'600;
 inline constexpr std::size_t kMailboxSlots = 512;
+inline constexpr std::size_t kNeighbourSlots = 128;
 
 // A session as a shard needs to know it.
 struct SessionRecord {
@@ -78,9 +79,11 @@ static_assert(offsetof(SessionRecord, neighbour) + sizeof(NeighbourId) <= kCache
 static_assert(std::is_trivially_copyable_v<Punt> && sizeof(Punt) % 4 == 0);
 static_assert(std::is_trivially_copyable_v<Command> && sizeof(Command) % 4 == 0);
 
-// The two rings between control and one shard.
+// The rings between control and one shard. Neighbour frames have their own: anybody can send them at line rate, and
+// what only a peer with a valid cookie or session can cause must not be crowded out.
 struct Mailbox {
-  net::SpscRing<Punt> to_control{kMailboxSlots};
+  net::SpscRing<Punt> to_control{kMailboxSlots};  // every kind but kNeighbour
+  net::SpscRing<Punt> neighbours{kNeighbourSlots};
   net::SpscRing<Command> to_shard{kMailboxSlots};
 };
 

@@ -229,7 +229,9 @@ std::vector<Sent> ShardRig::take_sent() {
 std::vector<state::Punt> ShardRig::take_punts(ShardId shard) {
   std::vector<state::Punt> punts;
   state::Punt punt;
-  while (shared.shards[raw(shard)]->mailbox.to_control.pop({&punt, 1}) == 1) punts.push_back(punt);
+  state::Mailbox& mailbox = shared.shards[raw(shard)]->mailbox;
+  for (auto* ring : {&mailbox.neighbours, &mailbox.to_control})
+    while (ring->pop({&punt, 1}) == 1) punts.push_back(punt);
   return punts;
 }
 

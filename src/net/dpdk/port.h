@@ -39,6 +39,7 @@ class DpdkPool {
 inline constexpr std::uint32_t kCoreCacheBuffersMax = 384;
 
 struct PortOptions {
+  std::string name;    // as the user knows it
   std::string device;  // DPDK name: "net_tap0"
   PortId id{};
   std::uint16_t queues = 1;
@@ -60,6 +61,7 @@ class DpdkPort {
   DpdkPort(const DpdkPort&) = delete;
   DpdkPort& operator=(const DpdkPort&) = delete;
 
+  const std::string& name() const noexcept { return options_.name; }
   wire::MacAddress mac() const noexcept;
   bool link_up() const noexcept;               // control thread
   PortStatistics statistics() const noexcept;  // control thread

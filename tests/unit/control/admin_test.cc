@@ -122,6 +122,17 @@ TEST_F(AdminTest, TakesOverAStaleSocketOnly) {
 TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
   options.cores = {2, 3};
   options.hooks.buffers = [] { return BufferUse{100, 40}; };
+  options.hooks.ports = [] {
+    return std::vector<PortState>{{.name = "tap:west",
+                                   .queues = 2,
+                                   .offloads = "UDP checksum",
+                                   .rx_frames = 1,
+                                   .tx_frames = 2,
+                                   .rx_missed = 3,
+                                   .rx_errors = 4,
+                                   .tx_errors = 5,
+                                   .rx_no_buffer = 6}};
+  };
   start(2);
   join_worker(worker_hello(1'000));
   join(client_hello(1'001));
@@ -131,9 +142,11 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
     shard->counters.rejected[static_cast<std::size_t>(wire::Reason::NoWorker)].add(2);
     shard->counters.rejected[static_cast<std::size_t>(wire::Reason::QueueFull)].add(1);
     shard->counters.received.add(100);
+    shard->counters.loops.add(8);
     shard->counters.dropped[static_cast<std::size_t>(DropReason::kBadMagic)].add(4);
   }
   now_ns += 90 * kNsPerSecond;
+  link_up[0] = false;
   poll();
   const json info = json::parse(info_json(*control));
   EXPECT_EQ(info["boot_id"], "00b0071d");
@@ -143,7 +156,13 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
   EXPECT_EQ(info["shards"], 2);
   EXPECT_EQ(info["cores"], json({2, 3}));
   EXPECT_EQ(info["mtu"], 1'500);
-  EXPECT_EQ(info["link_up"], true);
+  EXPECT_EQ(info["link_up"], false);
+  EXPECT_EQ(info["ports"], json::parse(R"([{"name":"tap:west","link":"up","queues":2,"offloads":"UDP checksum",)"
+                                       R"("neighbours":1,"rx_frames":1,"tx_frames":2,"rx_missed":3,"rx_errors":4,)"
+                                       R"("tx_errors":5,"rx_no_buffer":6,"ips":["10.0.0.1","fd00::1"]}])"));
+  EXPECT_EQ(info["per_shard"][1], json::parse(R"({"id":1,"cpu":3,"received":100,"forwarded":0,"handed_off":0,)"
+                                              R"("accepted":10,"loops":8,"busy_loops":0})"));
+  EXPECT_EQ(info["per_shard"].size(), 2U);
   EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}}));
   EXPECT_EQ(info["tasks"], json({{"accepted", 20},
                                  {"delivered", 14},

@@ -4,10 +4,32 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
+
+#include "wire/layout.h"
 
 namespace mcplane::control {
 
 using testing::Family;
+
+namespace {
+
+// What control says of its own accord below UDP: an ARP request, gratuitous or not, a neighbour solicitation, an
+// advertisement to all.
+bool is_spoken(const state::Command& command) {
+  if (command.kind != state::CommandKind::kTransmit) return false;
+  const std::byte* const frame = command.bytes.data();
+  const bool tagged = wire::load_be16(frame + 12) == wire::kEtherVlan;
+  const std::size_t l3 = wire::kEthernetBytes + (tagged ? wire::kVlanBytes : 0);
+  const std::uint16_t type = wire::load_be16(frame + l3 - 2);
+  if (type == wire::kEtherArp) return wire::load_be16(frame + l3 + 6) == wire::kArpRequest;
+  if (type != wire::kEtherIpv6 || wire::load_u8(frame + l3 + 6) != wire::kProtocolIcmpv6) return false;
+  const std::uint8_t message = wire::load_u8(frame + l3 + wire::kIpv6Bytes);
+  const bool to_all = wire::load_ipv6(frame + l3 + 24) == wire::kAllNodes;
+  return message == wire::kNeighbourSolicitation || (message == wire::kNeighbourAdvertisement && to_all);
+}
+
+}  // namespace
 
 HelloSpec client_hello(std::uint16_t peer_port, std::uint8_t instance) {
   HelloSpec spec;
@@ -47,7 +69,7 @@ void ControlTest::start(std::uint32_t shards) {
   shared = std::make_unique<state::Shared>(shared_options);
   paused.assign(shards, false);
   for (auto& shard : shared->shards) shard->loop_ns.store(shard_now_ns);
-  control = std::make_unique<Control>(*shared, options, std::vector{testing::our_addresses()}, Random(7));
+  control = std::make_unique<Control>(*shared, options, ports, Random(7));
   poll();
   discard_commands();  // the announcements
 }
@@ -58,6 +80,7 @@ void ControlTest::punt_hello(const HelloSpec& spec, std::size_t shard) {
   frame.source = spec.peer;
   frame.destination = spec.local;
   frame.vlan = spec.vlan;
+  frame.source_mac = spec.mac;
   frame.cookie = wire::make_cookie({}, spec.peer, spec.cookie_ms);
   frame.table = wire::write_hello(spec.body);
   const testing::Bytes bytes = testing::build_frame(frame);
@@ -66,6 +89,7 @@ void ControlTest::punt_hello(const HelloSpec& spec, std::size_t shard) {
   punt.length = static_cast<std::uint16_t>(bytes.size());
   std::ranges::copy(bytes, punt.bytes.begin());
   punt.payload_offset = testing::parse(bytes).lower.payload_offset;
+  punt.port = spec.port;
   punt.vlan = spec.vlan;
   punt.peer = spec.peer;
   punt.local = spec.local.ip;
@@ -88,12 +112,13 @@ void ControlTest::punt_ended(SessionId session, std::size_t shard) {
   ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
 }
 
-void ControlTest::punt_frame(const testing::Bytes& frame, std::size_t shard) {
+void ControlTest::punt_frame(const testing::Bytes& frame, std::size_t shard, PortId port) {
   state::Punt punt{};
+  punt.port = port;
   punt.kind = state::PuntKind::kNeighbour;
   punt.length = static_cast<std::uint16_t>(frame.size());
   std::ranges::copy(frame, punt.bytes.begin());
-  ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
+  ASSERT_TRUE(shared->shards[shard]->mailbox.neighbours.try_push(punt));
 }
 
 void ControlTest::hear(SessionId session, std::size_t shard) {
@@ -113,8 +138,15 @@ void ControlTest::run(std::uint64_t ms) {
 std::vector<state::Command> ControlTest::take_commands(std::size_t shard) {
   std::vector<state::Command> commands;
   state::Command command;
-  while (shared->shards[shard]->mailbox.to_shard.pop({&command, 1}) == 1) commands.push_back(command);
+  while (shared->shards[shard]->mailbox.to_shard.pop({&command, 1}) == 1)
+    (is_spoken(command) ? spoken_ : commands).push_back(command);
   return commands;
+}
+
+std::vector<state::Command> ControlTest::take_spoken() {
+  // What is no such frame goes to nobody: a test that looks for both takes its commands first.
+  for (std::size_t i = 0; i < shared->shards.size(); ++i) take_commands(i);
+  return std::exchange(spoken_, {});
 }
 
 std::vector<SentFrame> ControlTest::take_frames(std::size_t shard) {
@@ -145,6 +177,16 @@ SessionId ControlTest::join_worker(const HelloSpec& spec) {
 
 void ControlTest::discard_commands() {
   for (std::size_t i = 0; i < shared->shards.size(); ++i) take_commands(i);
+  spoken_.clear();
+}
+
+state::SessionRecord ControlTest::installed(const HelloSpec& spec, std::size_t shard) {
+  punt_hello(spec, shard);
+  poll();
+  for (const auto& command : take_commands(shard))
+    if (command.kind == state::CommandKind::kInstallSession) return command.record;
+  ADD_FAILURE() << "nothing was installed";
+  return {};
 }
 
 std::vector<WorkerId> ControlTest::workers_for(std::string_view action, std::string_view model,

@@ -88,14 +88,59 @@ TEST_F(LeaseTest, StopsWhileTheLinkIsDown) {
   const SessionId id = join_worker(worker_hello());
   hear(id);
   run(200);
-  link_up = false;
+  link_up[0] = false;
   run(10'000);
   EXPECT_TRUE(lives(id));
-  link_up = true;
+  link_up[0] = true;
   run(85);
   EXPECT_TRUE(lives(id));
   run(30);
   EXPECT_FALSE(lives(id));
+}
+
+TEST_F(LeaseTest, ALeaseRunsWhileItsOwnPortIsUp) {
+  ports = {testing::our_addresses(), testing::our_addresses()};
+  start();
+  HelloSpec west = worker_hello(1'000), east = worker_hello(1'001);
+  east.port = PortId{1};
+  const SessionId on_west = join_worker(west), on_east = join_worker(east);
+  link_up[1] = false;
+  run(20);
+  hear(on_west);
+  hear(on_east);
+  run(320);
+  EXPECT_FALSE(lives(on_west));
+  EXPECT_TRUE(lives(on_east));
+  link_up = std::vector<bool>(4, false);
+  const SessionId late = join_worker(west);
+  run(10'000);
+  EXPECT_TRUE(lives(late)) << "no link at all evicts nobody";
+  EXPECT_TRUE(lives(on_east));
+  link_up[1] = true;
+  run(320);
+  EXPECT_FALSE(lives(on_east));
+  EXPECT_TRUE(lives(late));
+}
+
+// Cores that share a CPU are away for as long as the scheduler likes, and come back to what waited for them.
+TEST_F(LeaseTest, SharedCpusMakePausesNoStallsAndNoSilence) {
+  options.cores_share_cpu = true;
+  start();
+  const SessionId id = join_worker(worker_hello());
+  const auto pause = [&](std::uint64_t ms) {
+    paused[0] = true;
+    run(ms);
+    paused[0] = false;
+    run(1);
+  };
+  for (int i = 0; i < 5; ++i) {
+    hear(id);
+    pause(450);
+    EXPECT_TRUE(lives(id)) << "its heartbeats wait in the queue";
+  }
+  EXPECT_EQ(control->lease_clock().stalls(), 0U);
+  pause(600);
+  EXPECT_EQ(control->lease_clock().stalls(), 1U);
 }
 
 // 30 s without a poll: peers were heard meanwhile, and a stall of ours is none of the shards'.
@@ -115,7 +160,7 @@ TEST_F(LeaseTest, StallOfTheControlThreadEvictsNobody) {
 TEST_F(LeaseTest, ShardThatNeverRanJudgesNobody) {
   start();
   shared->shards[0]->loop_ns.store(0);
-  control = std::make_unique<Control>(*shared, options, std::vector{testing::our_addresses()}, Random(7));
+  control = std::make_unique<Control>(*shared, options, ports, Random(7));
   paused[0] = true;
   const SessionId id = join(worker_hello());
   run(2'000);

@@ -64,5 +64,20 @@ TEST_F(ControlTest, LogsALifeInThreeLines) {
   EXPECT_NE(drained, std::string::npos) << text;
 }
 
+TEST_F(ControlTest, LogsAPortThatGoesAndComes) {
+  Captured captured;
+  options.logger = captured.logger();
+  options.logger->set_pattern("%l: %v");
+  start();
+  EXPECT_EQ(captured.text(), "");
+  link_up[0] = false;
+  run(50);
+  EXPECT_EQ(captured.text(), "warning: port 0: link is down; nobody behind it is evicted meanwhile\n");
+  link_up[0] = true;
+  run(50);
+  EXPECT_NE(captured.text().find("\ninfo: port 0: link is up\n"), std::string::npos) << captured.text();
+  EXPECT_EQ(captured.lines(), 2);
+}
+
 }  // namespace
 }  // namespace mcplane::control

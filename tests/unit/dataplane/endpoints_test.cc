@@ -183,7 +183,41 @@ TEST_F(Endpoints, ArpEchoAndSolicitationsGoToControlWhole) {
   expect_punted_whole(testing::build_icmp_echo(Family::kIpv6, 9, 7));
   expect_punted_whole(testing::build_neighbour_solicitation(v6));
   expect_punted_whole(testing::build_neighbour_solicitation(v6, true));
-  EXPECT_EQ(rig().counters().punted.read(), 6U);
+  expect_punted_whole(testing::build_arp({}));
+  expect_punted_whole(testing::build_gratuitous_arp({0x02, 0, 0, 0, 9, 9}));
+  expect_punted_whole(testing::build_neighbour_advertisement());
+  EXPECT_EQ(rig().counters().punted.read(), 9U);
+}
+
+TEST_F(Endpoints, ANeighbourFloodLeavesRoomForHelloAndBye) {
+  start(1);
+  const Bytes arp = testing::build_arp_request(testing::our_endpoint(Family::kIpv4).ip);
+  for (std::size_t i = 0; i < 2 * state::kMailboxSlots; ++i) {
+    rig().inject(ShardId{0}, arp);
+    if (i % 32 == 31) rig().step();
+  }
+  EXPECT_EQ(rig().dropped(DropReason::kMailboxFull), 2 * state::kMailboxSlots - state::kNeighbourSlots);
+  FrameSpec hello = testing::sample_spec(FrameType::Hello);
+  hello.cookie = cookie_for(hello.source, 0);
+  rig().send(hello);
+  rig().send(rig().spec_of(*client, FrameType::Bye));
+  rig().step();
+  const auto punts = rig().take_punts();
+  ASSERT_EQ(punts.size(), state::kNeighbourSlots + 2);
+  EXPECT_EQ(punts[state::kNeighbourSlots].kind, state::PuntKind::kHello);
+  EXPECT_EQ(punts[state::kNeighbourSlots + 1].kind, state::PuntKind::kBye);
+}
+
+TEST_F(Endpoints, FramesFollowANeighbourThatMoves) {
+  start(4);
+  const NeighbourId neighbour{client->session.index() + 1};
+  const auto answered_to = [&] { return only(exchange(rig().spec_of(*client, FrameType::Ping)), FrameType::Pong).mac; };
+  EXPECT_EQ(answered_to(), client->mac);
+  const wire::MacAddress moved = {0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0xee};
+  rig().shared.neighbours.set(neighbour, moved);
+  EXPECT_EQ(answered_to(), moved);
+  rig().shared.neighbours.clear(neighbour);
+  EXPECT_EQ(answered_to(), client->mac) << "unknown: where its HELLO came from";
 }
 
 TEST_F(Endpoints, ControlsFramesLeaveAsTheyAre) {

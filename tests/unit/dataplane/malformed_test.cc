@@ -55,8 +55,10 @@ class Malformed : public ::testing::Test {
 
   void fill_mailbox() {
     MalformedWorld world(small());
-    while (world.rig.shared.shards[0]->mailbox.to_control.try_push(state::Punt{})) {
-    }
+    state::Mailbox& mailbox = world.rig.shared.shards[0]->mailbox;
+    for (auto* ring : {&mailbox.to_control, &mailbox.neighbours})
+      while (ring->try_push(state::Punt{})) {
+      }
     world.rig.inject(ShardId{0}, testing::build_arp_request(testing::our_endpoint(Family::kIpv4).ip));
     world.rig.send(world.rig.spec_of(*world.client, FrameType::Bye));
     world.rig.step();

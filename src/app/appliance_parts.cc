@@ -1,0 +1,164 @@
+// See appliance_parts.h.
+#include "app/appliance_parts.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <thread>
+
+#include "app/cli.h"
+#include "control/log.h"
+
+namespace mcplane::app {
+namespace {
+
+// Bytes of an MCP datagram that fit one IP packet towards every peer there can be.
+std::uint16_t datagram_bytes_max(const ApplianceConfig& config) {
+  bool ipv6 = false;
+  for (const PortConfig& port : config.ports)
+    for (const wire::Prefix& prefix : port.ips) ipv6 = ipv6 || !prefix.ip.is_v4();
+  return static_cast<std::uint16_t>(config.mtu - (ipv6 ? wire::kIpv6Bytes : wire::kIpv4Bytes) - wire::kUdpBytes);
+}
+
+spdlog::level::level_enum spdlog_level(LogLevel level) {
+  switch (level) {
+    case LogLevel::kError:
+      return spdlog::level::err;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+  }
+  return spdlog::level::info;
+}
+
+std::vector<control::PortState> states_of(const Ports& ports) {
+  std::vector<control::PortState> states;
+  for (const auto& port : ports) {
+    const net::PortStatistics counted = port->statistics();
+    states.push_back({.name = port->name(),
+                      .link_up = port->link_up(),
+                      .queues = port->queues(),
+                      .offloads = port->verifies_checksums() ? "rx-checksum" : "",
+                      .rx_frames = counted.rx_frames,
+                      .tx_frames = counted.tx_frames,
+                      .rx_missed = counted.rx_missed,
+                      .rx_errors = counted.rx_errors,
+                      .tx_errors = counted.tx_errors,
+                      .rx_no_buffer = counted.rx_no_buffer});
+  }
+  return states;
+}
+
+}  // namespace
+
+std::uint64_t random64() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+std::vector<wire::LocalAddresses> addresses_of(const ApplianceConfig& config) {
+  std::vector<wire::LocalAddresses> ports;
+  for (const PortConfig& port : config.ports) {
+    wire::LocalAddresses& addresses = ports.emplace_back();
+    for (const wire::Prefix& prefix : port.ips) addresses.ips[addresses.count++] = prefix;
+    addresses.mac = port.mac;
+  }
+  return ports;
+}
+
+bool cores_share_cpu(const ApplianceConfig& config) {
+  const std::size_t cpus = std::set(config.cores.begin(), config.cores.end()).size();
+  return std::thread::hardware_concurrency() < 2 || cpus < config.cores.size();
+}
+
+net::EalOptions eal_options(const ApplianceConfig& config) {
+  net::EalOptions options;
+  options.cores = config.cores;
+  options.huge_pages = config.hugepages;
+  options.memory_mib = config.memory_mib();
+  for (const PortConfig& port : config.ports) {
+    if (const std::string line = net::check_device(port.device); !line.empty()) throw std::runtime_error(line);
+    options.devices.push_back(port.device);
+  }
+  options.pass_through = config.eal_arguments;
+  return options;
+}
+
+Ports make_ports(const ApplianceConfig& config, net::DpdkPool& pool) {
+  Ports ports;
+  for (const PortConfig& port : config.ports) {
+    const auto index = static_cast<std::uint8_t>(ports.size());
+    net::PortOptions options;
+    options.name = net::to_string(port.device);
+    options.device = net::dpdk_name(port.device, index);
+    options.id = PortId(index);
+    options.queues = port.device.queues;
+    options.rx_descriptors = config.rx_descriptors;
+    options.tx_descriptors = config.tx_descriptors;
+    options.mtu = config.mtu;
+    options.verify_checksums = net::may_verify_checksums(port.device.kind);
+    ports.push_back(std::make_unique<net::DpdkPort>(options, pool));
+  }
+  return ports;
+}
+
+state::SharedOptions shared_options(const ApplianceConfig& config) {
+  state::SharedOptions options;
+  options.shards = static_cast<std::uint32_t>(config.cores.size());
+  options.sessions = config.max_sessions;
+  options.workers = config.max_workers;
+  options.boot_id = static_cast<std::uint32_t>(random64()) | 1U;
+  options.cookie_key = {random64(), random64()};
+  return options;
+}
+
+dataplane::ShardOptions shard_options(const ApplianceConfig& config, ShardId id, std::uint64_t start_ns) {
+  dataplane::ShardOptions options;
+  options.id = id;
+  options.base_port = config.base_port;
+  options.max_tasks = config.max_tasks;
+  options.max_queued = config.max_queued;
+  options.max_routes = config.max_routes;
+  options.client_slots = config.max_clients * config.client_slots;
+  options.retry_after_ms = static_cast<std::uint32_t>(config.retry_after_ns / kNsPerMs);
+  options.datagram_bytes_max = datagram_bytes_max(config);
+  options.start_ns = start_ns;
+  options.ports = addresses_of(config);
+  return options;
+}
+
+control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports) {
+  control::ControlOptions options;
+  options.base_port = config.base_port;
+  options.mtu = config.mtu;
+  options.heartbeat_interval_ms = static_cast<std::uint32_t>(config.heartbeat_interval_ns / kNsPerMs);
+  options.client_heartbeat_interval_ms = static_cast<std::uint32_t>(config.client_heartbeat_interval_ns / kNsPerMs);
+  options.max_ack_delay_us = static_cast<std::uint32_t>(config.max_ack_delay_ns / kNsPerUs);
+  options.max_sessions = config.max_sessions;
+  options.max_clients = config.max_clients;
+  options.client_slots = config.client_slots;
+  options.version = version();
+  options.cores = config.cores;
+  options.cores_share_cpu = cores_share_cpu(config);
+  for (const PortConfig& port : config.ports) options.gateways.push_back(port.gateways);
+  options.hooks.buffers = [&pool] { return control::BufferUse{pool.buffers_total(), pool.buffers_free()}; };
+  options.hooks.link_up = [&ports](PortId port) { return ports[raw(port)]->link_up(); };
+  options.hooks.ports = [&ports] { return states_of(ports); };
+  options.logger = control::make_stderr_logger();
+  options.logger->set_level(spdlog_level(config.log_level));
+  return options;
+}
+
+std::unique_ptr<dataplane::HandoffMesh> make_relay_mesh(const ApplianceConfig& config) {
+  const auto has_all = [&](const PortConfig& port) { return port.device.queues == config.cores.size(); };
+  if (std::ranges::all_of(config.ports, has_all)) return nullptr;
+  return std::make_unique<dataplane::HandoffMesh>(config.cores.size(), kHandoffFrames);
+}
+
+}  // namespace mcplane::app
