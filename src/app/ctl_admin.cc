@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -47,6 +46,36 @@ std::string age_text(std::uint64_t age_s) {
   return fmt::format("{}s", age_s);
 }
 
+using Row = std::vector<std::string>;
+
+// Columns as wide as their widest cell; the first row has the most cells.
+std::string aligned(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string ports_text(const Json& ports) {
+  std::vector<Row> rows = {
+      {"PORT", "LINK", "QUEUES", "NEIGHBOURS", "RX", "TX", "LOST", "ERRORS", "ADDRESSES", "OFFLOADS"}};
+  const auto sum = [](const Json& port, const char* a, const char* b) {
+    return std::to_string(port.at(a).get<std::uint64_t>() + port.at(b).get<std::uint64_t>());
+  };
+  for (const Json& port : ports)
+    rows.push_back({text_of(port.at("name")), text_of(port.at("link")), text_of(port.at("queues")),
+                    text_of(port.at("neighbours")), text_of(port.at("rx_frames")), text_of(port.at("tx_frames")),
+                    sum(port, "rx_missed", "rx_no_buffer"), sum(port, "rx_errors", "tx_errors"),
+                    text_of(port.at("ips")), text_of(port.at("offloads"))});
+  return aligned(rows);
+}
+
 std::string status_text(const Json& info) {
   std::string text = fmt::format("mcplane {}, boot {}, up {}\n", text_of(info.at("version")),
                                  text_of(info.at("boot_id")), age_text(info.at("uptime_s").get<std::uint64_t>()));
@@ -63,11 +92,8 @@ std::string status_text(const Json& info) {
   row("drops", counts_of(info.at("drops")));
   row("buffers",
       fmt::format("{} free of {}", text_of(info.at("buffers").at("free")), text_of(info.at("buffers").at("total"))));
-  return text;
+  return text + "\n" + ports_text(info.at("ports"));
 }
-
-constexpr std::size_t kColumns = 12;
-using Row = std::array<std::string, kColumns>;
 
 Row row_of(const Json& node) {
   return {text_of(node.at("node_id")),
@@ -89,16 +115,7 @@ std::string nodes_text(const Json& answer) {
       {"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "SEEN", "AGE", "SLOTS", "BUSY", "ACTIONS", "MODELS", "TAGS"}};
   for (const Json& node : answer.at("nodes")) rows.push_back(row_of(node));
   if (rows.size() == 1) return "no node is registered; next: mcplane-worker --broker HOST --backend echo\n";
-  std::array<std::size_t, kColumns> widths{};
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < kColumns; ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
+  return aligned(rows);
 }
 
 Parsed<std::string> table_of(std::string_view body, std::string (*format)(const Json&)) {

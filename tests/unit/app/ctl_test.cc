@@ -158,19 +158,28 @@ TEST(ReportOn, OtherOutcomesAreOneLineAndExit1) {
 TEST(StatusTable, ShowsEveryPart) {
   const auto table = status_table(
       R"({"version":"0.1.0","boot_id":"1a2b3c4d","uptime_s":3725,"ips":["10.0.0.1","fd00::1"],"base_port":4800,)"
-      R"("shards":1,"cores":[3],"mtu":1500,"link_up":true,"sessions":{"clients":1,"workers":4},)"
+      R"("shards":1,"cores":[3],"mtu":1500,"link_up":true,"ports":[{"name":"tap:mc0","link":"up","queues":1,)"
+      R"("offloads":"","neighbours":2,"rx_frames":40,"tx_frames":39,"rx_missed":1,"rx_errors":2,"tx_errors":3,)"
+      R"("rx_no_buffer":4,"ips":["10.0.0.1","fd00::1"]},{"name":"pci:0000:3b:00.0","link":"down","queues":4,)"
+      R"("offloads":"IPv4, UDP checksum","neighbours":0,"rx_frames":0,"tx_frames":0,"rx_missed":0,"rx_errors":0,)"
+      R"("tx_errors":0,"rx_no_buffer":0,"ips":[]}],"sessions":{"clients":1,"workers":4},)"
       R"("tasks":{"accepted":9,"delivered":8},"frames":{"received":40,"sent":39},"drops":{"bad_magic":2},)"
       R"("buffers":{"total":16383,"free":15000}})");
   ASSERT_TRUE(table) << table.error;
-  EXPECT_EQ(*table.value,
-            "mcplane 0.1.0, boot 1a2b3c4d, up 1h 2m\n"
-            "  addresses 10.0.0.1, fd00::1; UDP port 4800, MTU 1500, link up\n"
-            "  shards    1, on CPU 3\n"
-            "  sessions  clients 1, workers 4\n"
-            "  tasks     accepted 9, delivered 8\n"
-            "  frames    received 40, sent 39\n"
-            "  drops     bad_magic 2\n"
-            "  buffers   15000 free of 16383\n");
+  EXPECT_EQ(
+      *table.value,
+      "mcplane 0.1.0, boot 1a2b3c4d, up 1h 2m\n"
+      "  addresses 10.0.0.1, fd00::1; UDP port 4800, MTU 1500, link up\n"
+      "  shards    1, on CPU 3\n"
+      "  sessions  clients 1, workers 4\n"
+      "  tasks     accepted 9, delivered 8\n"
+      "  frames    received 40, sent 39\n"
+      "  drops     bad_magic 2\n"
+      "  buffers   15000 free of 16383\n"
+      "\n"
+      "PORT              LINK  QUEUES  NEIGHBOURS  RX  TX  LOST  ERRORS  ADDRESSES          OFFLOADS\n"
+      "tap:mc0           up    1       2           40  39  5     5       10.0.0.1, fd00::1\n"
+      "pci:0000:3b:00.0  down  4       0           0   0   0     0                          IPv4, UDP checksum\n");
 }
 
 TEST(NodesTable, ColumnsLineUpAndNamesAreTame) {
