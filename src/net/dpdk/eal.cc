@@ -37,9 +37,9 @@ namespace {
 // Nanoseconds a tick, as a 32.32 fixed-point number; written by Eal's constructor before any lcore is launched.
 std::uint64_t ns_per_tick_q32 = 0;
 
-// Functions that have returned. The lcore's release increment pairs with the acquire load in wait_for_lcores: what
+// Functions launched and not yet returned. Their release decrement pairs with the acquire load in wait_for_lcores: what
 // a function did happens before join returns. EAL's own wait has that edge too, where TSan cannot see it.
-std::atomic<std::uint32_t> functions_done{0};
+std::atomic<std::uint32_t> functions_running{0};
 
 std::vector<unsigned> available_cpus() {
   cpu_set_t set;
@@ -154,13 +154,16 @@ const DeviceSpec* missing_device(const std::vector<DeviceSpec>& devices) {
 int run_function(void* argument) {
   const std::unique_ptr<std::function<void()>> function(static_cast<std::function<void()>*>(argument));
   (*function)();
-  functions_done.fetch_add(1, std::memory_order_release);
+  functions_running.fetch_sub(1, std::memory_order_release);
+  functions_running.notify_all();
   return 0;
 }
 
+// Asleep until the last has returned: EAL's wait would take a CPU wholly meanwhile.
 void wait_for_lcores() {
+  while (const std::uint32_t running = functions_running.load(std::memory_order_acquire))
+    functions_running.wait(running, std::memory_order_acquire);
   rte_eal_mp_wait_lcore();
-  static_cast<void>(functions_done.load(std::memory_order_acquire));
 }
 
 unsigned lcore_of(std::size_t core) noexcept { return static_cast<unsigned>(core) + 1; }
@@ -202,6 +205,7 @@ Eal::~Eal() {
 void Eal::launch(std::size_t core, std::function<void()> fn) {
   auto function = std::make_unique<std::function<void()>>(std::move(fn));
   CHECK(rte_lcore_is_enabled(lcore_of(core)) != 0);
+  functions_running.fetch_add(1, std::memory_order_relaxed);
   CHECK(rte_eal_remote_launch(run_function, function.release(), lcore_of(core)) == 0);
 }
 
