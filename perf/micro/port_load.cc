@@ -62,11 +62,11 @@ PortLoad::PortLoad(const PortLoadOptions& given)
 
 void PortLoad::turn() {
   now_ns_ += 10'000;
-  answers += inject(delivers_);
-  client_cycles += timed_poll();
+  counts.answers += inject(delivers_);
+  counts.client_cycles += timed_poll();
   collect();
-  routes += inject(routes_);
-  worker_cycles += timed_poll();
+  counts.routes += inject(routes_);
+  counts.worker_cycles += timed_poll();
   collect();
 }
 
@@ -152,7 +152,7 @@ std::string PortLoad::fault() {
   for (int i = 0; i < 3; ++i) turn();
   const loadgen::Tally& tally = clients_.close(now_ns_);
   if (tally.mismatched > 0) return "an answer did not match";
-  if (tally.delivered() != answers) return "answers were not taken";
+  if (tally.delivered() != counts.answers) return "answers were not taken";
   if (tally.repeated_frames + tally.dropped_frames > 0) return "frames were dropped";
   if (shell_.counts().rx_dropped + shell_.counts().tx_dropped > 0) return "the port dropped frames";
   return "";

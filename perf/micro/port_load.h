@@ -31,8 +31,11 @@ class PortLoad {
   // What does not add up; empty when nothing. Ends the run.
   std::string fault();
 
-  std::uint64_t client_cycles = 0, worker_cycles = 0;  // time-stamp counter
-  std::uint64_t answers = 0, routes = 0;               // tasks through the clients and through the workers
+  struct Counts {
+    std::uint64_t client_cycles = 0, worker_cycles = 0;  // time-stamp counter
+    std::uint64_t answers = 0, routes = 0;               // tasks through the clients and through the workers
+  };
+  Counts counts;
 
  private:
   static constexpr std::size_t kBurst = 32;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 
 namespace mcplane::client {
 
@@ -96,6 +97,12 @@ void ClientEngine::on_datagram(std::span<const std::byte> datagram, const wire::
       break;
   }
   if (!was_session) ++dropped_;
+}
+
+void ClientEngine::prefetch(std::span<const std::byte> datagram) const noexcept {
+  if (datagram.size() < wire::kLeadBytes) return;
+  const std::uint16_t slot = wire::header_of(datagram).slot();
+  if (slot < slots_.size()) prefetch_to_write(&slots_[slot]);
 }
 
 bool ClientEngine::is_duplicate(const Slot& slot, const wire::Header& header) const noexcept {

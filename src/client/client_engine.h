@@ -66,6 +66,8 @@ class ClientEngine {
   // counted.
   void on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
                    std::vector<Completion>& done);
+  // Brings what on_datagram() of this datagram will look at into the cache. The engine itself should be there.
+  void prefetch(std::span<const std::byte> datagram) const noexcept;
   // Runs what is due: HELLO, PING, and sends that got no outcome by TTL + grace.
   void on_timer(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done);
   std::uint64_t next_timer_ns() const noexcept { return std::min(session_.next_timer_ns(), earliest_ns_); }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 
 namespace mcplane::client {
 
@@ -62,6 +63,14 @@ std::span<const std::byte> ResultCache::find(TaskToken token, std::uint8_t attem
 
 void ResultCache::drop(TaskToken token, std::uint8_t attempt) noexcept {
   if (const Kept* kept = find_kept(token, attempt)) kept_[static_cast<std::size_t>(kept - kept_.data())] = {};
+}
+
+void ResultCache::prefetch(TaskToken token, std::size_t datagram_bytes) const noexcept {
+  prefetch_to_write(&finished_[entry_of(token)]);
+  prefetch_to_write(&kept_[next_]);
+  const std::byte* const place = storage_.get() + next_ * place_bytes_;
+  for (std::size_t line = 0; line < std::min(datagram_bytes, place_bytes_); line += kCacheLineBytes)
+    prefetch_to_write(place + line);
 }
 
 void ResultCache::clear() noexcept {

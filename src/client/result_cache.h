@@ -33,6 +33,8 @@ class ResultCache {
   std::span<const std::byte> find(TaskToken token, std::uint8_t attempt) const noexcept;
   void drop(TaskToken token, std::uint8_t attempt) noexcept;
   void clear() noexcept;
+  // The entry of finished(), and the place of the next RESULT, of about that many bytes.
+  void prefetch(TaskToken token, std::size_t datagram_bytes) const noexcept;
 
  private:
   struct Kept {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "wire/address.h"
 #include "wire/header.h"
@@ -25,6 +26,13 @@ class RunningTasks {
   RunningTask* find(TaskToken token, std::uint8_t attempt) noexcept;
   // route is not among the running ones. nullptr when full.
   RunningTask* try_insert(const wire::Header& route) noexcept;
+  // The index entry of find(), and the record that try_insert() will take.
+  void prefetch(TaskToken token) const noexcept {
+    prefetch_to_write(&index_[home_of(token.location)]);
+    if (free_.empty()) return;
+    const auto* const record = reinterpret_cast<const std::byte*>(&records_[free_.back()]);
+    for (std::size_t line = 0; line < sizeof(RunningTask); line += kCacheLineBytes) prefetch_to_write(record + line);
+  }
   // Of find() or try_insert().
   void erase(const RunningTask* task) noexcept;
   void clear() noexcept;

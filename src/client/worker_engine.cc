@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 
 namespace mcplane::client {
 
@@ -63,6 +64,14 @@ void WorkerEngine::on_datagram(std::span<const std::byte> datagram, const wire::
   ++dropped_;
 }
 
+void WorkerEngine::prefetch(std::span<const std::byte> datagram) const noexcept {
+  if (datagram.size() < wire::kLeadBytes) return;
+  const TaskToken token = wire::token_of(wire::header_of(datagram));
+  running_.prefetch(token);
+  results_.prefetch(token, datagram.size());
+  prefetch_to_read(table_.data());
+}
+
 // The same session under the same boot id goes on; another one knows nothing of the tasks at hand.
 void WorkerEngine::on_registered() {
   registrations_ = session_.registrations();
@@ -112,7 +121,8 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
 
 // Most tasks of a worker are of one kind: a table like the last one need not be verified again.
 const wire::RouteView* WorkerEngine::read_route(std::span<const std::byte> table) {
-  if (route_ && std::ranges::equal(table, table_)) return &*route_;
+  if (route_ && table.size() == table_.size() && std::memcmp(table.data(), table_.data(), table.size()) == 0)
+    return &*route_;
   table_.assign(table.begin(), table.end());
   route_ = wire::read_route_table(table_);
   return route_ ? &*route_ : nullptr;

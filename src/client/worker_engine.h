@@ -35,6 +35,9 @@ class WorkerEngine {
   void start(std::uint64_t now_ns, Outbox& out);
   void on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
                    std::vector<Assignment>& assigned);
+  // Brings what on_datagram() of this datagram and finish() of its task will look at into the cache. The engine itself
+  // should be there.
+  void prefetch(std::span<const std::byte> datagram) const noexcept;
   // Sends the RESULT of an assignment. Unknown or already finished tokens (cancelled, expired, session gone) are
   // ignored: false. An answer that does not fit one frame goes out as Reason::TooLarge with an empty answer.
   // error: Reason::WorkerError. With a full outbox the RESULT stays in the cache and goes out when its ROUTE is

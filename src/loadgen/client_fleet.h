@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "client/client_engine.h"
 #include "loadgen/engine_roll.h"
 #include "loadgen/options.h"
@@ -37,6 +38,11 @@ class ClientFleet {
   void on_datagram(std::size_t client, std::span<const std::byte> datagram, const wire::Endpoint& from,
                    std::uint64_t now_ns);
   void on_burst_end(std::size_t client, std::uint64_t now_ns);
+  // Brings the client, then what its datagram needs, into the cache: with thousands of clients each is a miss.
+  void prefetch(std::size_t client) const noexcept { prefetch_object(clients_[client]); }
+  void prefetch(std::size_t client, std::span<const std::byte> datagram) const noexcept {
+    clients_[client].engine.prefetch(datagram);
+  }
   void on_time(std::uint64_t now_ns);
   std::uint64_t next_wake_ns() const noexcept;
 

@@ -3,13 +3,23 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "base/prefetch.h"
+#include "base/types.h"
 #include "loadgen/wake_queue.h"
 
 namespace mcplane::loadgen {
+
+// All lines of an object that will be written.
+template <class Object>
+void prefetch_object(const Object& object) noexcept {
+  const auto* const start = reinterpret_cast<const std::byte*>(&object);
+  for (std::size_t line = 0; line < sizeof object; line += kCacheLineBytes) prefetch_to_write(start + line);
+}
 
 class EngineRoll {
  public:

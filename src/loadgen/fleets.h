@@ -25,6 +25,14 @@ class Fleets {
     if (endpoint < client_count_) return clients_.on_burst_end(endpoint, now_ns);
     workers_.on_burst_end(endpoint - client_count_, now_ns);
   }
+  void prefetch(std::size_t endpoint) const noexcept {
+    if (endpoint < client_count_) return clients_.prefetch(endpoint);
+    workers_.prefetch(endpoint - client_count_);
+  }
+  void prefetch(std::size_t endpoint, std::span<const std::byte> datagram) const noexcept {
+    if (endpoint < client_count_) return clients_.prefetch(endpoint, datagram);
+    workers_.prefetch(endpoint - client_count_, datagram);
+  }
   void on_time(std::uint64_t now_ns) {
     clients_.on_time(now_ns);
     workers_.on_time(now_ns);

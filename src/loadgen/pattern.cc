@@ -65,11 +65,13 @@ void PromptPattern::write(std::span<char> prompt, std::uint64_t number) const no
   const std::uint64_t key = key_of(number);
   const std::uint64_t digits[kNumberWords] = {hex(static_cast<std::uint32_t>(number >> 32)),
                                               hex(static_cast<std::uint32_t>(number))};
-  char* const at = prompt.data();
+  // The prompt lies apart from the block, which the compiler must be told.
+  char* const __restrict at = prompt.data();
+  const std::uint64_t* const __restrict block = block_.data();
   std::memcpy(at, digits, sizeof digits);
   const std::size_t whole = prompt_bytes_ / kWordBytes;
   for (std::size_t i = kNumberWords; i < whole; ++i) {
-    const std::uint64_t word = printable(block_[i] ^ key);
+    const std::uint64_t word = printable(block[i] ^ key);
     std::memcpy(at + i * kWordBytes, &word, kWordBytes);
   }
   if (const std::size_t rest = prompt_bytes_ % kWordBytes; rest != 0) {
@@ -82,10 +84,11 @@ bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const
   if (answer.size() != prompt_bytes_) return false;
   const std::uint64_t key = key_of(number);
   const char* const at = answer.data();
+  const std::uint64_t* const block = block_.data();
   std::uint64_t differs = (load(at) ^ hex(static_cast<std::uint32_t>(number >> 32))) |
                           (load(at + kWordBytes) ^ hex(static_cast<std::uint32_t>(number)));
   const std::size_t whole = prompt_bytes_ / kWordBytes;
-  for (std::size_t i = kNumberWords; i < whole; ++i) differs |= load(at + i * kWordBytes) ^ printable(block_[i] ^ key);
+  for (std::size_t i = kNumberWords; i < whole; ++i) differs |= load(at + i * kWordBytes) ^ printable(block[i] ^ key);
   if (const std::size_t rest = prompt_bytes_ % kWordBytes; rest != 0) {
     const std::uint64_t word = printable(block_[whole] ^ key);
     differs |= static_cast<std::uint64_t>(std::memcmp(at + whole * kWordBytes, &word, rest) != 0);

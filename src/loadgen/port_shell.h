@@ -3,9 +3,10 @@
 // out; the clock is read once. What the NIC does not take at once is held and offered again; what cannot be held is
 // counted. One thread, which never waits.
 //
-//   rx burst -> parse -> on_datagram each -> on_burst_end each -> what is due -> tx
+//   rx burst -> parse, prefetch -> on_datagram each -> on_burst_end each -> what is due -> tx
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
@@ -32,6 +33,7 @@ class PortShell {
  public:
   // Frames held for a full transmit ring, at most.
   static constexpr std::size_t kHeldMax = 8'192;
+  static constexpr std::size_t kPart = 16;
 
   // `now`: monotonic nanoseconds.
   PortShell(NicQueue& nic, Link& link, std::size_t endpoints, Now now)
@@ -53,7 +55,7 @@ class PortShell {
   std::uint64_t now_ns() const noexcept { return now_(); }
   const PortCounts& counts() const noexcept { return counts_; }
 
-  // One look at the port; whether it found work. Fleets has on_datagram(), on_burst_end() and on_time() as ClientFleet.
+  // One look at the port; whether it found work. Fleets has what class Fleets has.
   template <class Fleets>
   bool poll(Fleets& fleets) {
     const std::uint64_t now_ns = now_();
@@ -74,39 +76,56 @@ class PortShell {
   }
 
  private:
+  // A datagram to one of our endpoints.
+  struct Arrival {
+    std::size_t endpoint = 0;
+    std::span<const std::byte> datagram;
+    wire::Endpoint from;
+  };
+
   template <class Fleets>
   std::size_t receive(Fleets& fleets, std::uint64_t now_ns) {
-    const std::size_t count = nic_.rx_burst(received_);
-    std::size_t arrived = 0;
-    for (const net::Packet& packet : std::span(received_).first(count)) __builtin_prefetch(packet.data() + 64);
-    for (const net::Packet& packet : std::span(received_).first(count)) {
-      const std::size_t endpoint = hand_over(fleets, packet, now_ns);
-      if (endpoint < endpoints_) arrived_[arrived++] = endpoint;
-    }
-    for (const std::size_t endpoint : std::span(arrived_).first(arrived)) fleets.on_burst_end(endpoint, now_ns);
-    nic_.free(std::span(received_).first(count));
-    return count;
+    const auto packets = std::span(received_).first(nic_.rx_burst(received_));
+    // In parts: what is prefetched must still be there when its turn comes.
+    for (std::size_t done = 0; done < packets.size(); done += kPart)
+      take_part(fleets, packets.subspan(done, std::min(kPart, packets.size() - done)), now_ns);
+    nic_.free(packets);
+    return packets.size();
   }
 
-  // The endpoint the frame was for, or endpoints_.
   template <class Fleets>
-  std::size_t hand_over(Fleets& fleets, const net::Packet& packet, std::uint64_t now_ns) {
+  void take_part(Fleets& fleets, std::span<const net::Packet> packets, std::uint64_t now_ns) {
+    std::size_t count = 0;
+    for (const net::Packet& packet : packets) {
+      if (!parse(packet, arrivals_[count])) continue;
+      fleets.prefetch(arrivals_[count++].endpoint);
+    }
+    const auto arrivals = std::span(arrivals_).first(count);
+    for (const Arrival& arrival : arrivals) fleets.prefetch(arrival.endpoint, arrival.datagram);
+    for (const Arrival& arrival : arrivals)
+      fleets.on_datagram(arrival.endpoint, arrival.datagram, arrival.from, now_ns);
+    for (const Arrival& arrival : arrivals) fleets.on_burst_end(arrival.endpoint, now_ns);
+  }
+
+  // Whether it is a datagram for an endpoint. Answers what asks for our host.
+  bool parse(const net::Packet& packet, Arrival& arrival) {
     const auto frame = packet.bytes();
     if (!packet.chained() && !packet.checksum_bad()) {
       const wire::Datagram parsed = wire::parse_frame(frame, link_.local(), packet.checksum_good());
-      const std::size_t endpoint = std::size_t{parsed.destination_port} - kBasePort;
-      if (parsed.frame_class == wire::FrameClass::kUdp && endpoint < endpoints_) {
-        fleets.on_datagram(endpoint, frame.subspan(parsed.payload_offset, parsed.payload_length), parsed.source,
-                           now_ns);
-        return endpoint;
+      arrival.endpoint = std::size_t{parsed.destination_port} - kBasePort;
+      if (parsed.frame_class == wire::FrameClass::kUdp && arrival.endpoint < endpoints_) {
+        arrival.datagram = frame.subspan(parsed.payload_offset, parsed.payload_length);
+        arrival.from.ip = parsed.source.ip;
+        arrival.from.port = parsed.source.port;
+        return true;
       }
       if (parsed.frame_class == wire::FrameClass::kControl) {
         send_neighbour(link_.on_frame(frame, frame_));
-        return endpoints_;
+        return false;
       }
     }
     ++counts_.rx_dropped;
-    return endpoints_;
+    return false;
   }
 
   void send_all(std::size_t endpoint, client::Outbox& burst) {
@@ -157,7 +176,7 @@ class PortShell {
   const std::size_t endpoints_;
   Now now_;
   std::array<net::Packet, net::kBurstMax> received_;
-  std::array<std::size_t, net::kBurstMax> arrived_{};
+  std::array<Arrival, kPart> arrivals_{};
   std::array<net::Packet, net::kBurstMax> stock_;  // the last stock_left_ are empty packets
   std::size_t stock_left_ = 0;
   std::vector<net::Packet> held_;  // from held_first_ on: to be sent, in order

@@ -25,6 +25,10 @@ class WorkerFleet {
   void on_datagram(std::size_t worker, std::span<const std::byte> datagram, const wire::Endpoint& from,
                    std::uint64_t now_ns);
   void on_burst_end(std::size_t worker, std::uint64_t now_ns);
+  void prefetch(std::size_t worker) const noexcept { prefetch_object(workers_[worker]); }
+  void prefetch(std::size_t worker, std::span<const std::byte> datagram) const noexcept {
+    workers_[worker].engine.prefetch(datagram);
+  }
   void on_time(std::uint64_t now_ns);
   std::uint64_t next_wake_ns() const noexcept;
 

@@ -127,6 +127,19 @@ TEST(PortShell, FramesForNobodyAreDroppedAndCounted) {
   expect_all_right(world.run());
 }
 
+TEST(PortShell, UnsoundDatagramsReachTheirEngineAndNoFurther) {
+  PortWorld world(closed_loop(2, 1));
+  world.run_until_registered();
+  for (std::uint16_t port = kBasePort; port < kBasePort + 3; ++port)
+    for (const std::size_t bytes : {0, 1, 97, 98, 120})
+      world.nic.inject(world.frame_to(port, std::vector<std::byte>(bytes, std::byte{0xff})));
+  world.step();
+  EXPECT_EQ(world.shell.counts().rx_dropped, 0U);
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.dropped_frames, 10U) << "those of the two clients";
+  EXPECT_EQ(tally.delivered(), tally.sent);
+}
+
 TEST(PortShell, AnIdlePollIsNoBusyOne) {
   PortWorld world(closed_loop(1, 1));
   world.run_until_registered();
