@@ -39,7 +39,7 @@ class DpdkPool {
 inline constexpr std::uint32_t kCoreCacheBuffersMax = 384;
 
 struct PortOptions {
-  std::string name;    // as the user knows it
+  std::string name{};  // as the user knows it
   std::string device;  // DPDK name: "net_tap0"
   PortId id{};
   std::uint16_t queues = 1;
