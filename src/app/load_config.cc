@@ -25,6 +25,7 @@ void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
   add_duration(app, "--duration", options.duration_ns, "Measured part of the run", {kNsPerMs, kDayNs})->group(group);
   add_duration(app, "--warmup", options.warmup_ns, "Sent and checked before it, but not measured", {0, kDayNs})
       ->group(group);
+  add_count(app, "--tasks", options.tasks, "Ends the run once these are sent; 0: by time alone")->group(group);
   add_count(app, "--seed", options.seed, "Fixes send times and payloads")->group(group);
 }
 

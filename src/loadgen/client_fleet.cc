@@ -105,7 +105,7 @@ void ClientFleet::tick(std::uint64_t now_ns) {
 }
 
 void ClientFleet::advance_phase(std::uint64_t now_ns) {
-  if (phase_ == Phase::kRunning && now_ns >= end_ns_ && !due(now_ns)) stop(now_ns);
+  if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= end_ns_ && !due(now_ns)))) stop(now_ns);
   if (phase_ == Phase::kDraining && (in_flight() == 0 || now_ns >= drain_until_ns_)) phase_ = Phase::kDone;
 }
 
@@ -131,7 +131,7 @@ void ClientFleet::stop(std::uint64_t now_ns) {
 
 // A task is due by the schedule alone, and belongs to the run when it was due before the end.
 bool ClientFleet::due(std::uint64_t now_ns) const noexcept {
-  if (!options_.open_loop()) return false;
+  if (!options_.open_loop() || all_begun()) return false;
   const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
   return due_ns <= now_ns && due_ns < end_ns_;
 }
@@ -201,7 +201,7 @@ void ClientFleet::refill(std::uint32_t client, std::uint64_t now_ns) {
 }
 
 bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t now_ns) {
-  if (free_.empty()) return false;
+  if (free_.empty() || all_begun()) return false;
   const std::uint32_t index = free_.back();
   InFlight& task = tasks_[index];
   client::SendRequest request;

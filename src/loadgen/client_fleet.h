@@ -75,6 +75,7 @@ class ClientFleet {
   void send_due(std::uint64_t now_ns);
   void skip_due(std::uint64_t now_ns);
   bool due(std::uint64_t now_ns) const noexcept;
+  bool all_begun() const noexcept { return options_.tasks != 0 && next_number_ >= options_.tasks; }
   // Open loop: clients take turns with their free slots.
   void offer(std::uint32_t client) noexcept;
   std::optional<std::uint32_t> take_ready() noexcept;

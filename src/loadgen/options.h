@@ -48,6 +48,7 @@ struct Options {
   Arrivals arrivals = Arrivals::kConstant;
   std::uint64_t warmup_ns = kNsPerSecond;
   std::uint64_t duration_ns = 10 * kNsPerSecond;  // measured part, after the warm-up
+  std::uint64_t tasks = 0;  // the run ends once these are sent, if that is sooner; 0: by time alone
   std::uint64_t seed = 1;
 
   // Tasks.

@@ -55,6 +55,20 @@ TEST(Fleets, OpenLoopSendsTheWholeScheduleOnTime) {
   EXPECT_EQ(tally.latency.count(), 10'000U);
 }
 
+TEST(Fleets, ARunMayEndByTasks) {
+  for (Options options : {closed_loop(), open_loop(10'000)}) {
+    options.tasks = 333;
+    options.warmup_ns = 0;
+    FakeWorld world(options, {});
+    const Tally tally = world.run();
+    EXPECT_EQ(tally.sent, 333U);
+    EXPECT_EQ(tally.delivered(), 333U);
+    EXPECT_EQ(tally.latency.count(), 333U);
+    EXPECT_LT(tally.measured_ns, options.duration_ns);
+    EXPECT_GT(tally.measured_ns, 0U);
+  }
+}
+
 TEST(Fleets, WarmUpIsCountedButNotMeasured) {
   Options options = open_loop(10'000);
   options.warmup_ns = kNsPerSecond;

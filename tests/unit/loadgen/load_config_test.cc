@@ -44,6 +44,8 @@ TEST(LoadConfig, EveryFlagReachesItsOption) {
                                      "embed",
                                      "--seed",
                                      "9",
+                                     "--tasks",
+                                     "5000",
                                      "--idempotent",
                                      "--workers",
                                      "2",
@@ -64,6 +66,7 @@ TEST(LoadConfig, EveryFlagReachesItsOption) {
   EXPECT_EQ(options.ttl_ns, 1'500 * kNsPerMs);
   EXPECT_EQ(options.action, "embed");
   EXPECT_EQ(options.seed, 9U);
+  EXPECT_EQ(options.tasks, 5'000U);
   EXPECT_TRUE(options.idempotent);
   EXPECT_EQ(options.workers, 2U);
   EXPECT_EQ(options.worker_slots, 4);
