@@ -146,7 +146,10 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
   options.version = version();
   options.cores = config.cores;
   options.cores_share_cpu = cores_share_cpu(config);
-  for (const PortConfig& port : config.ports) options.gateways.push_back(port.gateways);
+  for (const PortConfig& port : config.ports) {
+    options.port_names.push_back(net::to_string(port.device));
+    options.gateways.push_back(port.gateways);
+  }
   options.hooks.buffers = [&pool] { return control::BufferUse{pool.buffers_total(), pool.buffers_free()}; };
   options.hooks.link_up = [&ports](PortId port) { return ports[raw(port)]->link_up(); };
   options.hooks.ports = [&ports] { return states_of(ports); };

@@ -14,12 +14,16 @@ state::Command frame_command(PortId port) noexcept {
 
 }  // namespace
 
+std::string Control::port_name(PortId port) const {
+  return raw(port) < options_.port_names.size() ? options_.port_names[raw(port)] : std::to_string(raw(port));
+}
+
 void Control::watch_links() {
   links_.poll(now_ns_, options_.hooks.link_up, [this](PortId port) {
     if (links_.up(port)) {
-      log_.info(now_ns_, "port {}: link is up", raw(port));
+      log_.info(now_ns_, "port {}: link is up", port_name(port));
     } else {
-      log_.warning(now_ns_, "port {}: link is down; nobody behind it is evicted meanwhile", raw(port));
+      log_.warning(now_ns_, "port {}: link is down; nobody behind it is evicted meanwhile", port_name(port));
     }
   });
   for (std::size_t i = 0; i < ports_.size(); ++i) {

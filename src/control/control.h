@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -67,6 +68,7 @@ class Control {
   void run_requests();
 
   // adjacency.cc
+  std::string port_name(PortId port) const;
   void watch_links();
   void announce(PortId port);
   void hear_neighbours(ShardId shard);

@@ -50,6 +50,7 @@ struct ControlOptions {
   std::vector<unsigned> cores;  // CPU of each shard, for people
   // Shards that share a CPU wait for the scheduler, and their pauses are no stalls.
   bool cores_share_cpu = false;
+  std::vector<std::string> port_names{};               // by PortId, as the user knows them; may be empty
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
   Hooks hooks;
   std::shared_ptr<spdlog::logger> logger;  // null: silent

@@ -159,7 +159,7 @@ def link_state_is_seen_and_evicts_nobody(bench):
     code, outcome = bench.send("--action", "generate", "--prompt", "again")
     assert (code, outcome["text"]) == (0, "again"), outcome
     log = bench.log_of(appliance)
-    assert f"tap:{TAP}: link down" in log and f"tap:{TAP}: link up" in log, log
+    assert f"port tap:{TAP}: link is down" in log and f"port tap:{TAP}: link is up" in log, log
 
 
 def what_cannot_be_is_one_line(bench):

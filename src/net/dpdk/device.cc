@@ -149,7 +149,7 @@ std::uint16_t queues_max(const DeviceSpec& device) {
   std::error_code error;
   for (const auto& queue : fs::directory_iterator("/sys/class/net/" + device.name + "/queues", error))
     if (queue.path().filename().string().starts_with("rx-")) ++queues;
-  return queues;
+  return queues > 0 ? queues : kUnknownQueues;  // check_device() says that it is not there
 }
 
 bool may_verify_checksums(DeviceKind kind) noexcept { return kind_of(kind).may_verify; }

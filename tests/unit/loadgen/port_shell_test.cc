@@ -1,6 +1,8 @@
 // Clients and workers over one port: registration, tasks, faults of the port, and that no buffer is lost.
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+
 #include "port_world.h"
 
 namespace mcplane::loadgen {
@@ -131,7 +133,7 @@ TEST(PortShell, UnsoundDatagramsReachTheirEngineAndNoFurther) {
   PortWorld world(closed_loop(2, 1));
   world.run_until_registered();
   for (std::uint16_t port = kBasePort; port < kBasePort + 3; ++port)
-    for (const std::size_t bytes : {0, 1, 97, 98, 120})
+    for (const std::size_t bytes : std::initializer_list<std::size_t>{0, 1, 97, 98, 120})
       world.nic.inject(world.frame_to(port, std::vector<std::byte>(bytes, std::byte{0xff})));
   world.step();
   EXPECT_EQ(world.shell.counts().rx_dropped, 0U);
