@@ -111,10 +111,15 @@ class Rig:
             process.kill()
             process.wait()
 
+    def table_sizes(self):
+        """Room for twice the peers: those of a run before may still be leaving."""
+        clients, workers = max(1024, 2 * self.options.clients), max(1024, 2 * self.options.workers)
+        return ["--max-clients", str(clients), "--max-workers", str(workers), "--max-sessions", str(clients + workers)]
+
     def start_appliance(self, *flags):
         """The command line of an appliance that serves BROKER and answers its admin socket."""
         command = [self.path("mcplane"), "--ip", f"{BROKER}/24", "--admin", self.admin, "--log-level", "warning",
-                   *self.hugepages, *flags]
+                   *self.hugepages, *self.table_sizes(), *flags]
         log = os.path.join(self.folder, "mcplane.log")
         with open(log, "wb") as output:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)

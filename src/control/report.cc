@@ -38,9 +38,15 @@ Json tasks_json(const state::Shared& shared) {
 
 Json frames_json(const state::Shared& shared) {
   using Counters = state::ShardCounters;
-  return {{"received", sum_of(shared, &Counters::received)},     {"forwarded", sum_of(shared, &Counters::forwarded)},
-          {"punted", sum_of(shared, &Counters::punted)},         {"completed", sum_of(shared, &Counters::completed)},
-          {"handed_off", sum_of(shared, &Counters::handed_off)}, {"sent", sum_of(shared, &Counters::sent)}};
+  return {{"received", sum_of(shared, &Counters::received)},
+          {"forwarded", sum_of(shared, &Counters::forwarded)},
+          {"punted", sum_of(shared, &Counters::punted)},
+          {"completed", sum_of(shared, &Counters::completed)},
+          {"handed_off", sum_of(shared, &Counters::handed_off)},
+          {"sent", sum_of(shared, &Counters::sent)},
+          {"sent_dropped", sum_of(shared, &Counters::sent_dropped)},
+          {"relayed", sum_of(shared, &Counters::relayed)},
+          {"no_buffer", sum_of(shared, &Counters::no_buffer)}};
 }
 
 // Only the reasons that occurred.

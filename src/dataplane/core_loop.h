@@ -100,11 +100,13 @@ class CoreLoop {
     return flushed;
   }
 
+  // A full queue is asked again for a few microseconds: the peer behind a ring in memory takes a burst in that time,
+  // and a core that waits for it lets its own senders wait, where dropping would lose what was accepted.
   std::size_t transmit(NicQueue& nic, std::span<net::Packet> packets) noexcept {
     std::size_t sent = 0;
-    while (sent < packets.size()) {
+    for (std::uint32_t refused = 0; sent < packets.size() && refused < kRefusalsMax;) {
       const std::uint16_t taken = nic.tx_burst(packets.subspan(sent));
-      if (taken == 0) break;
+      refused = taken == 0 ? refused + 1 : 0;
       sent += taken;
     }
     shard_.counters.sent.add(sent);
@@ -138,6 +140,7 @@ class CoreLoop {
   }
 
   static constexpr std::size_t kRefill = 32;
+  static constexpr std::uint32_t kRefusalsMax = 128;  // in a row
   static_assert(kRefill <= net::kBurstMax && kSpares % kRefill == 0);
 
   Shard& shard_;
