@@ -43,8 +43,8 @@ std::size_t WireSide::receive(const OnDatagram& on_datagram) {
     for (const net::Packet& packet : std::span(packets).first(count)) {
       const wire::Datagram parsed = wire::parse_frame(packet.bytes(), peers, false);
       if (parsed.frame_class != wire::FrameClass::kUdp) {
-        // At its start the broker announces its addresses to everyone.
-        unsound_ += parsed.reason == DropReason::kNotForUs ? 0 : 1;
+        // The broker announces its addresses to everyone, and asks who its neighbours are.
+        unsound_ += parsed.reason == DropReason::kNone || parsed.reason == DropReason::kNotForUs ? 0 : 1;
         continue;
       }
       on_datagram(static_cast<std::uint16_t>(parsed.destination_port - kPeerPort),
