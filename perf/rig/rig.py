@@ -2,19 +2,21 @@
 
 import argparse
 import atexit
-import http.client
 import json
 import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.append(os.path.join(ROOT, "tests", "support"))
+
+import admin_client  # found by the line above
+
 BROKER, PEER = "10.99.0.1", "10.99.0.2"
 START_S = 20
 END_S = 10
@@ -23,17 +25,6 @@ HUGEPAGES_MIB = 1536
 
 class Failure(Exception):
     """One line for whoever runs the rig."""
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=5)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def arguments(description):
@@ -125,26 +116,15 @@ class Rig:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         self.processes.append(process)
         give_up = time.monotonic() + START_S
-        while self.ask("/healthz") != "ok\n":
+        while not admin_client.healthy(self.admin):
             if process.poll() is not None or time.monotonic() > give_up:
                 with open(log, encoding="utf-8", errors="replace") as file:
                     raise Failure(f"the appliance does not start: {file.read().strip()}")
             time.sleep(0.05)
         return command
 
-    def ask(self, path):
-        """The body of an admin answer; '' while nobody answers."""
-        connection = UnixConnection(self.admin)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        except OSError:
-            return ""
-        finally:
-            connection.close()
-
     def info(self):
-        return json.loads(self.ask("/v1/info"))
+        return admin_client.info(self.admin)
 
     def load(self, *flags):
         """(command line, its JSON) of one run of the load generator, clients and workers in one process."""

@@ -3,17 +3,19 @@
 A case is a function of one Bench: it starts its own appliance, and all that it started is ended, by pid, after it.
 """
 
-import http.client
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
+
+sys.path.append(os.path.join(os.path.dirname(__file__), "..", "support"))
+
+import admin_client  # found by the line above
 
 BROKER4, BROKER6 = "10.77.0.1", "fd77::1"
 PEER4, PEER6 = "10.77.0.2/24", "fd77::2/64"
@@ -45,17 +47,6 @@ def wait_until(what, seconds, probe):
 
 def ip(*arguments):
     subprocess.run(("ip",) + arguments, check=True, capture_output=True, text=True)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=2)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 class Bench:
@@ -130,24 +121,17 @@ class Bench:
 
         def healthy():
             assert appliance.poll() is None, f"mcplane ended with {appliance.returncode}: {self.log_of(appliance)}"
-            return self.ask("/healthz") == "ok\n"
+            return admin_client.healthy(self.admin)
 
         wait_until("appliance", 20, healthy)
         return appliance
 
     def ask(self, path):
         """The body of an admin answer; '' while nobody answers."""
-        connection = UnixConnection(self.admin)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().read().decode()
-        except OSError:
-            return ""
-        finally:
-            connection.close()
+        return admin_client.ask(self.admin, path)
 
     def info(self):
-        return json.loads(self.ask("/v1/info"))
+        return admin_client.info(self.admin)
 
     # Workers and tools ----------------------------------------------------------------------------------------------
 
