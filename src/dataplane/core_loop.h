@@ -126,7 +126,10 @@ class CoreLoop {
   void collect_relayed() noexcept {
     const auto packets = std::span(packets_).first(kRelayedPerLoop);
     const std::size_t count = relay_.mesh->pop(shard_.options.id, packets);
-    for (net::Packet& packet : packets.first(count)) shard_.outgoing[raw(packet.port())].push(std::move(packet));
+    for (net::Packet& packet : packets.first(count)) {
+      auto& batch = shard_.outgoing[raw(packet.port())];
+      batch.push(std::move(packet));
+    }
   }
 
   void free_ring(HandoffMesh& mesh) noexcept {
