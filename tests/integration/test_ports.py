@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import time
 
 from bench import BROKER4, PEER4, TAP, Skip, ip, need_tool, run_cases, wait_until
 
@@ -17,6 +18,9 @@ COMPLETIONS_MAX = 2_048
 VETH, VETH_PEER = "mcv0", "mcv1"
 REJECT_US_MAX = 1_000
 ATTEMPTS_MAX = 4
+# A tail of 1 % says nothing of the appliance where its CPU, or the load's, is away for about as long.
+TAKEN_AWAY_MAX = 0.005
+GAP_S = 0.0002
 
 
 def make_veth():
@@ -123,7 +127,7 @@ def a_full_queue_rejects_within_a_millisecond(bench):
     path = os.path.join(bench.folder, "port.sock")
     bench.start_on(f"vhost:{path}", "--max-queued", "64")
 
-    def p99_us():
+    def reject_us():
         # Two slots of 1 ms serve 2,000 tasks a second; 50 times as many come.
         done = bench.run("mcplane-load", *peer_flags(bench, f"virtio:{path}"), "--json", "--clients", "64",
                          "--workers", "2", "--worker-slots", "1", "--service-time", "const:1ms", "--rate", "100k/s",
@@ -131,13 +135,30 @@ def a_full_queue_rejects_within_a_millisecond(bench):
         result = json.loads(done.stdout)
         assert (result["lost"], result["duplicates"]) == (0, 0), result
         assert result["errors"].get("queue_full", 0) > 100_000, result
+        assert result["reject_latency_us"]["p50"] < REJECT_US_MAX, result
         return result["reject_latency_us"]["p99"]
 
-    # A virtual machine's host takes its CPUs away for milliseconds now and then: the calmest run counts.
-    figures = [p99_us()]
+    figures = [reject_us()]
     while figures[-1] >= REJECT_US_MAX and len(figures) < ATTEMPTS_MAX:
-        figures.append(p99_us())
+        figures.append(reject_us())
+    taken = max(time_taken_away(cpu) for cpu in (bench.core, min(bench.other_cpus)))
+    if min(figures) >= REJECT_US_MAX and taken > TAKEN_AWAY_MAX:
+        raise Skip(f"p99 {min(figures):.0f} us, but the host takes a CPU away {taken:.1%} of the time")
     assert min(figures) < REJECT_US_MAX, figures
+
+
+def time_taken_away(cpu):
+    """The share of a second in which a process that does nothing but look at the clock does not run."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cpu})
+    start = last = time.monotonic()
+    lost = 0.0
+    while last - start < 1:
+        now = time.monotonic()
+        lost += now - last if now - last > GAP_S else 0
+        last = now
+    os.sched_setaffinity(0, before)
+    return lost
 
 
 def two_ports_serve_two_networks(bench):
