@@ -9,15 +9,14 @@
 namespace mcplane::app {
 
 Appliance::Appliance(const ApplianceConfig& config)
-    : addresses_(addresses_of(config)),
-      eal_(eal_options(config)),
+    : eal_(eal_options(config)),
       pool_({config.pool_buffers, config.mtu}),
       ports_(make_ports(config, pool_)),
       shared_(shared_options(config)),
       mesh_(config.cores.size(), kHandoffFrames),
       relay_mesh_(make_relay_mesh(config)),
       shares_cpu_(cores_share_cpu(config)),
-      control_(shared_, control_options(config, pool_, ports_), addresses_, Random(random64())) {
+      control_(shared_, control_options(config, pool_, ports_), addresses_of(config), Random(random64())) {
   const std::uint64_t start_ns = net::tsc_now_ns();
   cores_.resize(config.cores.size());
   for (std::size_t i = 0; i < cores_.size(); ++i) make_core(config, ShardId(static_cast<std::uint8_t>(i)), start_ns);

@@ -43,7 +43,6 @@ class Appliance {
   bool idle() const noexcept;
 
   // Declared in the order they start.
-  std::vector<wire::LocalAddresses> addresses_;  // by PortId
   net::Eal eal_;
   net::DpdkPool pool_;
   Ports ports_;

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <random>
 #include <set>
-#include <stdexcept>
 #include <thread>
 
 #include "app/cli.h"
@@ -82,10 +81,7 @@ net::EalOptions eal_options(const ApplianceConfig& config) {
   options.cores = config.cores;
   options.huge_pages = config.hugepages;
   options.memory_mib = config.memory_mib();
-  for (const PortConfig& port : config.ports) {
-    if (const std::string line = net::check_device(port.device); !line.empty()) throw std::runtime_error(line);
-    options.devices.push_back(port.device);
-  }
+  for (const PortConfig& port : config.ports) options.devices.push_back(port.device);
   options.pass_through = config.eal_arguments;
   return options;
 }
@@ -93,16 +89,9 @@ net::EalOptions eal_options(const ApplianceConfig& config) {
 Ports make_ports(const ApplianceConfig& config, net::DpdkPool& pool) {
   Ports ports;
   for (const PortConfig& port : config.ports) {
-    const auto index = static_cast<std::uint8_t>(ports.size());
-    net::PortOptions options;
-    options.name = net::to_string(port.device);
-    options.device = net::dpdk_name(port.device, index);
-    options.id = PortId(index);
-    options.queues = port.device.queues;
+    net::PortOptions options = net::port_options(port.device, static_cast<std::uint8_t>(ports.size()));
     options.rx_descriptors = config.rx_descriptors;
     options.tx_descriptors = config.tx_descriptors;
-    options.mtu = config.mtu;
-    options.verify_checksums = net::may_verify_checksums(port.device.kind);
     ports.push_back(std::make_unique<net::DpdkPort>(options, pool));
   }
   return ports;

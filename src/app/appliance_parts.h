@@ -20,7 +20,6 @@ std::uint64_t random64();
 std::vector<wire::LocalAddresses> addresses_of(const ApplianceConfig& config);
 // Some core has no CPU of its own, or none is left for the control thread: a loop that polled nothing lets others run.
 bool cores_share_cpu(const ApplianceConfig& config);
-// Throws std::runtime_error, one line, when something stands in the way of a device.
 net::EalOptions eal_options(const ApplianceConfig& config);
 // Throws std::runtime_error, one line.
 Ports make_ports(const ApplianceConfig& config, net::DpdkPool& pool);

@@ -88,6 +88,12 @@ std::vector<unsigned> allowed_cpus() {
   return cpus;
 }
 
+std::string cpu_error(std::uint64_t cpu, const std::vector<unsigned>& allowed) {
+  if (std::ranges::find(allowed, cpu) != allowed.end()) return "";
+  return fmt::format("CPU {} is offline or not allowed to this process; type one it may use, such as {}", cpu,
+                     allowed.back());
+}
+
 int count_own(int argc, const char* const* argv) {
   int count = 0;
   while (count < argc && std::string_view(argv[count]) != "--") ++count;

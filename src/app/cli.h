@@ -34,6 +34,8 @@ struct Stop {
 std::string_view version() noexcept;
 // The CPUs this process may run on, ascending.
 std::vector<unsigned> allowed_cpus();
+// An error line when `cpu` is none of those; else empty.
+std::string cpu_error(std::uint64_t cpu, const std::vector<unsigned>& allowed);
 // How many of argv's elements are ours; "--" and what follows are EAL's.
 int count_own(int argc, const char* const* argv);
 

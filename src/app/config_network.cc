@@ -15,9 +15,7 @@ std::string accept_cores(const std::string& typed, const std::vector<unsigned>& 
   auto parsed = parse_cpu_list(typed);
   if (!parsed) return parsed.error;
   for (const unsigned cpu : *parsed.value)
-    if (std::ranges::find(allowed, cpu) == allowed.end())
-      return fmt::format("CPU {} is offline or not allowed to this process; type one it may use, such as {}", cpu,
-                         allowed.back());
+    if (std::string error = cpu_error(cpu, allowed); !error.empty()) return error;
   cores = std::move(*parsed.value);
   return "";
 }
@@ -115,11 +113,10 @@ void add_network_flags(CLI::App& app, ApplianceConfig& config) {
       [&config](const std::string& typed) { return accept_mac(config, typed); }, false)
       ->trigger_on_parse();
   add_values(app, "--gateway", "ADDRESS", "Router to peers on no --ip's network; one a port and family",
-             [&config](const std::string& typed) -> std::string {
-               const auto parsed = wire::parse_ip(typed);
-               if (!parsed) return quote(typed) + " is not an address; type one such as 10.0.0.254";
-               config.gateways.push_back(*parsed);
-               return "";
+             [&config](const std::string& typed) {
+               const auto parsed = parse_address(typed);
+               if (parsed) config.gateways.push_back(*parsed.value);
+               return parsed.error;
              });
   add_value(app, "--cores", "CPUS", fmt::format("{}, the last one", allowed.back()),
             "CPUs of the dataplane cores, such as 2-5, which they poll wholly",

@@ -33,9 +33,7 @@ std::string accept_device(const std::string& typed, std::optional<net::DeviceSpe
 std::string accept_core(const std::string& typed, const std::vector<unsigned>& allowed, std::optional<unsigned>& core) {
   const auto parsed = parse_count(typed);
   if (!parsed) return parsed.error;
-  if (std::ranges::find(allowed, *parsed.value) == allowed.end())
-    return fmt::format("CPU {} is offline or not allowed to this process; type one it may use, such as {}",
-                       *parsed.value, allowed.back());
+  if (std::string error = cpu_error(*parsed.value, allowed); !error.empty()) return error;
   core = static_cast<unsigned>(*parsed.value);
   return "";
 }
@@ -62,9 +60,10 @@ void add_transport_flags(CLI::App& app, TransportFlags& flags) {
       add_value(app, "--broker", "ADDRESS[:PORT]", "", "Broker, required with --port",
                 [&flags](const std::string& typed) { return accept_broker(typed, flags.broker); }),
       add_value(app, "--gateway", "ADDRESS", "", "Router to a broker that is not on --ip's network",
-                [&flags](const std::string& typed) -> std::string {
-                  flags.gateway = wire::parse_ip(typed);
-                  return flags.gateway ? "" : quote(typed) + " is not an address; type one such as 10.0.0.254";
+                [&flags](const std::string& typed) {
+                  const auto parsed = parse_address(typed);
+                  flags.gateway = parsed.value;
+                  return parsed.error;
                 }),
       add_value(app, "--core", "CPU", fmt::format("{}, the last one", allowed.back()),
                 "CPU of clients and workers, which they poll wholly",

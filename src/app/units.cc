@@ -162,6 +162,12 @@ Parsed<std::vector<unsigned>> parse_cpu_list(std::string_view text) {
   return Result::good(std::move(cpus));
 }
 
+Parsed<wire::IpAddress> parse_address(std::string_view text) {
+  using Result = Parsed<wire::IpAddress>;
+  const auto ip = wire::parse_ip(text);
+  return ip ? Result::good(*ip) : Result::bad(quote(text) + " is not an address; type one such as 10.0.0.254");
+}
+
 Parsed<wire::Prefix> parse_host_prefix(std::string_view text) {
   using Result = Parsed<wire::Prefix>;
   const auto prefix = wire::parse_prefix(text);

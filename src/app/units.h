@@ -36,6 +36,8 @@ Parsed<double> parse_rate_per_second(std::string_view text);
 Parsed<std::uint64_t> parse_count(std::string_view text);
 // "2-5,7" -> {2, 3, 4, 5, 7}: ascending, each CPU once, 0 to kCpuMax.
 Parsed<std::vector<unsigned>> parse_cpu_list(std::string_view text);
+// "10.0.0.1", "fd00::1".
+Parsed<wire::IpAddress> parse_address(std::string_view text);
 // "10.0.0.1/24", "fd00::1/64": a unicast host's address, neither its network's nor a broadcast.
 Parsed<wire::Prefix> parse_host_prefix(std::string_view text);
 // "02:00:00:00:00:01": unicast, not zero.

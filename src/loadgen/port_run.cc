@@ -4,7 +4,6 @@
 #include <sched.h>
 
 #include <exception>
-#include <stdexcept>
 #include <thread>
 
 #include "loadgen/carriers.h"
@@ -22,21 +21,12 @@ constexpr std::uint32_t kPoolBuffers = 16'383;
 constexpr std::uint64_t kGoodbyeNs = 10 * kNsPerMs;
 
 net::EalOptions eal_options(const PortTransport& port) {
-  if (const std::string line = net::check_device(port.device); !line.empty()) throw std::runtime_error(line);
   net::EalOptions options;
   options.cores = {port.cpu};
   options.huge_pages = port.huge_pages;
   options.memory_mib = port.memory_mib;
   options.devices = {port.device};
   options.pass_through = port.eal_arguments;
-  return options;
-}
-
-net::PortOptions port_options(const PortTransport& port, std::uint16_t mtu) {
-  net::PortOptions options;
-  options.device = net::dpdk_name(port.device, 0);
-  options.mtu = mtu;
-  options.verify_checksums = net::may_verify_checksums(port.device.kind);
   return options;
 }
 
@@ -117,7 +107,7 @@ RunResult run_on_core(const Options& options, net::DpdkPort& port, Progress& pro
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop) {
   net::Eal eal(eal_options(*options.port));
   net::DpdkPool pool({kPoolBuffers, options.mtu});
-  net::DpdkPort port(port_options(*options.port, options.mtu), pool);
+  net::DpdkPort port(net::port_options(options.port->device, 0), pool);
   RunResult result;
   eal.launch(0, [&] {
     try {

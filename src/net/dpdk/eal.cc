@@ -171,6 +171,8 @@ unsigned lcore_of(std::size_t core) noexcept { return static_cast<unsigned>(core
 }  // namespace
 
 Eal::Eal(const EalOptions& options) {
+  for (const DeviceSpec& device : options.devices)
+    if (const std::string line = check_device(device); !line.empty()) throw std::runtime_error(line);
   std::vector<std::string> arguments = make_arguments(options);
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());

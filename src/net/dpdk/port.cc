@@ -25,7 +25,6 @@ namespace {
 constexpr std::uint32_t kLinkBytes = 14 + 2 * 4 + 4;
 // Buffers an lcore keeps to itself, so that most bursts never reach the pool's ring.
 constexpr unsigned kPoolCacheBuffers = 256;
-static_assert(kPoolCacheBuffers * 3 / 2 <= kCoreCacheBuffersMax);
 
 [[noreturn]] void fail(const PortOptions& options, const std::string& what, int error) {
   throw std::runtime_error("port " + options.device + ": " + what + ": " + rte_strerror(std::abs(error)));
@@ -133,6 +132,17 @@ rte_mbuf* write_back(const Packet& packet) noexcept {
 }
 
 }  // namespace
+
+PortOptions port_options(const DeviceSpec& device, std::uint8_t index) {
+  PortOptions options;
+  options.name = to_string(device);
+  options.device = dpdk_name(device, index);
+  options.id = PortId(index);
+  options.queues = device.queues;
+  options.mtu = device.mtu;
+  options.verify_checksums = may_verify_checksums(device.kind);
+  return options;
+}
 
 DpdkPool::DpdkPool(const PoolOptions& options) : pool_(make_pool(options)) {}
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "net/dpdk/device.h"
 #include "net/nic.h"
 #include "wire/address.h"
 
@@ -35,9 +36,6 @@ class DpdkPool {
   void* pool_;  // rte_mempool
 };
 
-// What one lcore keeps of the pool to itself, at most.
-inline constexpr std::uint32_t kCoreCacheBuffersMax = 384;
-
 struct PortOptions {
   std::string name{};  // as the user knows it
   std::string device;  // DPDK name: "net_tap0"
@@ -48,6 +46,9 @@ struct PortOptions {
   std::uint16_t mtu = 1500;       // IP packet bytes
   bool verify_checksums = false;  // let the device do it, if it can
 };
+
+// What a device's description says of its port; descriptors are the caller's.
+PortOptions port_options(const DeviceSpec& device, std::uint8_t index);
 
 struct PortStatistics {
   std::uint64_t rx_frames = 0, tx_frames = 0, rx_missed = 0, rx_errors = 0, tx_errors = 0, rx_no_buffer = 0;
