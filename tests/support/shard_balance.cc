@@ -41,7 +41,7 @@ std::string ShardRig::check_counters() {
     check_shard(i, wrong);
     slots_owed += counters(i).routed.read() + counters(i).cancelling.read();
   }
-  for (std::uint32_t i = 0; i < workers_used_; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding.load();
+  for (std::uint32_t i = 0; i < kWorkers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding.load();
   expect_equal(wrong, "worker slots taken, and tasks that hold one", slots_taken, slots_owed);
   expect_equal(wrong, "buffers freed or sent by who does not hold them", nic().free_errors(), 0);
   return wrong;

@@ -1,0 +1,150 @@
+// See broker.h. ShardRig is the appliance's wiring; control registers sessions here as in production.
+#include "broker.h"
+
+#include <numeric>
+
+#include "unit/net/allocations.h"
+
+namespace mcplane::sim {
+namespace {
+
+constexpr std::uint64_t kStartNs = kNsPerSecond;
+
+std::vector<wire::LocalAddresses> ports_of(const Sizes& sizes) {
+  return {broker_addresses().begin(), broker_addresses().begin() + sizes.ports};
+}
+
+std::uint32_t max_clients(const Sizes& sizes) { return 2 * sizes.clients; }
+
+testing::RigOptions rig_options(const Sizes& sizes) {
+  testing::RigOptions rig;
+  rig.shards = sizes.shards;
+  rig.ports = sizes.ports;
+  rig.queues = sizes.queues;
+  rig.buffers = sizes.buffers;
+  rig.handoff_frames = sizes.handoff_frames;
+  rig.tx_capacity = sizes.tx_capacity;
+  rig.burst = sizes.burst;
+  rig.shard.max_tasks = sizes.max_tasks;
+  rig.shard.max_queued = sizes.max_queued;
+  rig.shard.max_routes = sizes.max_routes;
+  rig.shard.client_slots = max_clients(sizes) * sizes.client_slots;
+  rig.shard.start_ns = kStartNs;
+  rig.shard.ports = ports_of(sizes);
+  return rig;
+}
+
+control::ControlOptions control_options(const Options& options, const std::array<bool, 2>& link_up) {
+  control::ControlOptions control;
+  control.base_port = testing::kOurPort;
+  control.heartbeat_interval_ms = options.load.worker_heartbeat_ms;
+  control.client_heartbeat_interval_ms = options.load.client_heartbeat_ms;
+  control.retry_after_ms = 100;
+  control.max_sessions = testing::ShardRig::kSessions;
+  control.max_clients = max_clients(options.sizes);
+  control.client_slots = options.sizes.client_slots;
+  control.hooks.link_up = [&link_up](PortId port) { return link_up[raw(port)]; };
+  return control;
+}
+
+std::uint64_t dropped(const state::ShardCounters& counters) {
+  return std::accumulate(counters.dropped.begin(), counters.dropped.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const state::Counter& counter) { return sum + counter.read(); });
+}
+
+}  // namespace
+
+Broker::Broker(const Options& options)
+    : sizes_(options.sizes),
+      rig_(rig_options(options.sizes)),
+      control_(rig_.shared, control_options(options, link_up), ports_of(options.sizes), Random(~options.seed)),
+      started_(options.sizes.shards) {}
+
+std::uint32_t Broker::inject(PortId port, std::uint16_t destination_port, std::uint32_t flow,
+                             std::span<const std::byte> frame) {
+  const auto shard = static_cast<std::uint32_t>(destination_port - testing::kOurPort);
+  const bool steered = sizes_.steered && shard < sizes_.shards;
+  const std::uint32_t core = (steered ? shard : flow * 0x9e3779b1U >> 16) % sizes_.queues;
+  if (!rig_.nic(core, raw(port)).inject(frame)) return kNobody;
+  ++injected_;
+  return core;
+}
+
+bool Broker::step(std::uint32_t core, std::uint64_t now_ns) {
+  rig_.now_ns = now_ns;
+  const std::size_t before = heap_allocations();
+  const bool worked = rig_.step(ShardId(static_cast<std::uint8_t>(core)));
+  if (started_[core]) allocations_ += heap_allocations() - before;
+  started_[core] = true;
+  return worked;
+}
+
+std::string Broker::check_step(std::uint32_t core) {
+  const state::ShardCounters& c = rig_.counters(core);
+  if (c.received.read() !=
+      c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + dropped(c))
+    return "12 every frame is counted once: shard " + std::to_string(core);
+  if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
+                               c.worker_lost.read() + c.client_lost.read() + c.rejected_late.read() +
+                               c.queued.read() + c.routed.read())
+    return "4 every task is in one state: shard " + std::to_string(core);
+  for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
+    const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
+    if (line.outstanding.load() > line.bound.load())
+      return "5 outstanding within bound: worker line " + std::to_string(i) + " holds " +
+             std::to_string(line.outstanding.load()) + " of " + std::to_string(line.bound.load());
+  }
+  if (rig_.nic().free_errors() != 0) return "10 buffers: one was freed or sent by who does not hold it";
+  if (allocations_ != 0) return "11 no heap allocation: shard " + std::to_string(core);
+  return {};
+}
+
+bool Broker::admits(SessionId worker) {
+  for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
+    const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
+    if (line.session.load() == worker.value) return line.admits.load() != 0;
+  }
+  return false;
+}
+
+bool Broker::idle() {
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i) {
+    const state::ShardCounters& c = rig_.counters(i);
+    if (c.queued.read() + c.routed.read() + c.cancelling.read() != 0) return false;
+  }
+  return true;
+}
+
+std::string Broker::check_empty() {
+  rig_.settle();
+  for (std::uint32_t i = 0; i < sizes_.queues; ++i) take_sent(i, [](PortId, std::span<const std::byte>) {});
+  std::string wrong = check_all();
+  const auto expect = [&wrong](const char* what, std::uint64_t got, std::uint64_t want) {
+    if (got != want) wrong += std::string(what) + ": " + std::to_string(got) + " but " + std::to_string(want) + "\n";
+  };
+  std::uint64_t received = 0, sent = 0, kept = 0, tasks = 0, slots = 0;
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i) {
+    const state::ShardCounters& c = rig_.counters(i);
+    received += c.received.read() - c.handed_off.read();
+    sent += c.sent.read();
+    kept += rig_.shard(i).held.size() + rig_.shard(i).spares.items().size();
+    tasks += rig_.shard(i).tasks.in_use();
+  }
+  for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i)
+    slots += rig_.shared.workers[WorkerId{i}].outstanding.load();
+  expect("4 task slots in use", tasks, 0);
+  expect("8 worker slots taken", slots, 0);
+  expect("10 buffers free and kept, and all buffers", rig_.nic().buffers_free() + kept, rig_.nic().buffers_total());
+  expect("12 frames received, and put on the wire to us", received, injected_);
+  expect("12 frames sent, and seen on the wire", sent, taken_);
+  return wrong;
+}
+
+void Broker::sabotage(Sabotage what) {
+  std::array<net::Packet, 1> packet;
+  if (what == Sabotage::kWithholdBuffer) rig_.nic().allocate(packet);
+  if (what == Sabotage::kStealSlot) rig_.shared.workers[WorkerId{0}].outstanding.fetch_add(1);
+  if (what == Sabotage::kMiscountFrame) rig_.counters(0).received.add();
+}
+
+}  // namespace mcplane::sim

@@ -1,0 +1,81 @@
+// The appliance under test: production core loops on in-memory NICs and the production control thread's logic, each
+// stepped when the world says so. Also the oracles that look into it: invariants 4, 5, 7, 10, 11 and 12.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "control/control.h"
+#include "host.h"
+#include "options.h"
+#include "support/shard_rig.h"
+
+namespace mcplane::sim {
+
+class Broker {
+ public:
+  explicit Broker(const Options& options);
+
+  // A frame arrives at `port`. `flow`: any number that stays the same for a flow. Returns the core that will find it,
+  // kNobody when no buffer was free.
+  static constexpr std::uint32_t kNobody = 0xffffffffU;
+  std::uint32_t inject(PortId port, std::uint16_t destination_port, std::uint32_t flow,
+                       std::span<const std::byte> frame);
+  // One loop. Returns whether it did anything.
+  bool step(std::uint32_t core, std::uint64_t now_ns);
+  // One poll of control.
+  void poll(std::uint64_t now_ns) { control_.poll(now_ns); }
+  // Hands each frame that left by the core's queues: sink(port, bytes).
+  template <class Sink>
+  void take_sent(std::uint32_t core, Sink&& sink);
+
+  // O(1), after a step of that core. Empty when all is well.
+  std::string check_step(std::uint32_t core);
+  // Everything against everything.
+  std::string check_all() { return rig_.check_counters(); }
+  // When nothing is under way: no task, no slot, no buffer is left behind.
+  std::string check_empty();
+  // Whether a ROUTE may leave to that session now.
+  bool admits(SessionId worker);
+  // No task in any state.
+  bool idle();
+  // Puts what is not right, by the harness's own doing.
+  void sabotage(Sabotage what);
+
+  control::Control& control() noexcept { return control_; }
+  bool has_commands(std::uint32_t core) const {
+    return rig_.shared.shards[core]->mailbox.to_shard.size() > 0;
+  }
+  // Frames that core left for others, ever.
+  std::uint64_t passed_on(std::uint32_t core) {
+    return rig_.counters(core).handed_off.read() + rig_.counters(core).relayed.read();
+  }
+  bool relays() const noexcept { return sizes_.queues < sizes_.shards; }
+
+  std::array<bool, 2> link_up{true, true};  // by PortId
+
+ private:
+  const Sizes sizes_;
+  testing::ShardRig rig_;
+  control::Control control_;
+  std::uint64_t injected_ = 0, taken_ = 0;
+  std::size_t allocations_ = 0;  // on cores, after their first loop
+  std::vector<bool> started_;    // by core
+  std::array<net::Packet, 64> packets_;
+};
+
+template <class Sink>
+void Broker::take_sent(std::uint32_t core, Sink&& sink) {
+  for (std::uint32_t port = 0; port < sizes_.ports; ++port) {
+    net::MemoryNic& nic = rig_.nic(core, port);
+    while (const std::size_t count = nic.take_sent(packets_)) {
+      const auto packets = std::span(packets_).first(count);
+      for (const net::Packet& packet : packets) sink(PortId(static_cast<std::uint8_t>(port)), packet.bytes());
+      nic.free(packets);
+      taken_ += count;
+    }
+  }
+}
+
+}  // namespace mcplane::sim

@@ -1,0 +1,216 @@
+// Clients and workers: production engines, and what applications around them do. Bursts of tasks come at random times;
+// a worker is busy with each task for a random time. An answer follows from its task's number, so anybody can check it.
+#include <algorithm>
+#include <cstring>
+
+#include "world.h"
+
+namespace mcplane::sim {
+namespace {
+
+constexpr std::uint16_t kMtu = 1'500;
+constexpr std::size_t kActionsMax = 16;
+constexpr std::uint32_t kErrorEvery = 13;  // one task of so many is answered with an error
+constexpr std::uint32_t kProbeTtlMs = 3'000;
+constexpr std::uint64_t kProbeIntervalNs = 2 * kNsPerMs;
+
+std::string action(std::uint32_t selector) { return "action" + std::to_string(selector); }
+
+constexpr std::uint32_t scatter(std::uint32_t number) noexcept { return number * 0x9e3779b1U ^ number >> 7; }
+
+}  // namespace
+
+void World::add_peers() {
+  const Sizes& sizes = options_.sizes;
+  for (std::uint32_t i = 0; i < options_.load.selectors; ++i)
+    tables_.push_back(wire::write_route_table(action(i), i % 4 == 1 ? "model" : "", {}, ""));
+  for (std::uint32_t i = 0; i < sizes.clients + sizes.workers; ++i) {
+    const bool worker = i >= sizes.clients;
+    const auto port = PortId(static_cast<std::uint8_t>(random_.below(sizes.ports)));
+    const auto family = chance(random_, 0.3) ? testing::Family::kIpv6 : testing::Family::kIpv4;
+    const auto vlan = static_cast<std::uint16_t>(chance(random_, 0.2) ? 5 : wire::kNoVlan);
+    Peer& peer = peers_.emplace_back(Peer{.host = Host(i, port, family, vlan), .hello = {}});
+    peer.hello.service = worker ? wire::Service::kWorker : wire::Service::kClient;
+    peer.hello.name = (worker ? "worker" : "client") + std::to_string(i);
+    peer.hello.slots = worker ? static_cast<std::uint16_t>(between(random_, 1, options_.load.worker_slots_max))
+                              : sizes.client_slots;
+    // Everybody serves the first; of the others, each what it draws.
+    for (std::uint32_t k = 0; worker && k < std::min<std::size_t>(tables_.size(), kActionsMax); ++k)
+      if (k == 0 || chance(random_, 0.6)) peer.hello.actions.push_back(action(k));
+    if (worker && chance(random_, 0.5)) peer.hello.models = {"model"};
+    push(now_ns_ + random_.below(20 * static_cast<std::uint32_t>(kNsPerMs)), Kind::kRestart, i, 0);
+    if (!worker) push(now_ns_ + 30 * kNsPerMs, Kind::kSend, i);
+  }
+}
+
+void World::start(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  if (!peer.down()) stop(index);
+  peer.leaving = false;
+  ++peer.life;
+  trace_.note(now_ns_, "starts", index, peer.life);
+  if (wire::is_client(peer.hello.service)) {
+    peer.client = std::make_unique<client::ClientEngine>(peer.host.broker(), peer.hello, kMtu, Random(random_.next()));
+    peer.client->start(now_ns_, out_);
+  } else {
+    peer.worker = std::make_unique<client::WorkerEngine>(peer.host.broker(), peer.hello, kMtu, Random(random_.next()));
+    peer.worker->start(now_ns_, out_);
+  }
+  flush(index);
+}
+
+// As a crash: nobody is told.
+void World::stop(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  if (peer.client) ledger_.on_client_gone(index);
+  peer.client.reset();
+  peer.worker.reset();
+  ++peer.life;
+  peer.timer_ns = ~std::uint64_t{0};
+}
+
+void World::flush(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  for (const client::Outbox::Entry& entry : out_.entries()) {
+    const wire::Header& header = wire::header_of(std::span<const std::byte>(entry.datagram));
+    if (header.type() == wire::FrameType::Send) ledger_.on_send(header);
+    peer.host.wrap(entry.datagram, entry.to, scratch_);
+    carry(index, Direction::kToBroker, scratch_);
+  }
+  out_.clear();
+  if (peer.down()) return;
+  const std::uint64_t due_ns = peer.client ? peer.client->next_timer_ns() : peer.worker->next_timer_ns();
+  if (due_ns == ~std::uint64_t{0} || due_ns >= peer.timer_ns) return;
+  peer.timer_ns = std::max(due_ns, now_ns_ + 1'000);
+  push(peer.timer_ns, Kind::kPeerTimer, index);
+}
+
+void World::on_timer(std::uint32_t index) {
+  Peer& peer = peers_[index];
+  peer.timer_ns = ~std::uint64_t{0};
+  if (peer.client) {
+    peer.client->on_timer(now_ns_, out_, done_);
+    on_completions();
+  } else if (peer.worker) {
+    peer.worker->on_timer(now_ns_, out_);
+  }
+  flush(index);
+}
+
+void World::arrive_at_peer(std::uint32_t index, Frame& frame) {
+  Peer& peer = peers_[index];
+  if (peer.down() || links_down_ns_[raw(peer.host.port())] > now_ns_) return;
+  const wire::Datagram parsed = peer.host.parse(frame.bytes);
+  switch (parsed.frame_class) {
+    case wire::FrameClass::kUdp:
+      return on_datagram(peer, index, std::span(frame.bytes).subspan(parsed.payload_offset, parsed.payload_length),
+                         {parsed.source});
+    case wire::FrameClass::kControl:
+      if (Bytes answer = peer.host.answer(frame.bytes); !answer.empty()) carry(index, Direction::kToBroker, answer);
+      return;
+    case wire::FrameClass::kDrop:
+      if (!frame.corrupted && parsed.reason != DropReason::kNotForUs && parsed.reason != DropReason::kNone)
+        verdict_.fail("9 frames are sound", kDropReasonNames[static_cast<std::size_t>(parsed.reason)]);
+      return;
+  }
+}
+
+void World::on_datagram(Peer& peer, std::uint32_t index, std::span<const std::byte> datagram,
+                        const wire::Endpoint& from) {
+  if (wire::check_datagram(datagram) != DropReason::kNone)
+    return verdict_.fail("9 frames are sound", "a datagram that no endpoint can read");
+  if (peer.client) {
+    peer.client->on_datagram(datagram, from, now_ns_, out_, done_);
+    on_completions();
+  } else {
+    peer.worker->on_datagram(datagram, from, now_ns_, out_, assigned_);
+    on_assignments(index);
+    if (peer.worker->running() > peer.hello.slots)
+      verdict_.fail("5 outstanding within bound", "a worker was given more tasks than it has slots");
+  }
+  flush(index);
+}
+
+void World::on_completions() {
+  for (client::Completion& completion : done_) {
+    if (sabotage(Sabotage::kSwallowOutcome)) continue;
+    if (completion.delivered && sabotage(Sabotage::kDenyExecution)) completion.executed = wire::Executed::No;
+    const auto answer = answer_of(static_cast<std::uint32_t>(completion.context));
+    ledger_.on_outcome(completion, answer, now_ns_);
+    trace_.note(now_ns_, "outcome of task", static_cast<std::uint32_t>(completion.context), raw(completion.reason));
+    if (sabotage(Sabotage::kDeliverTwice)) ledger_.on_outcome(completion, answer, now_ns_);
+  }
+  done_.clear();
+}
+
+void World::on_assignments(std::uint32_t index) {
+  for (const client::Assignment& assignment : assigned_) {
+    const std::uint32_t number = Ledger::number_of(assignment.task_id);
+    trace_.note(now_ns_, "runs", index, number);
+    ledger_.on_execution(number, assignment.ttl_ms);
+    if (sabotage(Sabotage::kRunTwice)) ledger_.on_execution(number, assignment.ttl_ms);
+    const Load& load = options_.load;
+    const std::uint64_t service_ns =
+        between_ns(random_, load.service_min_ns, healed_ ? load.service_min_ns + kNsPerMs : load.service_max_ns);
+    push(now_ns_ + service_ns, Kind::kFinish, index, static_cast<std::uint32_t>(jobs_.size()));
+    jobs_.push_back({peers_[index].life, number, assignment.token, assignment.attempt});
+    ++jobs_open_;
+  }
+  assigned_.clear();
+}
+
+void World::finish(std::uint32_t index, std::uint32_t which) {
+  --jobs_open_;
+  Peer& peer = peers_[index];
+  const Job& job = jobs_[which];
+  if (peer.worker == nullptr || peer.life != job.life) return;
+  auto answer = answer_of(job.number);
+  if (sabotage(Sabotage::kCorruptAnswer)) answer_[0] ^= std::byte{1};
+  peer.worker->finish(job.token, job.attempt, answer, job.number % kErrorEvery == 0, now_ns_, out_);
+  flush(index);
+}
+
+std::span<const std::byte> World::answer_of(std::uint32_t number) {
+  answer_.resize(sizeof number + scatter(number) % (options_.load.answer_max + 1));
+  std::memset(answer_.data(), static_cast<int>(number & 0xffU), answer_.size());
+  std::memcpy(answer_.data(), &number, sizeof number);
+  return answer_;
+}
+
+void World::send_burst(std::uint32_t index) {
+  const Peer& peer = peers_[index];
+  const Load& load = options_.load;
+  if (sending_) {
+    for (std::uint32_t burst = between(random_, 1, load.burst_max); burst > 0; --burst) {
+      const std::uint32_t selector = chance(random_, 0.6) ? 0 : random_.below(load.selectors);
+      if (!send_task(index, selector, between(random_, load.ttl_min_ms, load.ttl_max_ms))) break;
+    }
+    flush(index);
+    return push(now_ns_ + 1 + between_ns(random_, 0, 2 * load.interval_ns), Kind::kSend, index);
+  }
+  if (ledger_.sent() < one_by_one_ && peer.client && peer.client->in_flight() == 0) {
+    send_task(index, 0, kProbeTtlMs);
+    flush(index);
+  }
+  push(now_ns_ + kProbeIntervalNs, Kind::kSend, index);
+}
+
+// False when the client cannot send now.
+bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t ttl_ms) {
+  client::ClientEngine* const engine = peers_[index].client.get();
+  if (engine == nullptr || !engine->session().registered() || engine->slots_free() == 0 || out_.full()) return false;
+  const std::uint32_t number = ledger_.begin(index, ttl_ms, now_ns_);
+  payload_.assign(random_.below(options_.load.payload_max + 1), std::byte{0x55});
+  client::SendRequest request;
+  request.context = number;
+  request.task_id = Ledger::id_of(number);
+  request.ttl_ms = ttl_ms;
+  request.flags = wire::with_priority(0, static_cast<std::uint8_t>(random_.below(wire::kPriorities)));
+  request.table = tables_[selector];
+  request.payload = payload_;
+  if (engine->send(request, now_ns_, out_) == client::SendStatus::kSent) return true;
+  verdict_.fail("1 a free slot takes a task", "a registered client with a free slot could not send");
+  return false;
+}
+
+}  // namespace mcplane::sim

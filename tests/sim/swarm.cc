@@ -1,0 +1,100 @@
+// Ranges are those of the protocol's limits and of what a bad network does; tables are small so that they fill.
+#include "swarm.h"
+
+#include <algorithm>
+
+#include "dataplane/shard.h"
+
+namespace mcplane::sim {
+namespace {
+
+// A level of a fault: none, a little, or anything up to the worst.
+double draw_level(Random& random, double worst) noexcept {
+  switch (random.below(4)) {
+    case 0:
+      return 0;
+    case 1:
+      return 0.02 * random.unit() * worst;
+    default:
+      return random.unit() * worst;
+  }
+}
+
+std::uint64_t draw_span(Random& random, std::uint64_t worst_ns) noexcept {
+  return between_ns(random, kNsPerMs, worst_ns >> (2 * random.below(3)));
+}
+
+Sizes draw_sizes(Random& random) {
+  Sizes sizes;
+  sizes.shards = between(random, 1, 4);
+  sizes.ports = between(random, 1, 2);
+  sizes.queues = chance(random, 0.7) ? sizes.shards : between(random, 1, sizes.shards);
+  sizes.clients = between(random, 1, 8);
+  sizes.workers = between(random, 1, 6);
+  sizes.burst = static_cast<std::uint16_t>(chance(random, 0.5) ? 32 : between(random, 1, 64));
+  sizes.handoff_frames = chance(random, 0.5) ? 256 : between(random, 2, 64);
+  sizes.tx_capacity = chance(random, 0.6) ? 0 : between(random, 4, 256);
+  sizes.max_tasks = chance(random, 0.5) ? 1'024 : between(random, 64, 512);
+  sizes.max_queued = std::min(sizes.max_tasks, chance(random, 0.5) ? 256 : between(random, 16, 128));
+  sizes.max_routes = chance(random, 0.7) ? 64 : between(random, 4, 16);
+  sizes.client_slots = static_cast<std::uint16_t>(1'024 / sizes.clients);
+  // What the configuration of an appliance asks for: held frames, spares, and a few on their way.
+  const auto kept = static_cast<std::uint32_t>(sizes.max_queued + dataplane::kSpares + 2 * net::kBurstMax);
+  sizes.buffers = sizes.shards * kept + (chance(random, 0.5) ? 1'024 : between(random, 32, 256));
+  sizes.steered = chance(random, 0.5);
+  return sizes;
+}
+
+Faults draw_faults(Random& random) {
+  Faults faults;
+  faults.loss = draw_level(random, 0.3);
+  faults.duplicate = draw_level(random, 0.5);
+  faults.reorder = draw_level(random, 0.5);
+  faults.corrupt = draw_level(random, 0.05);
+  faults.delay_min_ns = between_ns(random, 500, 50'000);
+  faults.delay_max_ns = faults.delay_min_ns + between_ns(random, 500, chance(random, 0.3) ? 20 * kNsPerMs : 100'000);
+  faults.reorder_ns = draw_span(random, 800 * kNsPerMs);
+  faults.late_drain = draw_level(random, 0.8);
+  if (chance(random, 0.8)) faults.mishap_interval_ns = between_ns(random, 20 * kNsPerMs, 600 * kNsPerMs);
+  for (bool& mishap : faults.mishaps) mishap = chance(random, 0.5);
+  faults.clog_max_ns = draw_span(random, 5 * kNsPerSecond);
+  faults.partition_max_ns = draw_span(random, 2 * kNsPerSecond);
+  faults.down_max_ns = draw_span(random, kNsPerSecond);
+  faults.pause_max_ns = draw_span(random, 400 * kNsPerMs);
+  faults.stall_max_ns = draw_span(random, 800 * kNsPerMs);
+  return faults;
+}
+
+Load draw_load(Random& random, const Sizes& sizes) {
+  Load load;
+  load.tasks = between(random, 1'000, 1'300);
+  load.burst_max = chance(random, 0.5) ? 1 : between(random, 2, 32);
+  const std::uint64_t span_ns = between_ns(random, 400 * kNsPerMs, 2 * kNsPerSecond);
+  load.interval_ns = span_ns * sizes.clients * (load.burst_max + 1) / 2 / load.tasks;
+  load.ttl_min_ms = between(random, 1, 100);
+  load.ttl_max_ms = load.ttl_min_ms + between(random, 1, chance(random, 0.3) ? 100 : 1'000);
+  load.service_min_ns = between_ns(random, 0, kNsPerMs);
+  load.service_max_ns = load.service_min_ns + draw_span(random, 100 * kNsPerMs);
+  load.payload_max = chance(random, 0.7) ? 100 : 1'200;
+  load.answer_max = chance(random, 0.7) ? 100 : 1'500;
+  load.selectors = chance(random, 0.7) ? between(random, 1, 5) : between(random, 6, 40);
+  load.worker_slots_max = static_cast<std::uint16_t>(chance(random, 0.5) ? 4 : between(random, 1, 64));
+  load.worker_heartbeat_ms = chance(random, 0.7) ? 100 : between(random, 20, 200);
+  load.client_heartbeat_ms = chance(random, 0.7) ? 1'000 : between(random, 100, 1'000);
+  return load;
+}
+
+}  // namespace
+
+Options draw(std::uint64_t seed) {
+  Random random(seed);
+  Options options;
+  options.seed = seed;
+  options.sizes = draw_sizes(random);
+  options.faults = draw_faults(random);
+  options.load = draw_load(random, options.sizes);
+  options.drain_broker = chance(random, 0.05);
+  return options;
+}
+
+}  // namespace mcplane::sim

@@ -1,0 +1,149 @@
+// One seeded scheduler on one thread over virtual time: core loops, control's polls, the engines' timers, services and
+// frames under way are events in one queue, and nothing in the world knows another clock. Equal options, equal runs.
+//
+// world.cc: the queue, cores, control and the wire.  peers.cc: clients and workers.  mishaps.cc: what befalls them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <vector>
+
+#include "broker.h"
+#include "client/worker_engine.h"
+#include "ledger.h"
+#include "network.h"
+#include "trace.h"
+
+namespace mcplane::sim {
+
+class World {
+ public:
+  World(const Options& options, bool print);
+
+  // Runs events until `done` or that time, or until an invariant is broken. Returns whether it was `done`.
+  bool run_until(std::uint64_t until_ns, const std::function<bool()>& done);
+  // Ends every fault and brings everybody back.
+  void heal();
+  // From now on clients send nothing by themselves.
+  void stop_sending() { sending_ = false; }
+  // Each client may have one task of the first selector under way until that many were sent in all.
+  void send_one_by_one(std::size_t total) { one_by_one_ = total; }
+  bool everybody_registered() const;
+  // No task anywhere, nothing old under way.
+  bool drained();
+  void fail(std::string_view oracle, std::string_view what) { verdict_.fail(oracle, what); }
+
+  std::uint64_t now_ns() const noexcept { return now_ns_; }
+  const Options& options() const noexcept { return options_; }
+  Broker& broker() noexcept { return broker_; }
+  const Ledger& ledger() const noexcept { return ledger_; }
+  const Network& network() const noexcept { return network_; }
+  Verdict& verdict() noexcept { return verdict_; }
+  Trace& trace() noexcept { return trace_; }
+
+ private:
+  enum class Kind : std::uint8_t { kCore, kControl, kPeerTimer, kSend, kToBroker, kToPeer, kFinish, kRestart, kMishap };
+  struct Event {
+    std::uint64_t at_ns = 0, order = 0;
+    Kind kind{};
+    std::uint32_t index = 0, handle = 0;  // who, and the frame or job it is about
+    friend bool operator>(const Event& a, const Event& b) noexcept {
+      return a.at_ns != b.at_ns ? a.at_ns > b.at_ns : a.order > b.order;
+    }
+  };
+  struct Core {
+    std::uint64_t next_ns = 0, paused_ns = 0, passed_on = 0;
+    std::uint32_t idle = 0;
+  };
+  struct Frame {
+    Bytes bytes;
+    bool corrupted = false;
+  };
+  struct Job {
+    std::uint32_t life = 0, number = 0;
+    TaskToken token;
+    std::uint8_t attempt = 0;
+  };
+  // A client or a worker and the machine it lives on.
+  struct Peer {
+    Host host;
+    wire::HelloBody hello;
+    std::unique_ptr<client::ClientEngine> client{};
+    std::unique_ptr<client::WorkerEngine> worker{};
+    std::uint32_t life = 0;
+    bool leaving = false;
+    std::uint64_t timer_ns = ~std::uint64_t{0};  // of the event that is queued
+    bool down() const noexcept { return client == nullptr && worker == nullptr; }
+    const client::Session& session() const noexcept { return client ? client->session() : worker->session(); }
+  };
+
+  // world.cc
+  void push(std::uint64_t at_ns, Kind kind, std::uint32_t index, std::uint32_t handle = 0);
+  void handle(const Event& event);
+  void check();
+  void wake(std::uint32_t core, std::uint64_t at_ns);
+  void step_core(std::uint32_t core);
+  void poll_control();
+  void drain_nic(std::uint32_t core);
+  void leave_broker(PortId port, std::span<std::byte> frame);
+  void observe(const wire::Header& header, std::uint32_t to);
+  void carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame);
+  void arrive_at_broker(std::uint32_t peer, Frame& frame);
+  std::uint32_t keep_frame(std::span<const std::byte> bytes);
+
+  // peers.cc
+  void add_peers();
+  void start(std::uint32_t peer);
+  void stop(std::uint32_t peer);
+  void flush(std::uint32_t peer);
+  void on_timer(std::uint32_t peer);
+  void arrive_at_peer(std::uint32_t peer, Frame& frame);
+  void on_datagram(Peer& peer, std::uint32_t index, std::span<const std::byte> datagram, const wire::Endpoint& from);
+  void on_completions();
+  void on_assignments(std::uint32_t peer);
+  void finish(std::uint32_t peer, std::uint32_t job);
+  void send_burst(std::uint32_t peer);
+  bool send_task(std::uint32_t peer, std::uint32_t selector, std::uint32_t ttl_ms);
+  std::span<const std::byte> answer_of(std::uint32_t number);
+
+  // mishaps.cc
+  void mishap();
+  void befall(Mishap what);
+  std::optional<std::uint32_t> draw_peer(bool client);
+  void leave(std::uint32_t peer);
+
+  // True once, for the harness to break itself in the middle of a run.
+  bool sabotage(Sabotage what);
+
+  const Options options_;
+  Random random_;
+  Verdict verdict_;
+  Trace trace_;
+  Ledger ledger_;
+  Network network_;
+  Broker broker_;
+
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  std::uint64_t now_ns_ = kNsPerSecond, order_ = 0, steps_ = 0;
+  std::vector<Core> cores_;
+  std::vector<Peer> peers_;  // clients first
+  std::vector<Frame> frames_;
+  std::vector<std::uint32_t> frames_free_;
+  std::vector<Job> jobs_;
+  std::size_t jobs_open_ = 0;
+  std::vector<std::vector<std::byte>> tables_;  // by selector
+  std::uint64_t control_paused_ns_ = 0, links_down_ns_[2] = {0, 0};
+  bool sending_ = true, healed_ = false;
+  std::size_t one_by_one_ = 0;
+  std::uint32_t sabotage_due_ = 20;
+
+  client::Outbox out_;
+  std::vector<client::Completion> done_;
+  std::vector<client::Assignment> assigned_;
+  std::vector<std::byte> payload_, answer_;
+  Bytes scratch_;
+};
+
+}  // namespace mcplane::sim
