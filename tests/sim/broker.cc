@@ -1,6 +1,7 @@
 // See broker.h. ShardRig is the appliance's wiring; control registers sessions here as in production.
 #include "broker.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "unit/net/allocations.h"
@@ -81,12 +82,11 @@ bool Broker::step(std::uint32_t core, std::uint64_t now_ns) {
 
 std::string Broker::check_step(std::uint32_t core) {
   const state::ShardCounters& c = rig_.counters(core);
-  if (c.received.read() !=
-      c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + dropped(c))
+  if (c.received.read() != c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + dropped(c))
     return "12 every frame is counted once: shard " + std::to_string(core);
   if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
-                               c.worker_lost.read() + c.client_lost.read() + c.rejected_late.read() +
-                               c.queued.read() + c.routed.read())
+                               c.worker_lost.read() + c.client_lost.read() + c.rejected_late.read() + c.queued.read() +
+                               c.routed.read())
     return "4 every task is in one state: shard " + std::to_string(core);
   for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
     const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
@@ -105,6 +105,11 @@ bool Broker::admits(SessionId worker) {
     if (line.session.load() == worker.value) return line.admits.load() != 0;
   }
   return false;
+}
+
+bool Broker::knows(SessionId session) const {
+  const control::Registry& registry = control_.registry();
+  return std::ranges::any_of(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == session; });
 }
 
 bool Broker::idle() {

@@ -38,15 +38,15 @@ class Broker {
   std::string check_empty();
   // Whether a ROUTE may leave to that session now.
   bool admits(SessionId worker);
+  // Whether control counts it among the living.
+  bool knows(SessionId session) const;
   // No task in any state.
   bool idle();
   // Puts what is not right, by the harness's own doing.
   void sabotage(Sabotage what);
 
   control::Control& control() noexcept { return control_; }
-  bool has_commands(std::uint32_t core) const {
-    return rig_.shared.shards[core]->mailbox.to_shard.size() > 0;
-  }
+  bool has_commands(std::uint32_t core) const { return rig_.shared.shards[core]->mailbox.to_shard.size() > 0; }
   // Frames that core left for others, ever.
   std::uint64_t passed_on(std::uint32_t core) {
     return rig_.counters(core).handed_off.read() + rig_.counters(core).relayed.read();

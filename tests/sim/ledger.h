@@ -1,5 +1,6 @@
 // The books of all tasks: what their clients sent, what workers ran, what the broker put on the wire, and how each
-// ended. Holds invariants 1, 2, 3, 6, 8 and 9; each call costs O(1). The first thing that does not hold is kept in words.
+// ended. Holds invariants 1, 2, 3, 6, 8 and 9; each call costs O(1). The first thing that does not hold is kept in
+// words.
 #pragma once
 
 #include <cstdint>
@@ -65,12 +66,12 @@ class Ledger {
     std::uint64_t deadline_ns = 0;  // TTL and grace
     std::uint32_t worker_session = 0;
     std::uint8_t executions = 0, routes = 0;
-    Seen on_wire = Seen::kNothing;           // the outcome the broker sent
-    Seen outcome = Seen::kNothing;           // and the one the client heard
+    Seen on_wire = Seen::kNothing;  // the outcome the broker sent
+    Seen outcome = Seen::kNothing;  // and the one the client heard
     wire::Reason wire_reason{}, reason{};
-    bool denied = false;                     // somebody heard that it was not executed
+    bool denied = false;  // somebody heard that it was not executed
     bool ended = false, abandoned = false;
-    bool shares_exchange = false;            // its slot and sequence were another's too
+    bool shares_exchange = false;  // its slot and sequence were another's too
   };
 
   // A client's exchange: session, slot, sequence.

@@ -1,8 +1,8 @@
 // mcplane_sim: one seed, or many. Exit 0: every invariant held. A failure says which did not, the last events, and the
 // command that shows it again.
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <CLI/CLI.hpp>
 
 #include "run.h"
 #include "swarm.h"

@@ -14,8 +14,7 @@ void World::mishap() {
 
 std::optional<std::uint32_t> World::draw_peer(bool client) {
   const Sizes& sizes = options_.sizes;
-  const std::uint32_t index =
-      client ? random_.below(sizes.clients) : sizes.clients + random_.below(sizes.workers);
+  const std::uint32_t index = client ? random_.below(sizes.clients) : sizes.clients + random_.below(sizes.workers);
   if (peers_[index].down() || peers_[index].leaving) return std::nullopt;
   return index;
 }
@@ -80,7 +79,9 @@ void World::heal() {
 }
 
 bool World::everybody_registered() const {
-  return std::ranges::all_of(peers_, [](const Peer& peer) { return !peer.down() && peer.session().registered(); });
+  return std::ranges::all_of(peers_, [this](const Peer& peer) {
+    return !peer.down() && peer.session().registered() && broker_.knows(peer.session().id());
+  });
 }
 
 }  // namespace mcplane::sim

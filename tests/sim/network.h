@@ -29,7 +29,9 @@ class Network {
   // Damages a copy from its IP header on: Ethernet's check sequence, which holds what lies before, is not simulated.
   void corrupt(std::span<std::byte> frame, std::size_t l3_offset);
 
-  void clog(std::size_t peer, Direction direction, std::uint64_t until_ns) { path(peer, direction).clogged_ns = until_ns; }
+  void clog(std::size_t peer, Direction direction, std::uint64_t until_ns) {
+    path(peer, direction).clogged_ns = until_ns;
+  }
   void partition(std::size_t peer, Direction direction, std::uint64_t until_ns) {
     path(peer, direction).cut_ns = until_ns;
   }

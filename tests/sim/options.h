@@ -13,10 +13,10 @@ namespace mcplane::sim {
 
 // Things that happen to machines, as opposed to frames.
 enum class Mishap : std::uint8_t {
-  kClog,          // a direction of a peer delivers nothing, then all at once
-  kPartition,     // a direction of a peer loses everything
-  kWorkerCrash,   // comes back as a new instance on the same address
-  kWorkerLeave,   // says BYE, finishes what it runs, then comes back
+  kClog,         // a direction of a peer delivers nothing, then all at once
+  kPartition,    // a direction of a peer loses everything
+  kWorkerCrash,  // comes back as a new instance on the same address
+  kWorkerLeave,  // says BYE, finishes what it runs, then comes back
   kClientCrash,
   kClientLeave,
   kCorePause,
@@ -26,8 +26,8 @@ enum class Mishap : std::uint8_t {
 };
 inline constexpr std::size_t kMishaps = static_cast<std::size_t>(Mishap::kCount);
 inline constexpr std::array<std::string_view, kMishaps> kMishapNames = {
-    "clog", "partition", "worker crash", "worker leaves", "client crash", "client leaves", "core paused",
-    "control stalled", "link flap"};
+    "clog",          "partition",   "worker crash",    "worker leaves", "client crash",
+    "client leaves", "core paused", "control stalled", "link flap"};
 
 struct Faults {
   // Of a frame, each direction; probabilities.
@@ -66,20 +66,20 @@ struct Load {
 // A harness that could not fail proves nothing: each of these must be found.
 enum class Sabotage : std::uint8_t {
   kNone,
-  kDeliverTwice,      // an outcome passes the engine's dedup a second time
-  kRunTwice,          // a worker runs a task again
-  kWithholdBuffer,    // a packet buffer is taken and never given back
-  kSwallowOutcome,    // a client never hears an outcome
-  kMisdeliver,        // a DELIVER is seen on its way to another client
-  kStealSlot,         // a worker's slot is taken and never returned
-  kDenyExecution,     // an outcome says that a task which ran did not
-  kMiscountFrame,     // a shard counts a frame it never received
-  kRouteAgain,        // a ROUTE is seen to leave twice
-  kCorruptAnswer,     // an answer is not what its worker said
+  kDeliverTwice,    // an outcome passes the engine's dedup a second time
+  kRunTwice,        // a worker runs a task again
+  kWithholdBuffer,  // a packet buffer is taken and never given back
+  kSwallowOutcome,  // a client never hears an outcome
+  kMisdeliver,      // a DELIVER is seen on its way to another client
+  kStealSlot,       // a worker's slot is taken and never returned
+  kDenyExecution,   // an outcome says that a task which ran did not
+  kMiscountFrame,   // a shard counts a frame it never received
+  kRouteAgain,      // a ROUTE is seen to leave twice
+  kCorruptAnswer,   // an answer is not what its worker said
   kCount
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Sabotage::kCount)> kSabotageNames = {
-    "none",       "deliver-twice", "run-twice",      "withhold-buffer", "swallow-outcome", "misdeliver",
+    "none",       "deliver-twice",  "run-twice",      "withhold-buffer", "swallow-outcome", "misdeliver",
     "steal-slot", "deny-execution", "miscount-frame", "route-again",     "corrupt-answer"};
 
 struct Options {

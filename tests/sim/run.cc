@@ -11,8 +11,8 @@ constexpr std::uint64_t kRegisterNs = 8 * kNsPerSecond;
 constexpr std::uint64_t kProbesNs = 60 * kNsPerSecond;
 constexpr std::size_t kTasksMin = 1'000, kProbesMin = 32;
 
-// From the last fault on: the last frame that was under way arrives, its task's TTL and grace pass, its worker finishes,
-// and a CANCEL is repeated at its slowest twice; a session that nobody keeps alive has ended well before.
+// From the last fault on: the last frame that was under way arrives, its task's TTL and grace pass, its worker
+// finishes, and a CANCEL is repeated at its slowest twice; a session that nobody keeps alive has ended well before.
 std::uint64_t drain_ns(const World& world) {
   const Load& load = world.options().load;
   const std::uint64_t last_ns = std::max(world.now_ns(), world.network().latest_ns());
@@ -26,8 +26,7 @@ void drain(World& world, std::string_view when) {
 }
 
 bool all_published(World& world) {
-  return world.everybody_registered() &&
-         world.broker().control().published_workers() == world.options().sizes.workers;
+  return world.everybody_registered() && world.broker().control().published_workers() == world.options().sizes.workers;
 }
 
 // On a sound network with everybody there, nothing but an answer will do.
@@ -45,8 +44,8 @@ void probe(World& world) {
   for (std::size_t i = first; i < world.ledger().sent() && !world.verdict().failed(); ++i) {
     const auto number = static_cast<std::uint32_t>(i);
     if (!world.ledger().was_delivered(number))
-      world.fail("a sound network delivers", "task " + std::to_string(i) + " ended " +
-                                                 wire::fb::EnumNameReason(world.ledger().reason(number)));
+      world.fail("a sound network delivers",
+                 "task " + std::to_string(i) + " ended " + wire::fb::EnumNameReason(world.ledger().reason(number)));
   }
 }
 

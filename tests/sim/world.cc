@@ -144,8 +144,7 @@ void World::leave_broker(PortId port, std::span<std::byte> frame) {
 
 void World::observe(const wire::Header& header, std::uint32_t to) {
   const bool route = header.type() == wire::FrameType::Route;
-  if (route && !broker_.relays() && options_.faults.late_drain == 0 &&
-      !broker_.admits({header.worker_session()}))
+  if (route && !broker_.relays() && options_.faults.late_drain == 0 && !broker_.admits({header.worker_session()}))
     verdict_.fail("7 no ROUTE to who was taken out", "a ROUTE to a worker that no longer admits tasks");
   const bool astray = header.type() == wire::FrameType::Deliver && sabotage(Sabotage::kMisdeliver);
   ledger_.on_broker_frame(header, astray ? to + 1 : to);
@@ -158,7 +157,8 @@ void World::carry(std::uint32_t peer, Direction direction, std::span<std::byte> 
   const std::span<const std::byte> shown = found ? std::span<const std::byte>(found->datagram) : frame;
   const auto copies = network_.transmit(now_ns_, peer, direction);
   const bool link_up = links_down_ns_[raw(peers_[peer].host.port())] <= now_ns_;
-  if (copies.empty() || !link_up) return trace_.note_frame(now_ns_, up ? "lost, from peer" : "lost, to peer", peer, shown);
+  if (copies.empty() || !link_up)
+    return trace_.note_frame(now_ns_, up ? "lost, from peer" : "lost, to peer", peer, shown);
   trace_.note_frame(now_ns_, up ? "from peer" : "to peer", peer, shown);
   for (const Network::Copy& copy : copies) {
     const std::uint32_t handle = keep_frame(frame);
