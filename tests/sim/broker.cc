@@ -107,9 +107,12 @@ bool Broker::admits(SessionId worker) {
   return false;
 }
 
-bool Broker::knows(SessionId session) const {
+bool Broker::knows(SessionId session, const wire::Id16& instance) const {
   const control::Registry& registry = control_.registry();
-  return std::ranges::any_of(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == session; });
+  return std::ranges::any_of(registry.live(), [&](std::uint32_t index) {
+    const control::Session& live = registry.at(index);
+    return live.id == session && live.hello.instance == instance;
+  });
 }
 
 bool Broker::idle() {

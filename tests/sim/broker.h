@@ -38,8 +38,8 @@ class Broker {
   std::string check_empty();
   // Whether a ROUTE may leave to that session now.
   bool admits(SessionId worker);
-  // Whether control counts it among the living.
-  bool knows(SessionId session) const;
+  // Whether control counts it among the living, and for that instance.
+  bool knows(SessionId session, const wire::Id16& instance) const;
   // No task in any state.
   bool idle();
   // Puts what is not right, by the harness's own doing.

@@ -80,7 +80,7 @@ void World::heal() {
 
 bool World::everybody_registered() const {
   return std::ranges::all_of(peers_, [this](const Peer& peer) {
-    return !peer.down() && peer.session().registered() && broker_.knows(peer.session().id());
+    return !peer.down() && peer.session().registered() && broker_.knows(peer.session().id(), peer.hello.instance);
   });
 }
 
