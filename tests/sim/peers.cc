@@ -39,7 +39,7 @@ void World::add_peers() {
       if (k == 0 || chance(random_, 0.6)) peer.hello.actions.push_back(action(k));
     if (worker && chance(random_, 0.5)) peer.hello.models = {"model"};
     push(now_ns_ + random_.below(20 * static_cast<std::uint32_t>(kNsPerMs)), Kind::kRestart, i, 0);
-    if (!worker) push(now_ns_ + 30 * kNsPerMs, Kind::kSend, i);
+    if (!worker) push(now_ns_ + 200 * kNsPerMs, Kind::kSend, i);
   }
 }
 
