@@ -47,6 +47,7 @@ Session::Session(const wire::Endpoint& broker, wire::HelloBody hello, std::uint1
       random_(random) {
   if (hello.instance == wire::Id16{})
     for (auto& byte : hello.instance) byte = static_cast<std::uint8_t>(random_.below(256));
+  instance_ = hello.instance;
   hello_table_ = wire::write_hello(hello);
   const std::size_t least = wire::kLeadBytes + wire::kCookieBytes + hello_table_.size();
   hello_bytes_ = std::max(least, mtu - overhead_of(broker));
@@ -213,6 +214,8 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   const wire::fb::Welcome welcome = wire::welcome_of(datagram);
   // Only a HELLO with a cookie is answered so; a repeated ACK finds the session registered.
   if (!registering() || !cookie_known_ || header.boot_id() == 0 || !usable(welcome)) return;
+  // A late one may be for the process that had this address before: its session is not ours to go on with.
+  if (wire::task_id_of(header) != instance_) return;
   state_ = SessionState::kRegistered;
   id_ = {header.session()};
   boot_id_ = header.boot_id();

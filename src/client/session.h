@@ -92,6 +92,7 @@ class Session {
 
   wire::Endpoint broker_;
   wire::Endpoint shard_;
+  wire::Id16 instance_;
   std::vector<std::byte> hello_table_;
   std::size_t hello_bytes_;  // padded, UDP payload
   std::uint16_t mtu_;

@@ -40,6 +40,7 @@ state::Command welcome_frame(const Path& path, const Grant& grant, const wire::f
   return make_frame(path, wire::FrameType::Ack, sizeof welcome,
                     [&](std::span<std::byte> datagram, wire::Header& header) {
                       write_ack(header, wire::FrameType::Hello, grant);
+                      std::memcpy(header.mutable_task_id()->Data(), grant.instance.data(), grant.instance.size());
                       std::memcpy(datagram.data() + wire::kLeadBytes, &welcome, sizeof welcome);
                     });
 }

@@ -25,6 +25,7 @@ struct Grant {
   SessionId session;
   bool worker = false;
   std::uint32_t boot_id = 0;
+  wire::Id16 instance{};  // whose HELLO was answered
 };
 
 state::Command welcome_frame(const Path& path, const Grant& grant, const wire::fb::Welcome& welcome) noexcept;

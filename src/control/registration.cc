@@ -132,7 +132,7 @@ void Control::welcome(const Session& session, const Path& path) {
 }
 
 Grant Control::grant_of(const Session& session) const noexcept {
-  return {session.id, session.is_worker(), shared_.options.boot_id};
+  return {session.id, session.is_worker(), shared_.options.boot_id, session.hello.instance};
 }
 
 // Answered as often as it comes. A session that has ended is still known until its slot is reused.

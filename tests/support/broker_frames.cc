@@ -30,6 +30,7 @@ Frame welcome(const Life& life) {
   frame.header().mutate_answers(FrameType::Hello);
   frame.header().mutate_boot_id(life.boot_id);
   frame.header().mutate_session(life.session);
+  std::memcpy(frame.header().mutable_task_id()->Data(), life.instance.data(), life.instance.size());
   return frame;
 }
 

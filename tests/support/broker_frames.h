@@ -28,6 +28,9 @@ class Frame {
   std::vector<std::byte> storage_;
 };
 
+// Of the endpoints of tests that name none of their own.
+inline constexpr wire::Id16 kInstance = {0x1d, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 // One life of a broker and one session in it.
 struct Life {
   std::uint32_t boot_id = 0xb007;
@@ -38,6 +41,7 @@ struct Life {
   std::uint16_t slot_limit = 1024;
   std::uint16_t frame_bytes = 1500;
   std::uint32_t heartbeat_interval_ms = 1'000;
+  wire::Id16 instance = kInstance;  // whom it welcomes
 };
 
 struct Attempt {

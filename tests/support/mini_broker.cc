@@ -95,6 +95,7 @@ void MiniBroker::on_hello(const Frame& frame, const wire::Endpoint& from) {
   if (!hello) return;
   Life life = life_;
   life.session = next_session_++;
+  life.instance = hello->instance;
   peers_[life.session] = from;
   if (wire::is_worker(hello->service)) worker_session_ = life.session;
   transmit(welcome(life), from);

@@ -11,6 +11,7 @@
 namespace mcplane::client {
 
 using test::Frame;
+using test::kInstance;
 using test::Life;
 using wire::FrameType;
 
@@ -25,6 +26,7 @@ inline wire::HelloBody client_hello(std::uint16_t slots = 4) {
   wire::HelloBody hello;
   hello.service = wire::Service::kClient;
   hello.slots = slots;
+  hello.instance = kInstance;
   hello.name = "test";
   return hello;
 }
@@ -33,6 +35,7 @@ inline wire::HelloBody worker_hello(std::uint16_t slots = 2) {
   wire::HelloBody hello;
   hello.service = wire::Service::kWorker;
   hello.slots = slots;
+  hello.instance = kInstance;
   hello.name = "test";
   hello.actions = {"generate"};
   return hello;

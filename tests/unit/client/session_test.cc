@@ -34,7 +34,9 @@ class SessionTest : public testing::Test {
 };
 
 TEST_F(SessionTest, HelloFillsTheFrameAndCarriesNoCookie) {
-  make(client_hello(9));
+  wire::HelloBody nameless = client_hello(9);
+  nameless.instance = {};
+  make(nameless);
   session_->start(now_, out_);
   const auto hello = take_one(out_, FrameType::Hello);
   EXPECT_EQ(hello.frame.bytes().size(), kMtuBytes - 28U);
@@ -133,6 +135,18 @@ TEST_F(SessionTest, WelcomeNobodyAskedForIsIgnored) {
   session_->start(now_, out_);
   receive(test::welcome({}));
   EXPECT_EQ(session_->state(), SessionState::kHelloSent);
+}
+
+TEST_F(SessionTest, WelcomeOfAPredecessorIsIgnored) {
+  make(client_hello());
+  session_->start(now_, out_);
+  receive(test::retry(1));
+  Life predecessor;
+  predecessor.instance[15] ^= 1;
+  receive(test::welcome(predecessor));
+  EXPECT_EQ(session_->state(), SessionState::kCookieSent);
+  receive(test::welcome({}));
+  EXPECT_TRUE(session_->registered());
 }
 
 TEST_F(SessionTest, RefusedHelloWaitsAsToldAndIsRemembered) {

@@ -34,6 +34,7 @@ TEST_F(ControlTest, ClientIsInstalledBeforeItsAckLeaves) {
   EXPECT_EQ(ack.header.type(), FrameType::Ack);
   EXPECT_EQ(ack.header.answers(), FrameType::Hello);
   EXPECT_EQ(ack.header.session(), record.id.value);
+  EXPECT_EQ(wire::task_id_of(ack.header), hello.body.instance);
   EXPECT_EQ(ack.header.worker_session(), 0U);
   EXPECT_EQ(ack.header.boot_id(), kBootId);
   EXPECT_EQ(ack.lower.source, hello.local);

@@ -60,6 +60,7 @@ void FakeBroker::on_hello(std::span<const std::byte> datagram, const wire::Endpo
   wire::Header& ack = append(wire::FrameType::Ack, from, sizeof(wire::fb::Welcome));
   ack.mutate_answers(wire::FrameType::Hello);
   ack.mutate_session(SessionId::make(++sessions_, 1).value);
+  std::memcpy(ack.mutable_task_id()->Data(), hello->instance.data(), hello->instance.size());
   const wire::fb::Welcome welcome(port_, port_, 1, faults_.slot_limit, kMtuBytes, 0, 1'000, 1'000);
   std::memcpy(replies_.back().bytes.data() + 2 + wire::kLeadBytes, &welcome, sizeof welcome);
   if (wire::is_worker(hello->service)) workers_.emplace_back(from, ack.session());
