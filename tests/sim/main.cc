@@ -18,8 +18,8 @@ bool run_seed(std::uint64_t seed, const Options& options, bool trace, bool say, 
   if (!result.broken.empty()) {
     std::printf("seed %llu broke: %s\n", static_cast<unsigned long long>(seed), result.broken.c_str());
     if (!trace && first) std::fputs(result.last.c_str(), stdout);
-    std::printf("again: mcplane_sim --seed %llu --sabotage %.*s%s --trace\n", static_cast<unsigned long long>(seed),
-                static_cast<int>(name.size()), name.data(), options.foreign_welcomes ? " --foreign-welcomes" : "");
+    std::printf("again: mcplane_sim --seed %llu --sabotage %.*s --trace\n", static_cast<unsigned long long>(seed),
+                static_cast<int>(name.size()), name.data());
   }
   if (say)
     std::printf("seed %llu: %llu tasks, %llu delivered, %llu events, %.1f s of virtual time, trace %016llx\n",
@@ -42,11 +42,10 @@ int main(int argc, char** argv) {
   std::uint64_t seed = 1;
   std::vector<std::uint64_t> seeds;
   std::string sabotage = "none";
-  bool trace = false, foreign_welcomes = false;
+  bool trace = false;
   app.add_option("--seed", seed, "Run one seed");
   app.add_option("--seeds", seeds, "FROM COUNT: run many")->expected(2);
   app.add_option("--sabotage", sabotage, "Break the harness on purpose");
-  app.add_flag("--foreign-welcomes", foreign_welcomes, "A HELLO's ACK may reach its sender's successor");
   app.add_flag("--trace", trace, "Print every event");
   mcplane::sim::Sabotage what{};
   try {
@@ -61,7 +60,6 @@ int main(int argc, char** argv) {
   for (std::uint64_t i = first; i < first + count; ++i) {
     Options options = mcplane::sim::draw(i);
     options.sabotage = what;
-    options.foreign_welcomes = foreign_welcomes;
     if (!run_seed(i, options, trace, count == 1, broken == 0)) ++broken;
   }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;

@@ -88,9 +88,6 @@ struct Options {
   Faults faults;
   Load load;
   bool drain_broker = false;  // at the end of the faulty time, for good
-  // Whether a HELLO's ACK may reach another instance than the one it was meant for, on the same address and port. It
-  // names no instance, so a process takes its predecessor's session: what then runs twice is not promised otherwise.
-  bool foreign_welcomes = false;
   Sabotage sabotage = Sabotage::kNone;
 };
 

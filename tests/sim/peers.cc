@@ -121,10 +121,6 @@ void World::on_datagram(Peer& peer, std::uint32_t index, std::span<const std::by
                         const wire::Endpoint& from) {
   if (wire::check_datagram(datagram) != DropReason::kNone)
     return verdict_.fail("9 frames are sound", "a datagram that no endpoint can read");
-  const wire::Header& header = wire::header_of(datagram);
-  const bool welcome = header.type() == wire::FrameType::Ack && header.answers() == wire::FrameType::Hello;
-  if (welcome && !options_.foreign_welcomes && !broker_.knows({header.session()}, peer.hello.instance))
-    return trace_.note(now_ns_, "another's welcome", index);
   if (peer.client) {
     peer.client->on_datagram(datagram, from, now_ns_, out_, done_);
     on_completions();
