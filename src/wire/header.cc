@@ -13,7 +13,7 @@ enum class Body : std::uint8_t {
   kNothing,
   kHello,  // cookie, table, padding
   kCookie,
-  kAck,     // Welcome when it answers HELLO, else nothing
+  kAck,     // Welcome when it answers HELLO, else entries
   kTask,    // table and payload
   kAnswer,  // payload
   kAnything,
@@ -40,7 +40,7 @@ constexpr std::array<TypeRules, kTypes> kRules = [] {
   of(FrameType::Result) = {.body = Body::kAnswer, .attempt = true};
   of(FrameType::Deliver) = {.body = Body::kAnswer, .attempt = true};
   of(FrameType::Grant) = {.supported = false};
-  of(FrameType::Resend) = {.supported = false};
+  of(FrameType::Resend) = {};
   for (const auto type : {FrameType::Subscribe, FrameType::Unsubscribe, FrameType::Publish, FrameType::Event})
     of(type) = {.body = Body::kAnything, .supported = false};
   return rules;
@@ -66,7 +66,9 @@ DropReason check_lengths(const Header& header, Body body, std::size_t behind) no
     case Body::kCookie:
       return check_exact_length(table + behind, kCookieBytes);
     case Body::kAck:
-      return check_exact_length(table + behind, header.answers() == FrameType::Hello ? sizeof(fb::Welcome) : 0);
+      if (header.answers() == FrameType::Hello) return check_exact_length(table + behind, sizeof(fb::Welcome));
+      if (behind % sizeof(fb::AckEntry) != 0) return DropReason::kBadLength;
+      return check_exact_length(table + behind, header.message_length());
     case Body::kHello:
       if (table == 0) return DropReason::kBadTable;
       return kCookieBytes + table <= behind ? DropReason::kNone : DropReason::kBadLength;

@@ -55,6 +55,18 @@ inline void set_token(Header& header, TaskToken token) noexcept {
   header.mutate_token_generation(token.generation);
 }
 
+// ROUTE and CANCEL to a worker: counts what a shard assigned to this worker's session, from 1.
+inline std::uint32_t route_number(const Header& header) noexcept { return header.queued_us(); }
+inline void set_route_number(Header& header, std::uint32_t number) noexcept { header.mutate_queued_us(number); }
+
+// PING: what the endpoint measured of the round trip, microseconds; srtt 0: nothing yet.
+inline std::uint32_t ping_srtt_us(const Header& header) noexcept { return header.queued_us(); }
+inline std::uint32_t ping_rttvar_us(const Header& header) noexcept { return header.worker_us(); }
+inline void set_ping_rtt(Header& header, std::uint32_t srtt_us, std::uint32_t rttvar_us) noexcept {
+  header.mutate_queued_us(srtt_us);
+  header.mutate_worker_us(rttvar_us);
+}
+
 inline Id16 task_id_of(const Header& header) noexcept {
   Id16 id;
   std::memcpy(id.data(), header.task_id()->Data(), id.size());
