@@ -59,7 +59,7 @@ void Appliance::run_core(Core& core) noexcept {
 
 bool Appliance::idle() const noexcept {
   for (const auto& shard : shared_.shards)
-    if (shard->counters.queued.read() + shard->counters.routed.read() > 0) return false;
+    if (shard->counters.open_tasks() > 0) return false;
   return true;
 }
 

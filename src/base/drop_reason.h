@@ -49,6 +49,7 @@ enum class DropReason : std::uint8_t {
   kStaleToken,
   kUnexpectedAck,
   // Room.
+  kQueueFull,
   kMailboxFull,
   kHandoffFull,
   kCount
@@ -91,6 +92,7 @@ inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
                                                                                 "duplicate",
                                                                                 "stale_token",
                                                                                 "unexpected_ack",
+                                                                                "queue_full",
                                                                                 "mailbox_full",
                                                                                 "handoff_full"};
 

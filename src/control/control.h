@@ -33,6 +33,9 @@ class Control {
   static constexpr std::size_t kRequestsMax = 64;
   // Snapshots that a core may still read. Beyond it publication waits: eviction acts through the worker lines.
   static constexpr std::size_t kRetiredMax = 256;
+  // Sessions a shard that may each acknowledge as soon as they are asked to; beyond, they take their time.
+  static constexpr std::size_t kPeersPerShardMax = 1'000;
+  static constexpr std::uint32_t kCrowdAckDelayUs = 25'000;
 
   // `shared` outlives it. ports: what each port of the appliance answers to, by PortId.
   Control(state::Shared& shared, ControlOptions options, std::vector<wire::LocalAddresses> ports, Random random);
@@ -82,6 +85,7 @@ class Control {
   void install(const Session& session, ShardId shard);
   void welcome(const Session& session, const Path& path);
   void refuse_hello(const Path& path, ShardId arrived, wire::Reason reason);
+  std::uint32_t ack_delay_us() const noexcept;
   Grant grant_of(const Session& session) const noexcept;
 
   // leases.cc

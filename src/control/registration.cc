@@ -3,7 +3,10 @@
 // An address has one session. The same instance again lost our ACK and gets it again; another instance is a new
 // process on that address, and the cookie's age tells it from a late duplicate of an older one. Port and VLAN are part
 // of a session, which ends when its peer comes back by others.
+#include <algorithm>
+
 #include "control/control.h"
+#include "wire/retransmission.h"
 
 namespace mcplane::control {
 namespace {
@@ -34,6 +37,12 @@ wire::MacAddress source_mac(std::span<const std::byte> frame) noexcept {
   wire::MacAddress mac;
   std::memcpy(mac.data(), frame.data() + mac.size(), mac.size());
   return mac;
+}
+
+// The handshake may have taken the endpoint's time too: it bounds the round trip from above.
+std::uint16_t first_pto_ms(std::uint16_t handshake_ms) noexcept {
+  constexpr std::uint32_t kInitialMs = wire::kPtoInitialNs / kNsPerMs, kMaxMs = wire::kPtoMaxNs / kNsPerMs;
+  return static_cast<std::uint16_t>(std::clamp(3U * handshake_ms, kInitialMs, kMaxMs));
 }
 
 // Serial-number arithmetic (RFC 1982): the broker's clock in ms wraps after 49 days.
@@ -68,6 +77,8 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
   if (draining_) return refuse_hello(path, arrived, wire::Reason::Draining);
   Session* session = registry_.try_add(std::move(*hello), path, cookie_ms, arrived);
   if (session == nullptr) return refuse_hello(path, arrived, wire::Reason::TableFull);
+  session->pto_ms = first_pto_ms(punt.handshake_ms);
+  session->ack_delay_us = ack_delay_us();
   session->neighbour = neighbours_.take(path.port, path.vlan, path.peer.ip, path.peer_mac, now_ns_);
   start_session(*session);
   welcome(*session, path);
@@ -113,6 +124,8 @@ void Control::install(const Session& session, ShardId shard) {
   record.peer = path.peer;
   record.neighbour = session.neighbour;
   record.lower = path.headers();
+  record.ack_delay_us = session.ack_delay_us;
+  record.pto_ms = session.pto_ms;
   if (session.is_client() && session.owner == shard) {
     record.slot_limit = options_.client_slots;
     record.client_slot_base = session.client * options_.client_slots;
@@ -127,8 +140,14 @@ void Control::welcome(const Session& session, const Path& path) {
       static_cast<std::uint16_t>(shared_.shards.size()), session.is_client() ? options_.client_slots : std::uint16_t{0},
       frame_bytes_for(path.peer, ports_, options_.mtu), 0,
       session.is_worker() ? options_.heartbeat_interval_ms : options_.client_heartbeat_interval_ms,
-      options_.max_ack_delay_us);
+      session.ack_delay_us);
   queue(session.owner).push_frame(welcome_frame(path, grant_of(session), welcome));
+}
+
+// With thousands of peers, one frame a peer and millisecond would be the better part of all frames.
+std::uint32_t Control::ack_delay_us() const noexcept {
+  const bool many = registry_.live().size() > kPeersPerShardMax * shared_.shards.size();
+  return many ? std::max(kCrowdAckDelayUs, options_.max_ack_delay_us) : options_.max_ack_delay_us;
 }
 
 Grant Control::grant_of(const Session& session) const noexcept {

@@ -38,6 +38,8 @@ struct Session {
   wire::HelloBody hello;             // each capability list sorted and unique
   Path path;
   NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
+  std::uint32_t ack_delay_us = 0;        // granted
+  std::uint16_t pto_ms = 0;              // of its handshake
 
   // Lease. last_seen is summed over its shards: any frame changes the sum.
   std::uint32_t seen_sum = 0;

@@ -26,14 +26,22 @@ Json tasks_json(const state::Shared& shared) {
   std::uint64_t rejected = 0;
   for (const auto& shard : shared.shards)
     for (const auto& counter : shard->counters.rejected) rejected += counter.read();
-  return {{"accepted", sum_of(shared, &Counters::accepted)},
-          {"delivered", sum_of(shared, &Counters::delivered)},
-          {"rejected", rejected},
-          {"expired_unrouted", sum_of(shared, &Counters::expired_unrouted)},
-          {"expired_routed", sum_of(shared, &Counters::expired_routed)},
-          {"worker_lost", sum_of(shared, &Counters::worker_lost)},
-          {"queued", sum_of(shared, &Counters::queued)},
-          {"routed", sum_of(shared, &Counters::routed)}};
+  Json tasks = {{"accepted", sum_of(shared, &Counters::accepted)},
+                {"delivered", sum_of(shared, &Counters::delivered)},
+                {"rejected", rejected},
+                {"expired_unrouted", sum_of(shared, &Counters::expired_unrouted)},
+                {"expired_routed", sum_of(shared, &Counters::expired_routed)},
+                {"worker_lost", sum_of(shared, &Counters::worker_lost)},
+                {"client_lost", sum_of(shared, &Counters::client_lost)},
+                {"cancelled", sum_of(shared, &Counters::cancelled)},
+                {"rejected_late", sum_of(shared, &Counters::rejected_late)},
+                {"failed_over", sum_of(shared, &Counters::failed_over)}};
+  for (std::size_t i = 1; i < state::kTaskStates; ++i) {
+    std::uint64_t sum = 0;
+    for (const auto& shard : shared.shards) sum += shard->counters.in_state[i].read();
+    tasks[std::string(state::kTaskStateNames[i])] = sum;
+  }
+  return tasks;
 }
 
 Json frames_json(const state::Shared& shared) {
@@ -46,7 +54,10 @@ Json frames_json(const state::Shared& shared) {
           {"sent", sum_of(shared, &Counters::sent)},
           {"sent_dropped", sum_of(shared, &Counters::sent_dropped)},
           {"relayed", sum_of(shared, &Counters::relayed)},
-          {"no_buffer", sum_of(shared, &Counters::no_buffer)}};
+          {"no_buffer", sum_of(shared, &Counters::no_buffer)},
+          {"acks_sent", sum_of(shared, &Counters::acks_sent)},
+          {"resends", sum_of(shared, &Counters::resends)},
+          {"repeated", sum_of(shared, &Counters::repeated)}};
 }
 
 // Only the reasons that occurred.

@@ -1,10 +1,14 @@
 // Station 6 of 7. From: dispatch (RESULT, ACK). To: egress (DELIVER, or ACK(discard) to a RESULT nobody waits for).
 // A token finds its task with one array access; session and attempt must be those the task was routed to, so the
-// first RESULT of the live attempt wins and a worker's slot returns once.
+// first RESULT of the live attempt wins and a worker's slot returns once. The worker keeps the RESULT until the client
+// has said that its DELIVER came.
 #include <algorithm>
 
+#include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
+#include "dataplane/recover.h"
 #include "dataplane/task_end.h"
+#include "wire/ack.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -13,14 +17,19 @@ namespace {
 constexpr auto kWorkerFlags =
     static_cast<std::uint16_t>(raw(wire::Flag::Fin) | raw(wire::Flag::Sampled) | raw(wire::Flag::RandomTrace));
 
-// The routed or cancelling task a worker's frame speaks of; null when it is another's, another attempt's, or over.
-Task* find_attempt(Shard& shard, const wire::Header& header) noexcept {
-  const TaskToken token = wire::token_of(header);
+// The task with this token, if that worker's session has it, or its answer.
+Task* find_with_worker(Shard& shard, TaskToken token, std::uint32_t worker_session) noexcept {
   if (token.shard() != shard.options.id) return nullptr;
   Task* task = shard.tasks.find(token);
-  if (task == nullptr || task->state == TaskState::kQueued) return nullptr;
-  if (task->worker_session.value != header.worker_session() || task->attempt != header.attempt()) return nullptr;
-  return task;
+  return task != nullptr && task->worker_session.value == worker_session ? task : nullptr;
+}
+
+// The task a worker's frame speaks of; null when it is another's, another attempt's, or over.
+Task* find_attempt(Shard& shard, const wire::Header& header) noexcept {
+  Task* task = find_with_worker(shard, wire::token_of(header), header.worker_session());
+  const bool in_its_hands = task != nullptr && task->attempt == header.attempt() &&
+                            (state::holds_worker_slot(task->state) || task->state == TaskState::kDelivering);
+  return in_its_hands ? task : nullptr;
 }
 
 // What a worker may say of a task it ran.
@@ -28,26 +37,15 @@ constexpr bool is_verdict(wire::Reason reason) noexcept {
   return reason == wire::Reason::Ok || reason == wire::Reason::WorkerError || reason == wire::Reason::TooLarge;
 }
 
-// The worker may forget the RESULT: nobody waits for it.
-Verdict discard(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+// Discard: the worker may forget the RESULT, nobody waits for it. Held: not yet.
+Verdict acknowledge(Shard& shard, net::Packet& packet, Frame& frame, wire::Reason reason) noexcept {
   const Session* worker = shard.sessions.find({frame.header->worker_session()});
-  return answer(shard, packet, frame, worker, {.type = wire::FrameType::Ack, .reason = wire::Reason::Discard});
+  return answer(shard, packet, frame, worker, {.type = wire::FrameType::Ack, .reason = reason});
 }
 
-}  // namespace
-
-Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+// Its task is delivering; again when it was asked for again.
+Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, const Task& task, const Session& client) noexcept {
   wire::Header& header = *frame.header;
-  if (!is_verdict(header.reason())) return Verdict::drop(DropReason::kBadField);
-  Task* task = find_attempt(shard, header);
-  if (task == nullptr) return discard(shard, packet, frame);
-  const Session* client = shard.sessions.find(task->client);
-  if (task->state == TaskState::kCancelling || client == nullptr) {
-    if (task->state == TaskState::kRouted) shard.counters.client_lost.add();
-    release_routed(shard, *task);
-    return discard(shard, packet, frame);
-  }
-
   // An answer that fits the worker's family but not every client's: the client learns that there was one.
   if (frame.ip.payload_length > shard.options.datagram_bytes_max) {
     header.mutate_reason(wire::Reason::TooLarge);
@@ -58,25 +56,93 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   header.mutate_type(wire::FrameType::Deliver);
   header.mutate_flags(header.flags() & kWorkerFlags);
   header.mutate_executed(wire::Executed::Yes);
-  header.mutate_session(task->client.value);
-  header.mutate_sequence(task->sequence);
-  header.mutate_slot(task->slot);
-  header.mutate_queued_us(task->queued_us);
-  header.mutate_broker_us(task->route_leg_us);
-  close_slot(shard, *task, ClientSlot::State::kDelivered);
-  release_routed(shard, *task);
-  shard.counters.delivered.add();
-  return forward(shard, packet, frame, *client);
+  header.mutate_session(task.client.value);
+  header.mutate_sequence(task.sequence);
+  header.mutate_slot(task.slot);
+  header.mutate_queued_us(task.queued_us);
+  header.mutate_broker_us(task.route_leg_us);
+  return forward(shard, packet, frame, client);
 }
 
-Verdict on_ack(Shard& shard, Frame& frame) noexcept {
-  const wire::Header& header = *frame.header;
-  if (header.answers() != wire::FrameType::Cancel) return Verdict::drop(DropReason::kUnexpectedAck);
+// The worker has the task.
+void on_arrival(Shard& shard, Task* task) noexcept {
+  if (task == nullptr || task->state != TaskState::kRouted) return;
+  shard.set_state(*task, TaskState::kRunning);
+  // A timer that is to tell the client that its SEND came stays; else the TTL is what is left to wait for.
+  if (task->client_knows) shard.timers.move(shard.index_of(*task), task->deadline_ms);
+}
+
+// Stopped: it does not and will not run it.
+void on_route_ack(Shard& shard, const wire::Header& header) noexcept {
+  Task* task = find_attempt(shard, header);
+  if (header.reason() != wire::Reason::Stopped) return on_arrival(shard, task);
+  if (task != nullptr && task->state == TaskState::kRouted) return_task(shard, *task);
+}
+
+void on_outcome_ack(Shard& shard, const Session& client, std::uint32_t slot_index, std::uint32_t sequence) noexcept {
+  if (!wire::is_client(client.record.service) || slot_index >= client.record.slot_limit) return;
+  ClientSlot& slot = shard.client_slot(client, static_cast<std::uint16_t>(slot_index));
+  if (slot.sequence == sequence && slot.state == ClientSlot::State::kAnswered) settle_slot(shard, slot);
+}
+
+Verdict on_cancel_ack(Shard& shard, const wire::Header& header) noexcept {
   Task* task = find_attempt(shard, header);
   if (task == nullptr || task->state != TaskState::kCancelling) return Verdict::drop(DropReason::kStaleToken);
   // Running: the slot stays taken; CANCEL goes on at its slowest pace until the RESULT or Stopped comes.
-  if (header.reason() == wire::Reason::Stopped) release_routed(shard, *task);
+  if (header.reason() == wire::Reason::Stopped) end_cancelling(shard, *task);
   return Verdict::complete();
+}
+
+}  // namespace
+
+Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+  const wire::Header& header = *frame.header;
+  if (!is_verdict(header.reason())) return Verdict::drop(DropReason::kBadField);
+  Task* task = find_attempt(shard, header);
+  if (task == nullptr) return acknowledge(shard, packet, frame, wire::Reason::Discard);
+  if (task->state == TaskState::kCancelling) {
+    end_cancelling(shard, *task);
+    return acknowledge(shard, packet, frame, wire::Reason::Discard);
+  }
+  const Session* client = shard.sessions.find(task->client);
+  if (client == nullptr) {
+    if (state::holds_worker_slot(task->state)) release_worker_slot(shard, *task);
+    shard.counters.client_lost.add();
+    shard.free_task(*task);
+    return acknowledge(shard, packet, frame, wire::Reason::Discard);
+  }
+  if (task->state == TaskState::kDelivering) {
+    const bool asked_for = task->tries > 1;
+    return asked_for ? deliver(shard, packet, frame, *task, *client)
+                     : acknowledge(shard, packet, frame, wire::Reason::Held);
+  }
+  release_worker_slot(shard, *task);
+  shard.set_state(*task, TaskState::kDelivering);
+  task->number = header.sequence();
+  ClientSlot& slot = shard.client_slot(*client, task->slot);
+  slot.state = ClientSlot::State::kAnswered;
+  watch(shard, *task);
+  return deliver(shard, packet, frame, *task, *client);
+}
+
+Verdict on_ack(Shard& shard, const net::Packet& packet, Frame& frame, const Session& session) noexcept {
+  const wire::Header& header = *frame.header;
+  const auto entries = wire::ack_entries(packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length));
+  switch (header.answers()) {
+    case wire::FrameType::Cancel:
+      return on_cancel_ack(shard, header);
+    case wire::FrameType::Route:
+      on_route_ack(shard, header);
+      for (const wire::AckEntry& entry : entries)
+        on_arrival(shard, find_with_worker(shard, {entry.name(), entry.number()}, header.worker_session()));
+      return Verdict::complete();
+    case wire::FrameType::Deliver:
+      on_outcome_ack(shard, session, header.slot(), header.sequence());
+      for (const wire::AckEntry& entry : entries) on_outcome_ack(shard, session, entry.name(), entry.number());
+      return Verdict::complete();
+    default:
+      return Verdict::drop(DropReason::kUnexpectedAck);
+  }
 }
 
 }  // namespace mcplane::dataplane

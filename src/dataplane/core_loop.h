@@ -51,6 +51,7 @@ class CoreLoop {
     run_timers(shard_);
     run_sweep(shard_);
     route_waiting(shard_);
+    send_acks(shard_);
     egress(shard_, now());
     if (relay_.mesh != nullptr) collect_relayed();
     work += flush();

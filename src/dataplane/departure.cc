@@ -10,15 +10,16 @@
 namespace mcplane::dataplane {
 namespace {
 
-// Leaves identity (session, slot, sequence, token, attempt, ids) as it is and makes the rest an answer, which an ACK
-// or REJECT says is to `about`.
+// Leaves identity (session, slot, sequence, token, attempt, ids) as it is and makes the rest an answer. An ACK or
+// REJECT says that it is to a frame of type `about`, a RESEND that it asks for one.
 void rewrite_as(wire::Header& header, wire::FrameType about, std::uint32_t boot_id, const Answer& how) noexcept {
   header.mutate_version(wire::kVersion);
   header.mutate_type(how.type);
   header.mutate_flags(0);
   header.mutate_reason(how.reason);
   header.mutate_executed(how.executed);
-  const bool names_it = how.type == wire::FrameType::Ack || how.type == wire::FrameType::Reject;
+  const bool names_it =
+      how.type == wire::FrameType::Ack || how.type == wire::FrameType::Reject || how.type == wire::FrameType::Resend;
   header.mutate_answers(names_it ? about : wire::FrameType::None);
   header.mutate_boot_id(boot_id);
   header.mutate_table_length(0);
@@ -74,6 +75,7 @@ Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* s
   wire::Header& header = *frame.header;
   rewrite_as(header, header.type(), shard.shared.options.boot_id, how);
   if (how.type == wire::FrameType::Pong) header.mutate_slot(how.slot);
+  if (how.type == wire::FrameType::Ack) shard.counters.acks_sent.add();
   frame.ip.payload_length = wire::kLeadBytes;
   frame.ip.tail_sum = 0;
   if (session != nullptr) return forward(shard, packet, frame, *session);
@@ -96,29 +98,38 @@ Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   return Verdict::forward();
 }
 
-bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept {
+net::Packet take_datagram(Shard& shard, wire::FrameType type) noexcept {
   net::Packet packet = shard.take_spare();
   if (packet.buffer() == nullptr) {
     shard.counters.no_buffer.add();
-    return false;
+    return packet;
   }
-  // The datagram starts where a received untagged IPv4 one would, so that its header is aligned alike.
-  constexpr std::uint16_t kPayloadOffset = wire::kEthernetBytes + wire::kIpv4Bytes + wire::kUdpBytes;
-  packet.set_length(kPayloadOffset + wire::kLeadBytes);
-  const auto datagram = packet.bytes().subspan(kPayloadOffset);
-  wire::Header& header = wire::begin_datagram(datagram, how.type);
-  rewrite_as(header, wire::FrameType::Send, shard.shared.options.boot_id, how);
-  header.mutate_session(task.client.value);
+  wire::begin_datagram({packet.data() + kDatagramOffset, wire::kLeadBytes}, type);
+  return packet;
+}
+
+void send_datagram(Shard& shard, net::Packet& packet, std::uint16_t length, const Session& to) noexcept {
+  packet.set_length(static_cast<std::uint16_t>(kDatagramOffset + length));
+  Frame frame;
+  frame.ip.payload_offset = kDatagramOffset;
+  frame.ip.payload_length = length;
+  frame.ip.tail_sum = wire::sum_bytes({packet.data() + kDatagramOffset + wire::kLeadBytes, length - wire::kLeadBytes});
+  forward(shard, packet, frame, to);
+}
+
+bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept {
+  net::Packet packet = take_datagram(shard, how.type);
+  if (packet.buffer() == nullptr) return false;
+  wire::Header& header = wire::header_of(std::span(packet.data() + kDatagramOffset, wire::kLeadBytes));
+  rewrite_as(header, how.about, shard.shared.options.boot_id, how);
+  header.mutate_session(to.record.id.value);
   header.mutate_worker_session(task.worker_session.value);
   header.mutate_slot(task.slot);
   header.mutate_sequence(task.sequence);
   header.mutate_attempt(task.attempt);
   wire::set_token(header, shard.token_of(task));
-
-  Frame frame;
-  frame.ip.payload_offset = kPayloadOffset;
-  frame.ip.payload_length = wire::kLeadBytes;
-  forward(shard, packet, frame, to);
+  if (how.type == wire::FrameType::Cancel) wire::set_route_number(header, task.number);
+  send_datagram(shard, packet, wire::kLeadBytes, to);
   return true;
 }
 

@@ -24,8 +24,9 @@ struct Answer {
   wire::FrameType type = wire::FrameType::Reject;
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
-  std::uint32_t ttl_ms = 0;  // REJECT: wait before a retry
-  std::uint16_t slot = 0;    // PONG: slot limit; otherwise the frame's own
+  std::uint32_t ttl_ms = 0;                       // REJECT: wait before a retry
+  std::uint16_t slot = 0;                         // PONG: slot limit; otherwise the frame's own
+  wire::FrameType about = wire::FrameType::Send;  // send_about(): the frame answered, or asked for
 };
 Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, const Answer& how) noexcept;
 
@@ -36,8 +37,15 @@ Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* s
 // RETRY with a fresh cookie in the HELLO's own buffer; shorter than any HELLO.
 Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
 
-// A headers-only frame about `task` in a spare buffer, to `to`. False when no buffer is left: counted no_buffer.
-// REJECT goes to the task's client, CANCEL to its worker.
+// Where the datagram of a frame of our own starts: where that of a received untagged IPv4 one would, so that its header
+// is aligned alike.
+inline constexpr std::uint16_t kDatagramOffset = wire::kEthernetBytes + wire::kIpv4Bytes + wire::kUdpBytes;
+// A spare buffer with a zeroed header of `type` there; without a buffer when none is left: counted no_buffer.
+net::Packet take_datagram(Shard& shard, wire::FrameType type) noexcept;
+void send_datagram(Shard& shard, net::Packet& packet, std::uint16_t length, const Session& to) noexcept;
+
+// A headers-only frame about `task`, to `to`. False when no buffer is left.
+// REJECT and RESEND(SEND) go to the task's client, CANCEL and RESEND(RESULT) to its worker.
 bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept;
 
 }  // namespace mcplane::dataplane

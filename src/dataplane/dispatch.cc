@@ -1,8 +1,11 @@
 // Station 3 of 7. From: ingress. To: route (SEND), complete (RESULT, ACK), handoff, or answered at once.
 // The only switch on frame type. It also holds the rule that a frame's source must be its session's: who breaks it is
 // told once, in a frame no longer than his own, that he is unknown here.
+#include <algorithm>
+
 #include "dataplane/departure.h"
 #include "wire/registration.h"
+#include "wire/retransmission.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -26,6 +29,7 @@ constexpr bool answerable(wire::FrameType type) noexcept {
     case wire::FrameType::Route:
     case wire::FrameType::Deliver:
     case wire::FrameType::Reject:
+    case wire::FrameType::Resend:
     case wire::FrameType::Event:
       return false;
     default:
@@ -33,14 +37,10 @@ constexpr bool answerable(wire::FrameType type) noexcept {
   }
 }
 
-constexpr bool from_worker(wire::FrameType type) noexcept {
-  return type == wire::FrameType::Result || type == wire::FrameType::Ack;
-}
-
 // The session the frame claims, when the claim holds; otherwise the verdict for it.
 Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& verdict) noexcept {
   const wire::Header& header = *frame.header;
-  const SessionId claimed{from_worker(header.type()) ? header.worker_session() : header.session()};
+  const SessionId claimed = wire::sender_of(header);
   Session* session = header.boot_id() == shard.shared.options.boot_id ? shard.sessions.find(claimed) : nullptr;
   const DropReason reason = session == nullptr                        ? DropReason::kUnknownSession
                             : session->record.peer != frame.ip.source ? DropReason::kWrongSource
@@ -49,6 +49,24 @@ Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& 
   verdict = answerable(header.type()) ? reject(shard, packet, frame, nullptr, wire::Reason::UnknownSession)
                                       : Verdict::drop(reason);
   return nullptr;
+}
+
+// A shard whose waiting lines fill up asks its clients for less, while there is still room for what is on its way.
+std::uint16_t slots_wanted(const Shard& shard, const Session& session) noexcept {
+  const std::uint32_t waiting = shard.held.size(), room = shard.held.capacity();
+  const unsigned fewer = waiting > room - room / 4 ? 2 : waiting > room / 2 ? 1 : 0;
+  const std::uint16_t limit = session.record.slot_limit;
+  return static_cast<std::uint16_t>(limit == 0 ? 0 : std::max(1, limit >> fewer));
+}
+
+Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
+  const wire::Header& header = *frame.header;
+  if (const std::uint32_t srtt_us = wire::ping_srtt_us(header); srtt_us != 0) {
+    const std::uint64_t pto_ns = wire::pto_ns(srtt_us * kNsPerUs, wire::ping_rttvar_us(header) * kNsPerUs,
+                                              session.record.ack_delay_us * kNsPerUs);
+    session.pto_ms = static_cast<std::uint16_t>((pto_ns + kNsPerMs - 1) / kNsPerMs);
+  }
+  return answer(shard, packet, frame, &session, {.type = wire::FrameType::Pong, .slot = slots_wanted(shard, session)});
 }
 
 Verdict refuse_type(Shard& shard, net::Packet& packet, Frame& frame, const Session& session) noexcept {
@@ -74,9 +92,11 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
     case wire::FrameType::Result:
       return on_result(shard, packet, frame);
     case wire::FrameType::Ack:
-      return on_ack(shard, frame);
+      return on_ack(shard, packet, frame, *session);
+    case wire::FrameType::Cancel:
+      return on_cancel(shard, packet, frame, *session);
     case wire::FrameType::Ping:
-      return answer(shard, packet, frame, session, {.type = wire::FrameType::Pong, .slot = session->record.slot_limit});
+      return on_ping(shard, packet, frame, *session);
     case wire::FrameType::Bye:
       return Verdict::punt();
     default:

@@ -14,9 +14,8 @@ namespace {
 constexpr std::size_t kPrefetchAhead = 4;
 
 void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
-  const bool from_worker = header.type() == wire::FrameType::Result || header.type() == wire::FrameType::Ack;
-  if (from_worker) shard.tasks.prefetch(wire::token_of(header));
-  shard.sessions.prefetch({from_worker ? header.worker_session() : header.session()});
+  if (header.type() == wire::FrameType::Result) shard.tasks.prefetch(wire::token_of(header));
+  shard.sessions.prefetch(wire::sender_of(header));
 }
 
 // Both lines that stations read and rewrite. To be written, so that a line another core has looked at is ours by then.

@@ -1,7 +1,10 @@
 // Station 4 of 7. From: dispatch (SEND). To: egress (ROUTE, REJECT), or a waiting line.
 // Slot check, selector look-up, worker choice, task record. The frame becomes a ROUTE in place; its table and payload
-// are not touched. Workers are chosen by least outstanding: idle ones first, from a rotating start.
+// are not touched. A SEND that a RESEND pulled joins its task where that waits for it. Workers are chosen by least
+// outstanding: idle ones first, from a rotating start.
+#include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
+#include "dataplane/recover.h"
 #include "dataplane/task_end.h"
 #include "wire/route_table.h"
 
@@ -9,8 +12,6 @@ namespace mcplane::dataplane {
 namespace {
 
 constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
-// A SEND lost on its way uses up a sequence, so a slot's next may be a few ahead.
-constexpr std::uint32_t kSequenceAheadMax = 8;
 
 enum class Choice : std::uint8_t { kFound, kAllBusy, kNoneLive };
 
@@ -41,38 +42,45 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen)
   return Choice::kAllBusy;
 }
 
-// The acquired slot becomes a ROUTE. Needs a task that is fresh or queued, and its frame.
-void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, const Session& to, net::Packet& packet,
-                Frame& frame) noexcept {
-  task.state = TaskState::kRouted;
-  task.attempt = 1;
-  task.worker = worker.id;
-  task.worker_session = worker.session;
-  task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
-  shard.counters.routed.add();
-
+// Makes the frame a ROUTE of the task's attempt: the first, or again.
+void forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept {
   wire::Header& header = *frame.header;
   header.mutate_type(wire::FrameType::Route);
   header.mutate_attempt(task.attempt);
-  header.mutate_worker_session(worker.session.value);
+  header.mutate_worker_session(task.worker_session.value);
   wire::set_token(header, shard.token_of(task));
-  header.mutate_sequence(0);
+  wire::set_route_number(header, task.number);
+  header.mutate_sequence(shard.owed.take(to.record.worker, to.record.id));
   header.mutate_slot(0);
   header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
   forward(shard, packet, frame, to);
 }
 
+// The acquired slot becomes a ROUTE. Needs a task that is fresh, queued or pulling, and its frame.
+void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,
+                Frame& frame) noexcept {
+  shard.set_state(task, TaskState::kRouted);
+  ++task.attempt;
+  task.worker = worker.id;
+  task.worker_session = worker.session;
+  task.number = ++to.routed;
+  task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
+  watch(shard, task);
+  forward_route(shard, task, to, packet, frame);
+}
+
 // A slot was acquired, but the worker's session has ended on this shard since: the slot goes back.
-const Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
-  const Session* session = shard.sessions.find(worker.session);
+Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
+  Session* session = shard.sessions.find(worker.session);
   if (session == nullptr) shard.shared.workers[worker.id].release();
   return session;
 }
 
-Task& begin_task(Shard& shard, std::uint32_t index, const wire::Header& header, const Session& client) noexcept {
-  Task& task = shard.tasks[index];
+void begin_task(Shard& shard, Task& task, const wire::Header& header, Session& client) noexcept {
   const std::uint32_t ttl_ms = std::min(header.ttl_ms(), kTtlMaxMs);
   task.flags = header.flags();
+  task.attempt = 0;
+  task.client_knows = false;
   task.client = client.record.id;
   task.slot = header.slot();
   task.sequence = header.sequence();
@@ -80,9 +88,8 @@ Task& begin_task(Shard& shard, std::uint32_t index, const wire::Header& header, 
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
   task.arrived_ns = shard.now_ns;
-  shard.timers.arm(index, task.deadline_ms);
+  ++client.accepted;
   shard.counters.accepted.add();
-  return task;
 }
 
 void enqueue(Shard& shard, RouteEntry& entry, Task& task, net::Packet& packet, const Frame& frame) noexcept {
@@ -95,71 +102,115 @@ void enqueue(Shard& shard, RouteEntry& entry, Task& task, net::Packet& packet, c
   held.priority = wire::priority_of(task.flags);
   held.packet = take(packet);
   const std::uint8_t priority = held.priority;
-  task.held = shard.held.push(entry.lines[priority], std::move(held));
-  task.state = TaskState::kQueued;
+  shard.set_state(task, TaskState::kQueued);
+  task.number = shard.held.push(entry.lines[priority], std::move(held));
   shard.routes.add_waiting(entry);
-  shard.counters.queued.add();
+  watch(shard, task);
 }
 
-Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
-               wire::Reason reason) noexcept {
-  slot.state = ClientSlot::State::kRejected;
-  slot.reason = reason;
-  slot.executed = wire::Executed::No;
-  slot.retry_after_ms = shard.options.retry_after_ms;
-  return reject(shard, packet, frame, &client, reason, wire::Executed::No);
-}
-
-// The slot rule: the current sequence is a duplicate, one of the next few starts a task, anything else is dropped.
-Verdict check_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client,
-                   const ClientSlot& slot) noexcept {
-  const std::uint32_t ahead = frame.header->sequence() - slot.sequence;
-  if (ahead == 0 && slot.state == ClientSlot::State::kRejected) {
-    shard.counters.rejected[raw(slot.reason)].add();
-    return answer(shard, packet, frame, &client,
-                  {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
-  }
-  if (ahead == 0) return Verdict::drop(DropReason::kDuplicate);
-  if (ahead > kSequenceAheadMax || slot.state == ClientSlot::State::kBusy)
-    return Verdict::drop(DropReason::kStaleSequence);
-  return {};
-}
-
-// Where a task goes that nothing stands against: to a worker, into the line, or back.
-Verdict place(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
-              RouteEntry& entry) noexcept {
+// Where a task can go at once.
+struct Place {
+  Choice choice = Choice::kAllBusy;
   state::WorkerRef worker;
-  const Session* to = nullptr;
-  if (entry.waiting == 0) {
-    const Choice choice = acquire_worker(shard, entry, worker);
-    if (choice == Choice::kNoneLive) return refuse(shard, packet, frame, client, slot, wire::Reason::NoWorker);
-    if (choice == Choice::kFound) to = installed_worker(shard, worker);
+  Session* to = nullptr;  // its slot is acquired
+};
+
+// Those who wait go first.
+Place find_place(Shard& shard, RouteEntry& entry) noexcept {
+  Place place;
+  if (entry.waiting > 0) return place;
+  place.choice = acquire_worker(shard, entry, place.worker);
+  if (place.choice == Choice::kFound) place.to = installed_worker(shard, place.worker);
+  return place;
+}
+
+// To a worker, or into the line, which has room.
+Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, net::Packet& packet,
+              Frame& frame) noexcept {
+  if (place.to == nullptr) {
+    enqueue(shard, entry, task, packet, frame);
+    return Verdict::complete();
   }
-  if (to == nullptr && shard.held.full()) return refuse(shard, packet, frame, client, slot, wire::Reason::QueueFull);
+  route_task(shard, task, place.worker, *place.to, packet, frame);
+  return Verdict::forward();
+}
+
+// A task that nothing stands against goes to a worker, into the line, or back.
+Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
+              RouteEntry& entry) noexcept {
+  const Place place = find_place(shard, entry);
+  if (place.choice == Choice::kNoneLive) return refuse(shard, packet, frame, client, slot, wire::Reason::NoWorker);
+  if (place.to == nullptr && shard.held.full())
+    return refuse(shard, packet, frame, client, slot, wire::Reason::QueueFull);
   const std::uint32_t index = shard.tasks.allocate();
   if (index == Task::kNone) {
-    if (to != nullptr) shard.shared.workers[worker.id].release();
+    if (place.to != nullptr) shard.shared.workers[place.worker.id].release();
     return refuse(shard, packet, frame, client, slot, wire::Reason::TableFull);
   }
-  Task& task = begin_task(shard, index, *frame.header, client);
+  Task& task = shard.tasks[index];
+  begin_task(shard, task, *frame.header, client);
   slot.state = ClientSlot::State::kBusy;
-  if (to != nullptr) {
-    route_task(shard, task, worker, *to, packet, frame);
+  slot.task = index;
+  return go_to(shard, place, entry, task, packet, frame);
+}
+
+// What stands against a SEND, first or pulled; its selector otherwise.
+struct Checked {
+  wire::Reason reason = wire::Reason::Ok;
+  RouteEntry* entry = nullptr;
+};
+
+Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept {
+  if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
+    return {.reason = wire::Reason::TooLarge};
+  const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
+  const auto selector = wire::read_route_table(wire::table_of(datagram));
+  if (!selector) return {.reason = wire::Reason::Malformed};
+  RouteEntry* entry = shard.routes.find(*selector, *shard.snapshot);
+  return {.reason = entry != nullptr ? wire::Reason::Ok : wire::Reason::TableFull, .entry = entry};
+}
+
+// The task a pulled SEND is for: it echoes what the RESEND said. Null when it is not waited for, or not any more.
+Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
+  const TaskToken token = wire::token_of(header);
+  Task* task = token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
+  if (task == nullptr || task->client.value != header.session() || task->slot != header.slot() ||
+      task->sequence != header.sequence() || task->attempt != header.attempt())
+    return nullptr;
+  const bool waits = task->state == TaskState::kPulling || task->state == TaskState::kRouted;
+  return waits && static_cast<std::int32_t>(task->deadline_ms - shard.now_ms) > 0 ? task : nullptr;
+}
+
+// Its ROUTE goes again to the worker that has not said that it came, or the task to another worker.
+Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+  Task* task = find_pulled(shard, *frame.header);
+  if (task == nullptr) return Verdict::drop(DropReason::kDuplicate);
+  const Checked checked = check_send(shard, packet, frame);
+  if (checked.reason != wire::Reason::Ok) return Verdict::drop(DropReason::kBadTable);
+  if (task->state == TaskState::kRouted) {
+    Session* to = shard.sessions.find(task->worker_session);
+    if (to == nullptr) return Verdict::drop(DropReason::kStaleToken);
+    forward_route(shard, *task, *to, packet, frame);
     return Verdict::forward();
   }
-  enqueue(shard, entry, task, packet, frame);
-  return Verdict::complete();
+  const Place place = find_place(shard, *checked.entry);
+  if (place.choice == Choice::kNoneLive) {
+    lose_last_worker(shard, *task);
+    return Verdict::complete();
+  }
+  // The client keeps the payload: the next RESEND asks for it again.
+  if (place.to == nullptr && shard.held.full()) return Verdict::drop(DropReason::kQueueFull);
+  return go_to(shard, place, *checked.entry, *task, packet, frame);
 }
 
 // Routes the head of the entry's most urgent line. False when nothing of this entry can move now.
 bool route_head(Shard& shard, RouteEntry& entry) noexcept {
   WaitingLine* line = entry.lines.data();
   while (line->head == HeldFrame::kNone) ++line;
-  const std::uint32_t head = line->head;
-  Task& task = shard.tasks[shard.held[head].task];
+  Task& task = shard.tasks[shard.held[line->head].task];
   // Time moved since the timers ran: a task never leaves with no time left.
   if (static_cast<std::int32_t>(task.deadline_ms - shard.now_ms) <= 0) {
-    shard.counters.expired_unrouted.add();
+    (task.attempt == 0 ? shard.counters.expired_unrouted : shard.counters.expired_routed).add();
     end_queued(shard, task, wire::Reason::Expired);
     return true;
   }
@@ -167,16 +218,14 @@ bool route_head(Shard& shard, RouteEntry& entry) noexcept {
   state::WorkerRef worker;
   const Choice choice = acquire_worker(shard, entry, worker);
   if (choice == Choice::kNoneLive) {
-    shard.counters.rejected_late.add();
-    end_queued(shard, task, wire::Reason::NoWorker);
+    (task.attempt == 0 ? shard.counters.rejected_late : shard.counters.worker_lost).add();
+    end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);
     return true;
   }
-  const Session* to = choice == Choice::kFound ? installed_worker(shard, worker) : nullptr;
+  Session* to = choice == Choice::kFound ? installed_worker(shard, worker) : nullptr;
   if (to == nullptr) return false;
 
-  HeldFrame held = shard.held.take(*line, head);
-  shard.routes.remove_waiting(entry);
-  shard.counters.queued.subtract();
+  HeldFrame held = take_queued(shard, task);
   Frame frame = frame_of(held);
   route_task(shard, task, worker, *to, held.packet, frame);
   return true;
@@ -188,19 +237,14 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   const wire::Header& header = *frame.header;
   if (!wire::is_client(session.record.service)) return Verdict::drop(DropReason::kWrongService);
   if (header.slot() >= session.record.slot_limit) return Verdict::drop(DropReason::kBadSlot);
+  if (header.token_generation() != 0) return on_pulled(shard, packet, frame);
   ClientSlot& slot = shard.client_slot(session, header.slot());
-  if (const Verdict verdict = check_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
+  if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
 
-  slot.sequence = header.sequence();
-  if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
-    return refuse(shard, packet, frame, session, slot, wire::Reason::TooLarge);
-  const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
-  const auto selector = wire::read_route_table(wire::table_of(datagram));
-  if (!selector) return refuse(shard, packet, frame, session, slot, wire::Reason::Malformed);
+  const Checked checked = check_send(shard, packet, frame);
+  if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, checked.reason);
   if (shard.draining) return refuse(shard, packet, frame, session, slot, wire::Reason::Draining);
-  RouteEntry* entry = shard.routes.find(*selector, *shard.snapshot);
-  if (entry == nullptr) return refuse(shard, packet, frame, session, slot, wire::Reason::TableFull);
-  return place(shard, packet, frame, session, slot, *entry);
+  return start(shard, packet, frame, session, slot, *checked.entry);
 }
 
 void route_waiting(Shard& shard) noexcept {

@@ -13,8 +13,11 @@
 namespace mcplane::dataplane {
 
 struct alignas(kCacheLineBytes) Session {
-  state::SessionRecord record;  // record.id.value 0: no session here
-  bool ending = false;          // its tasks are being ended; it takes no part in anything new
+  state::SessionRecord record;                  // record.id.value 0: no session here
+  bool ending = false;                          // its tasks are being ended; it takes no part in anything new
+  std::uint16_t pto_ms = 50;                    // how long it may take to answer
+  std::uint32_t routed = 0;                     // worker: number of its last ROUTE from this shard
+  std::uint32_t accepted = 0, failed_over = 0;  // client: tasks, and how many of them were given to another worker
 };
 
 class SessionTable {
@@ -45,17 +48,24 @@ class SessionTable {
 };
 
 // One exchange at a time of one client; dedup needs no more than its last sequence and how that ended.
+//
+//   kIdle -> kBusy -> kAnswered -> kIdle     a task, its outcome on the way, and known to have come
+//   kIdle -> kRefused                        a REJECT at once: no task, and the next SEND says that it came
 struct ClientSlot {
-  enum class State : std::uint8_t { kIdle, kBusy, kDelivered, kRejected };
+  enum class State : std::uint8_t { kIdle, kBusy, kAnswered, kRefused };
 
-  std::uint32_t sequence = 0;  // of the newest SEND accepted or rejected
+  static constexpr std::uint32_t kNoTask = 0xffffffffU;
+
+  std::uint32_t sequence = 0;    // of the newest SEND accepted or refused
+  std::uint32_t task = kNoTask;  // kBusy, kAnswered: its index
+  std::uint32_t retry_after_ms = 0;
   State state = State::kIdle;
-  wire::Reason reason = wire::Reason::Ok;             // kRejected: repeated to a duplicate
-  wire::Executed executed = wire::Executed::NotSaid;  // kRejected
+  // kRefused, and kAnswered with a REJECT: what it says, again to a duplicate.
+  wire::Reason reason = wire::Reason::Ok;
+  wire::Executed executed = wire::Executed::NotSaid;
   std::uint8_t reserved = 0;
-  std::uint32_t retry_after_ms = 0;  // kRejected
 };
 
-static_assert(sizeof(ClientSlot) == 12);
+static_assert(sizeof(ClientSlot) == 16);
 
 }  // namespace mcplane::dataplane

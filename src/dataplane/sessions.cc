@@ -11,8 +11,9 @@ namespace {
 
 void install(Shard& shard, const state::SessionRecord& record) noexcept {
   Session& session = shard.sessions.at(record.id.index());
+  session = Session{};
   session.record = record;
-  session.ending = false;
+  session.pto_ms = record.pto_ms;
   const auto first = shard.client_slots.begin() + record.client_slot_base;
   if (wire::is_client(record.service)) std::fill(first, first + record.slot_limit, ClientSlot{});
 }
@@ -38,30 +39,16 @@ void transmit(Shard& shard, const state::Command& command) noexcept {
   shard.departures.push(std::move(departure));
 }
 
-enum class Fate : std::uint8_t { kLives, kEnded, kNoBuffer };
-
-// Ends the task when its worker or client is gone. A worker leaves its tasks lost; a client leaves nobody to tell, and
-// its worker is asked to stop. kNoBuffer: its client could not be told; nothing changed.
-Fate end_if_orphaned(Shard& shard, Task& task) noexcept {
-  const bool client_gone = shard.sessions.find(task.client) == nullptr;
-  if (task.state == TaskState::kQueued) {
-    if (!client_gone) return Fate::kLives;
-    shard.counters.client_lost.add();
-    end_queued(shard, task, wire::Reason::Cancelled);
-    return Fate::kEnded;
-  }
-  const bool worker_gone = shard.sessions.find(task.worker_session) == nullptr;
-  const bool routed = task.state == TaskState::kRouted;
-  if (worker_gone) {
-    if (routed && !tell_client(shard, task, wire::Reason::WorkerLost)) return Fate::kNoBuffer;
-    if (routed) (client_gone ? shard.counters.client_lost : shard.counters.worker_lost).add();
-    release_routed(shard, task);
-    return Fate::kEnded;
-  }
-  if (!client_gone || !routed) return Fate::kLives;
-  shard.counters.client_lost.add();
-  begin_cancel(shard, task);
-  return Fate::kEnded;
+// Ends what the task's client or worker, being gone, leaves behind. Whether anything was to be done.
+bool end_if_orphaned(Shard& shard, Task& task) noexcept {
+  const bool client_gone = task.client && shard.sessions.find(task.client) == nullptr;
+  if (client_gone) lose_client(shard, task);
+  if (!state::holds_worker_slot(task.state) || shard.sessions.find(task.worker_session) != nullptr) return client_gone;
+  if (task.state == TaskState::kCancelling)
+    end_cancelling(shard, task);
+  else
+    lose_worker(shard, task);
+  return true;
 }
 
 // Tells control of each session that is swept; what a full mailbox does not take is told next loop.
@@ -114,11 +101,7 @@ void run_sweep(Shard& shard) noexcept {
   for (std::uint32_t looked = 0; looked < kSweptPerLoop && sweep.cursor < shard.tasks.touched(); ++looked) {
     if (ended == kEndedPerLoop) return;
     Task& task = shard.tasks[sweep.cursor];
-    if (task.state != TaskState::kFree) {
-      const Fate fate = end_if_orphaned(shard, task);
-      if (fate == Fate::kNoBuffer) return;
-      if (fate == Fate::kEnded) ++ended;
-    }
+    if (task.state != TaskState::kFree && end_if_orphaned(shard, task)) ++ended;
     ++sweep.cursor;
   }
   if (sweep.cursor >= shard.tasks.touched()) report_ended(shard);

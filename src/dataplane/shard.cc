@@ -2,6 +2,7 @@
 #include "dataplane/shard.h"
 
 #include "dataplane/departure.h"
+#include "wire/registration.h"
 
 namespace mcplane::dataplane {
 
@@ -17,6 +18,7 @@ Shard::Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions&
       timers(tasks.timers(), 0),
       held(given.max_queued),
       routes(given.max_routes, shared_state.options.cookie_key),
+      owed(shared_state.workers.capacity()),
       outgoing(given.ports.size()) {
   sweep.current.reserve(shared_state.options.sessions);
   sweep.next.reserve(shared_state.options.sessions);
@@ -32,6 +34,12 @@ void Shard::begin_loop(std::uint64_t loop_now_ns) noexcept {
 
 namespace {
 
+// A round trip, and however long the endpoint took. Its cookie is valid, so it is not older than that may be.
+std::uint16_t handshake_ms(const Shard& shard, const net::Packet& packet, const Frame& frame) noexcept {
+  const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
+  return static_cast<std::uint16_t>(shard.now_ms - wire::cookie_of(datagram).issued_ms());
+}
+
 // Copies what control needs of the frame; the NIC keeps its buffer.
 bool punt(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept {
   state::Punt punt;
@@ -42,6 +50,7 @@ bool punt(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept 
     punt.session = {frame.header->session()};
     // A HELLO's padding stays behind.
     length = hello ? frame.ip.payload_offset + wire::kLeadBytes + wire::kCookieBytes + frame.header->table_length() : 0;
+    if (hello) punt.handshake_ms = handshake_ms(shard, packet, frame);
   }
   if (length > state::kMailboxFrameBytes) return false;
   punt.port = packet.port();

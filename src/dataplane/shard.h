@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/acks.h"
 #include "dataplane/handoff.h"
 #include "dataplane/held_frames.h"
 #include "dataplane/route_cache.h"
@@ -33,6 +34,7 @@ struct ShardOptions {
   std::uint32_t max_routes = 1'024;
   std::uint32_t client_slots = 1'048'576;  // over all clients of the shard
   std::uint32_t retry_after_ms = 50;
+  std::uint32_t ack_delay_ms = 1;  // acknowledgements wait so long for a frame that takes them along
   // Longest MCP datagram that fits a frame towards any peer, of either family.
   std::uint16_t datagram_bytes_max = 1'500 - wire::kIpv6Bytes - wire::kUdpBytes;
   std::uint64_t start_ns = 0;               // the loop's clock at construction
@@ -79,13 +81,14 @@ inline constexpr std::uint32_t kTimersPerLoop = 32;
 inline constexpr std::uint32_t kEndedPerLoop = 32;
 inline constexpr std::uint32_t kSweptPerLoop = 256;
 inline constexpr std::uint32_t kWaitersPerLoop = 64;
+inline constexpr std::uint32_t kOwedPerLoop = 32;  // workers told that their RESULTs are done with
 inline constexpr std::uint32_t kRelayedPerLoop = net::kBurstMax;
-inline constexpr std::size_t kSpares = 192;
+inline constexpr std::size_t kSpares = 224;
 inline constexpr std::size_t kDepartures = 512;
 static_assert(2 * net::kBurstMax + kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kWaitersPerLoop +
-                  kEndedPerLoop + kRelayedPerLoop <=
+                  kOwedPerLoop + kRelayedPerLoop <=
               kDepartures);
-static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) <= kSpares);
+static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kOwedPerLoop <= kSpares);
 
 class Shard {
  public:
@@ -103,6 +106,20 @@ class Shard {
   }
   std::uint32_t index_of(const Task& task) noexcept { return static_cast<std::uint32_t>(&task - &tasks[0]); }
   TaskToken token_of(const Task& task) noexcept { return TaskToken::make(options.id, index_of(task), task.generation); }
+  // kFree is the task table's to set.
+  void set_state(Task& task, TaskState state) noexcept {
+    if (task.state != TaskState::kFree) counters.in_state[raw(task.state)].subtract();
+    counters.in_state[raw(state)].add();
+    task.state = state;
+    task.tries = 0;
+  }
+  void free_task(Task& task) noexcept {
+    counters.in_state[raw(task.state)].subtract();
+    timers.disarm(index_of(task));
+    tasks.release(index_of(task));
+  }
+  // The task is looked at after so long.
+  void wake(Task& task, std::uint32_t delay_ms) noexcept { timers.move(index_of(task), now_ms + delay_ms); }
   void begin_loop(std::uint64_t loop_now_ns) noexcept;
 
   const ShardOptions options;
@@ -123,6 +140,8 @@ class Shard {
   HeldFrames held;
   RouteCache routes;
   std::uint32_t waiting_rotor = 0;
+  OwedAcks owed;  // to workers, of RESULTs
+  AckBatch acks;  // of this loop's timers
 
   // Sessions being ended: a sweep over the task table ends their tasks; those that come during it wait for the next.
   struct Sweep {
@@ -148,9 +167,11 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
 // Routes waiting tasks to workers that have room again, at most kWaitersPerLoop.
 void route_waiting(Shard& shard) noexcept;
 // Station 5 is handoff.h.
+// A client's CANCEL.
+Verdict on_cancel(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept;
 // Station 6: RESULT and ACK to their task.
 Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
-Verdict on_ack(Shard& shard, Frame& frame) noexcept;
+Verdict on_ack(Shard& shard, const net::Packet& packet, Frame& frame, const Session& session) noexcept;
 // Station 7: departures to complete frames in `outgoing`.
 void egress(Shard& shard, std::uint64_t stamp_ns) noexcept;
 
@@ -159,7 +180,7 @@ void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame>
             std::span<const Verdict> verdicts) noexcept;
 // Carries out the control thread's commands.
 std::uint32_t run_commands(Shard& shard) noexcept;
-// Fires timers: TTLs that passed, CANCELs to repeat.
+// Fires timers: TTLs that passed, acknowledgements that waited long enough, frames to ask for or to repeat.
 void run_timers(Shard& shard) noexcept;
 // Ends the tasks of sessions that are ending.
 void run_sweep(Shard& shard) noexcept;

@@ -1,109 +1,162 @@
-// See task_end.h. A slot of a worker returns exactly once: here in release_routed, nowhere else.
+// See task_end.h. A slot of a worker returns exactly once: by release_worker_slot, in whichever ending comes first.
 #include "dataplane/task_end.h"
 
-#include <algorithm>
-
+#include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
+#include "dataplane/recover.h"
 
 namespace mcplane::dataplane {
 namespace {
 
-// CANCEL is repeated after 50 ms, doubling to 1.6 s: the attempt counter of a cancelling task is not needed any more,
-// so the number of repeats is kept in route_leg_us.
-constexpr std::uint32_t kCancelFirstMs = 50;
-constexpr std::uint16_t kCancelDoublings = 5;
+// Tasks of one client that may be run again: 10, and one in ten of all it sent.
+constexpr std::uint32_t kRerunsFree = 10, kTasksPerRerun = 10;
+constexpr std::uint8_t kAttemptsMax = 255;
 
-void arm(Shard& shard, Task& task, std::uint32_t delay_ms) noexcept {
-  shard.timers.arm(shard.index_of(task), shard.now_ms + delay_ms);
+bool may_run_again(const Task& task, const Session& client) noexcept {
+  return wire::has(task.flags, wire::Flag::Idempotent) && task.attempt < kAttemptsMax &&
+         client.failed_over < kRerunsFree + client.accepted / kTasksPerRerun;
 }
 
-// Repeats CANCEL. Lost for want of a buffer is like lost on the wire: the next repeat makes it good.
-void send_cancel(Shard& shard, Task& task) noexcept {
+// What a REJECT of the task says, kept for its repeats.
+void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Executed executed) noexcept {
+  slot.state = ClientSlot::State::kAnswered;
+  slot.reason = reason;
+  slot.executed = executed;
+  slot.retry_after_ms = shard.options.retry_after_ms;
+}
+
+// The worker may forget the RESULT.
+void end_delivering(Shard& shard, Task& task) noexcept {
   if (const Session* worker = shard.sessions.find(task.worker_session))
-    send_about(shard, task, *worker, {.type = wire::FrameType::Cancel});
-  arm(shard, task, kCancelFirstMs << std::min(task.route_leg_us, kCancelDoublings));
-  ++task.route_leg_us;
+    shard.owed.add(worker->record.worker, worker->record.id, task.number, shard.now_ms);
+  shard.free_task(task);
 }
 
-void on_timer(Shard& shard, Task& task) noexcept {
+void drop_queued(Shard& shard, Task& task) noexcept {
+  HeldFrame held = take_queued(shard, task);
+  shard.give_back(take(held.packet));
+  shard.free_task(task);
+}
+
+// Ends what no client waits for any more.
+void abandon(Shard& shard, Task& task) noexcept {
+  task.client = {};
   switch (task.state) {
     case TaskState::kQueued:
-      shard.counters.expired_unrouted.add();
-      end_queued(shard, task, wire::Reason::Expired);
-      return;
+      return drop_queued(shard, task);
     case TaskState::kRouted:
-      if (!tell_client(shard, task, wire::Reason::Expired)) return arm(shard, task, 1);
-      shard.counters.expired_routed.add();
-      begin_cancel(shard, task);
-      return;
+    case TaskState::kRunning:
+      return begin_cancelling(shard, task);
+    case TaskState::kDelivering:
+      return end_delivering(shard, task);
+    case TaskState::kPulling:
+    case TaskState::kRejecting:
+      return shard.free_task(task);
     case TaskState::kCancelling:
-      send_cancel(shard, task);
-      return;
     case TaskState::kFree:
-      DCHECK(false);
+    case TaskState::kCount:
       return;
   }
 }
 
 }  // namespace
 
-void close_slot(Shard& shard, const Task& task, ClientSlot::State state, wire::Reason reason,
-                wire::Executed executed) noexcept {
-  const Session* client = shard.sessions.find(task.client);
-  if (client == nullptr) return;
-  ClientSlot& slot = shard.client_slot(*client, task.slot);
-  slot.state = state;
-  slot.reason = reason;
-  slot.executed = executed;
-  slot.retry_after_ms = shard.options.retry_after_ms;
+HeldFrame take_queued(Shard& shard, Task& task) noexcept {
+  HeldFrame& waiting = shard.held[task.number];
+  RouteEntry& entry = shard.routes[waiting.route];
+  HeldFrame held = shard.held.take(entry.lines[waiting.priority], task.number);
+  shard.routes.remove_waiting(entry);
+  return held;
 }
 
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
-  HeldFrame& waiting = shard.held[task.held];
-  RouteEntry& entry = shard.routes[waiting.route];
-  HeldFrame held = shard.held.take(entry.lines[waiting.priority], task.held);
-  shard.routes.remove_waiting(entry);
-  shard.timers.disarm(shard.index_of(task));
-  shard.counters.queued.subtract();
-  if (const Session* client = shard.sessions.find(task.client)) {
-    close_slot(shard, task, ClientSlot::State::kRejected, reason, wire::Executed::No);
-    Frame frame = frame_of(held);
-    reject(shard, held.packet, frame, client, reason, wire::Executed::No);
-  } else {
-    shard.give_back(take(held.packet));
-  }
-  shard.tasks.release(shard.index_of(task));
-}
-
-bool tell_client(Shard& shard, const Task& task, wire::Reason reason) noexcept {
   const Session* client = shard.sessions.find(task.client);
-  if (client == nullptr) return true;
-  if (!send_about(shard, task, *client,
-                  {.reason = reason, .executed = wire::Executed::Maybe, .ttl_ms = shard.options.retry_after_ms}))
-    return false;
-  shard.counters.rejected[raw(reason)].add();
-  close_slot(shard, task, ClientSlot::State::kRejected, reason, wire::Executed::Maybe);
-  return true;
+  if (client == nullptr) return drop_queued(shard, task);
+  HeldFrame held = take_queued(shard, task);
+  const auto executed = task.attempt == 0 ? wire::Executed::No : wire::Executed::Maybe;
+  close_slot(shard, shard.client_slot(*client, task.slot), reason, executed);
+  Frame frame = frame_of(held);
+  wire::set_token(*frame.header, shard.token_of(task));
+  reject(shard, held.packet, frame, client, reason, executed);
+  shard.set_state(task, TaskState::kRejecting);
+  task.client_knows = true;
+  watch(shard, task);
 }
 
-void release_routed(Shard& shard, Task& task) noexcept {
-  (task.state == TaskState::kRouted ? shard.counters.routed : shard.counters.cancelling).subtract();
-  shard.shared.workers[task.worker].release();
-  shard.timers.disarm(shard.index_of(task));
-  shard.tasks.release(shard.index_of(task));
+void expire_routed(Shard& shard, Task& task) noexcept {
+  shard.counters.expired_routed.add();
+  ClientSlot* slot = slot_of(shard, task);
+  if (slot == nullptr) return abandon(shard, task);
+  close_slot(shard, *slot, wire::Reason::Expired, wire::Executed::Maybe);
+  if (task.state == TaskState::kPulling) return begin_rejecting(shard, task);
+  begin_cancelling(shard, task);
 }
 
-void begin_cancel(Shard& shard, Task& task) noexcept {
-  shard.timers.disarm(shard.index_of(task));
-  task.state = TaskState::kCancelling;
-  task.route_leg_us = 0;
-  shard.counters.routed.subtract();
-  shard.counters.cancelling.add();
-  send_cancel(shard, task);
+void cancel_task(Shard& shard, Task& task) noexcept {
+  shard.counters.cancelled.add();
+  abandon(shard, task);
 }
 
-void run_timers(Shard& shard) noexcept {
-  shard.timers.advance(shard.now_ms, kTimersPerLoop, [&](std::uint32_t index) { on_timer(shard, shard.tasks[index]); });
+void lose_client(Shard& shard, Task& task) noexcept {
+  // Its answer left; that nobody is there to say that it came does not undo it.
+  if (task.state == TaskState::kDelivering) {
+    shard.counters.delivered.add();
+  } else if (state::is_open(task.state)) {
+    shard.counters.client_lost.add();
+  }
+  abandon(shard, task);
 }
+
+void lose_last_worker(Shard& shard, Task& task) noexcept {
+  ClientSlot* slot = slot_of(shard, task);
+  if (slot == nullptr) return lose_client(shard, task);
+  shard.counters.worker_lost.add();
+  close_slot(shard, *slot, wire::Reason::WorkerLost, wire::Executed::Maybe);
+  begin_rejecting(shard, task);
+}
+
+void lose_worker(Shard& shard, Task& task) noexcept {
+  if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
+  Session* client = shard.sessions.find(task.client);
+  if (client == nullptr) {
+    shard.counters.client_lost.add();
+    return shard.free_task(task);
+  }
+  if (may_run_again(task, *client)) {
+    ++client->failed_over;
+    shard.counters.failed_over.add();
+    shard.client_slot(*client, task.slot).state = ClientSlot::State::kBusy;
+    return begin_pulling(shard, task);
+  }
+  lose_last_worker(shard, task);
+}
+
+void return_task(Shard& shard, Task& task) noexcept {
+  release_worker_slot(shard, task);
+  begin_pulling(shard, task);
+}
+
+void on_outcome_known(Shard& shard, Task& task) noexcept {
+  if (task.state == TaskState::kDelivering) shard.counters.delivered.add();
+  abandon(shard, task);
+}
+
+void forget_client(Shard& shard, Task& task) noexcept {
+  if (task.state == TaskState::kDelivering) shard.counters.expired_routed.add();
+  if (ClientSlot* slot = slot_of(shard, task)) {
+    slot->state = ClientSlot::State::kIdle;
+    slot->task = ClientSlot::kNoTask;
+  }
+  abandon(shard, task);
+}
+
+void end_cancelling(Shard& shard, Task& task) noexcept {
+  release_worker_slot(shard, task);
+  if (!task.client) return shard.free_task(task);
+  shard.set_state(task, TaskState::kRejecting);
+  watch(shard, task);
+}
+
+void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers[task.worker].release(); }
 
 }  // namespace mcplane::dataplane

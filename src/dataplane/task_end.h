@@ -1,26 +1,47 @@
-// How tasks end without an answer: TTL, a dead worker, a dead client. All run on the shard's core.
+// How tasks end, other than by the first DELIVER: TTL, CANCEL, a worker or a client that is gone. All run on the
+// shard's core.
+//
+// Each ending has two sides. The client's is over when the client knows the outcome; the worker's when its slot is
+// back. What is still open keeps the task, in a state whose timer repeats what may have been lost (recover.cc).
 #pragma once
 
 #include "dataplane/shard.h"
 
 namespace mcplane::dataplane {
 
-// Remembers in the client's slot how the exchange ended, for duplicates of its SEND. Nothing when the client is gone.
-void close_slot(Shard& shard, const Task& task, ClientSlot::State state, wire::Reason reason = wire::Reason::Ok,
-                wire::Executed executed = wire::Executed::NotSaid) noexcept;
+// Queued: takes the task's frame out of its line; the task has no state to be in until the caller gives it one.
+HeldFrame take_queued(Shard& shard, Task& task) noexcept;
 
-// Ends a task that waits in a line: its SEND goes back as REJECT(reason, executed=no), or just away when the client
-// is gone.
+// Queued: its SEND goes back as a REJECT, with executed=no if no worker ever had the task.
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept;
 
-// Tells the client of a routed task that it ended without an answer (executed=maybe). False when no buffer was left;
-// try again later. True, too, when the client is gone.
-bool tell_client(Shard& shard, const Task& task, wire::Reason reason) noexcept;
+// The TTL of a task that was routed passed: the client hears so, and its worker, if it has one, is asked to stop.
+void expire_routed(Shard& shard, Task& task) noexcept;
 
-// Routed or cancelling: the worker's slot returns and the task is gone.
-void release_routed(Shard& shard, Task& task) noexcept;
+// The client gave the task up, and its slot: nothing is left to be said to it.
+void cancel_task(Shard& shard, Task& task) noexcept;
 
-// Routed: asks the worker to stop, again and again until it says so; the slot returns then.
-void begin_cancel(Shard& shard, Task& task) noexcept;
+// The client's session ended. Nothing changes for a task that has ended for its client.
+void lose_client(Shard& shard, Task& task) noexcept;
+
+// The worker that has the task, or its RESULT, is gone: another worker runs it, if it may run twice; else WORKER_LOST.
+void lose_worker(Shard& shard, Task& task) noexcept;
+
+// No worker is left that may run the task, which holds no slot.
+void lose_last_worker(Shard& shard, Task& task) noexcept;
+
+// Routed: its worker says that it does not and will not run it, so anybody else may.
+void return_task(Shard& shard, Task& task) noexcept;
+
+// The client said that the task's outcome came.
+void on_outcome_known(Shard& shard, Task& task) noexcept;
+
+// The client has not said so by TTL + grace, and by now has ended the task itself.
+void forget_client(Shard& shard, Task& task) noexcept;
+
+// The worker's slot is back, by its RESULT or its word; what is left is the client's side.
+void end_cancelling(Shard& shard, Task& task) noexcept;
+
+void release_worker_slot(Shard& shard, Task& task) noexcept;
 
 }  // namespace mcplane::dataplane

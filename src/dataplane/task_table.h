@@ -1,10 +1,11 @@
 // The tasks a shard knows, addressed by token: a slot index and the slot's generation, so a RESULT finds its task with
 // one array access and no hash. One cache line a task. Owner: the shard's core.
 //
-//   kFree -> kQueued -> kRouted -> kFree            delivered, or its worker's or client's session ended
-//   kFree -> kRouted                                 a worker was free at once
-//            kQueued -> kFree                        TTL passed, or no worker is left: REJECT
-//                       kRouted -> kCancelling -> kFree   TTL passed: until the worker's slot is back
+//   kFree -> kQueued -> kRouted -> kRunning -> kDelivering -> kFree       each step may be skipped but the last
+//   kRouted, kRunning, kDelivering -> kPulling -> kQueued or kRouted      its worker is gone, and another may run it
+//   any open one -> kRejecting -> kFree                                   ended without an answer, until the client
+//   knows kRouted, kRunning -> kCancelling -> kRejecting or kFree               likewise, until the worker's slot is
+//   back
 #pragma once
 
 #include <cstdint>
@@ -14,27 +15,32 @@
 #include "base/prefetch.h"
 #include "base/types.h"
 #include "dataplane/timing_wheel.h"
+#include "state/task_state.h"
 
 namespace mcplane::dataplane {
 
-enum class TaskState : std::uint8_t { kFree, kQueued, kRouted, kCancelling };
+using state::TaskState;
 
 struct alignas(kCacheLineBytes) Task {
   std::uint32_t generation = 1;  // of the slot; goes up when a task leaves it
   TaskState state = TaskState::kFree;
-  std::uint8_t attempt = 0;
-  std::uint16_t flags = 0;  // as the SEND had them
-  SessionId client;
+  std::uint8_t attempt = 0;        // workers it was routed to
+  std::uint16_t flags = 0;         // as the SEND had them
+  SessionId client;                // none: the client is gone, or knows the outcome
   std::uint32_t sequence = 0;      // of the client's slot
   std::uint16_t slot = 0;          // client slot
   std::uint16_t route_leg_us = 0;  // from the SEND's arrival to the ROUTE's departure, less waiting
-  std::uint32_t held = kNone;      // kQueued: its frame in the HeldFrames
-  SessionId worker_session;        // kRouted, kCancelling
-  WorkerId worker = kNoWorker;     // kRouted, kCancelling
-  TimerNode timer;
+  // kQueued: its frame in the HeldFrames. kRouted to kCancelling: number of its ROUTE. kDelivering: of its RESULT.
+  // kFree: index of the next free slot.
+  std::uint32_t number = 0;
+  SessionId worker_session;       // kRouted, kRunning, kDelivering, kCancelling
+  WorkerId worker = kNoWorker;    // kRouted, kRunning, kCancelling
+  TimerNode timer;                // when this task is looked at next; state and tries say what for
   std::uint32_t deadline_ms = 0;  // on the shard's clock
-  std::uint32_t queued_us = 0;    // waited for a worker; kFree: index of the next free slot
   std::uint64_t arrived_ns = 0;
+  std::uint32_t queued_us = 0;  // waited for a worker
+  std::uint8_t tries = 0;       // timers that fired in this state
+  bool client_knows = false;    // that its SEND came: nothing of it needs an ACK
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };
@@ -57,7 +63,7 @@ class TaskTable {
   std::uint32_t allocate() noexcept {
     if (free_head_ != Task::kNone) {
       const std::uint32_t index = free_head_;
-      free_head_ = tasks_[index].queued_us;
+      free_head_ = tasks_[index].number;
       ++in_use_;
       return index;
     }
@@ -71,7 +77,7 @@ class TaskTable {
     DCHECK(task.state != TaskState::kFree && !task.timer.armed());
     task.state = TaskState::kFree;
     if (++task.generation == 0) task.generation = 1;
-    task.queued_us = free_head_;
+    task.number = free_head_;
     free_head_ = index;
     --in_use_;
   }

@@ -36,6 +36,18 @@ class TimingWheel {
     ++armed_;
   }
 
+  // Armed or not: fires at `tick` from now on. To a later tick it is one store: the node is looked at when its old one
+  // comes.
+  void move(std::uint32_t index, std::uint32_t tick) noexcept {
+    TimerNode& node = node_of_(index);
+    if (node.armed() && !after(node.tick, tick)) {
+      node.tick = tick;
+      return;
+    }
+    disarm(index);
+    arm(index, tick);
+  }
+
   void disarm(std::uint32_t index) noexcept {
     TimerNode& node = node_of_(index);
     if (!node.armed()) return;
@@ -43,9 +55,9 @@ class TimingWheel {
     --armed_;
   }
 
-  // Moves time to `tick` and calls fire(index) for each node that is due, at most `budget` times; what is left fires
-  // at the next call. A node is disarmed before its call, so fire may arm it again. Walks at most kTicksMax ticks a
-  // call. Returns the number fired.
+  // Moves time to `tick` and calls fire(index) for each node that is due; looks at no more than `budget` nodes, what is
+  // left waits for the next call. A node is disarmed before its call, so fire may arm it again. Walks at most kTicksMax
+  // ticks a call. Returns the number looked at.
   template <class Fire>
   std::uint32_t advance(std::uint32_t tick, std::uint32_t budget, Fire&& fire) noexcept {
     std::uint32_t fired = 0;
@@ -53,8 +65,14 @@ class TimingWheel {
       while (heads_[slot_of(0, now_)] != TimerNode::kUnlinked) {
         if (fired == budget) return fired;
         const std::uint32_t index = heads_[slot_of(0, now_)];
+        TimerNode& node = node_of_(index);
+        const bool postponed = after(node.tick, now_);
         disarm(index);
         ++fired;
+        if (postponed) {
+          arm(index, node.tick);
+          continue;
+        }
         fire(index);
       }
       if (!after(tick, now_)) return fired;

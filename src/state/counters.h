@@ -9,6 +9,7 @@
 
 #include "base/drop_reason.h"
 #include "base/types.h"
+#include "state/task_state.h"
 #include "wire/header.h"
 
 namespace mcplane::state {
@@ -40,11 +41,23 @@ struct alignas(kCacheLineBytes) ShardCounters {
   Counter relayed;       // frames left to a core that has a queue of their port; it counts them as sent or dropped
   Counter no_buffer;     // frames of our own that no spare buffer was left for
 
-  // Every accepted task ends in exactly one of delivered, expired_*, *_lost, rejected_late; those not ended yet are in
-  // queued or routed. cancelling: ended for the client, the worker's slot not back yet. These three are gauges.
-  Counter accepted, delivered, expired_unrouted, expired_routed, worker_lost, client_lost, rejected_late;
-  Counter queued, routed, cancelling;
-  std::array<Counter, kReasons> rejected;  // REJECTs sent, by reason, accepted or not
+  // Every accepted task ends in exactly one of these; those not ended yet are in a state that is_open().
+  Counter accepted, delivered, expired_unrouted, expired_routed, worker_lost, client_lost, cancelled, rejected_late;
+  std::array<Counter, kTaskStates> in_state;  // gauges
+  std::array<Counter, kReasons> rejected;     // REJECTs sent, by reason, accepted or not, repeats too
+
+  Counter acks_sent;    // ACK frames of our own: vectors, and answers to frames that came twice
+  Counter resends;      // RESENDs: something was lost, or its worker
+  Counter repeated;     // REJECTs and CANCELs sent again
+  Counter failed_over;  // tasks taken from a worker that is gone, for another
+
+  // Accepted, and their outcomes not known to have arrived. Any thread; the states are read one by one.
+  std::uint64_t open_tasks() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < kTaskStates; ++i)
+      if (is_open(static_cast<TaskState>(i))) sum += in_state[i].read();
+    return sum;
+  }
 
   Counter loops, busy_loops;  // of the core; busy: at least one frame or message
 };

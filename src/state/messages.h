@@ -30,6 +30,8 @@ struct SessionRecord {
   wire::Endpoint peer;
   NeighbourId neighbour = kNoNeighbour;  // its next hop; in the line of `port`, which every frame out reads
   wire::LowerHeaders lower;              // towards the peer, from the owner shard's address and port
+  std::uint32_t ack_delay_us = 1'000;    // it may hold acknowledgements back for so long
+  std::uint16_t pto_ms = 50;             // before it has measured its round trip
 };
 
 // Shard to control.
@@ -50,7 +52,7 @@ struct Punt {
   wire::Endpoint peer;               // kHello, kBye
   wire::IpAddress local;             // kHello: the address of ours it was sent to
   std::uint16_t local_port = 0;      // kHello: and the UDP port
-  std::uint16_t reserved = 0;
+  std::uint16_t handshake_ms = 0;    // kHello: since its cookie was made
   std::array<std::byte, kMailboxFrameBytes> bytes;
 
   std::span<const std::byte> frame() const noexcept { return {bytes.data(), length}; }

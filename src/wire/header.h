@@ -55,6 +55,15 @@ inline void set_token(Header& header, TaskToken token) noexcept {
   header.mutate_token_generation(token.generation);
 }
 
+// The session that an endpoint sends this frame as: a worker's RESULT, and its ACK of what only workers get, name it
+// beside the client's.
+inline SessionId sender_of(const Header& header) noexcept {
+  const bool to_worker =
+      header.answers() == FrameType::Route || (header.answers() == FrameType::Cancel && header.worker_session() != 0);
+  const bool worker = header.type() == FrameType::Result || (header.type() == FrameType::Ack && to_worker);
+  return {worker ? header.worker_session() : header.session()};
+}
+
 // ROUTE and CANCEL to a worker: counts what a shard assigned to this worker's session, from 1.
 inline std::uint32_t route_number(const Header& header) noexcept { return header.queued_us(); }
 inline void set_route_number(Header& header, std::uint32_t number) noexcept { header.mutate_queued_us(number); }

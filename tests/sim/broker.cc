@@ -85,8 +85,8 @@ std::string Broker::check_step(std::uint32_t core) {
   if (c.received.read() != c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + dropped(c))
     return "12 every frame is counted once: shard " + std::to_string(core);
   if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
-                               c.worker_lost.read() + c.client_lost.read() + c.rejected_late.read() + c.queued.read() +
-                               c.routed.read())
+                               c.worker_lost.read() + c.client_lost.read() + c.cancelled.read() +
+                               c.rejected_late.read() + c.open_tasks())
     return "4 every task is in one state: shard " + std::to_string(core);
   for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
     const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
@@ -118,7 +118,8 @@ bool Broker::knows(SessionId session, const wire::Id16& instance) const {
 bool Broker::idle() {
   for (std::uint32_t i = 0; i < sizes_.shards; ++i) {
     const state::ShardCounters& c = rig_.counters(i);
-    if (c.queued.read() + c.routed.read() + c.cancelling.read() != 0) return false;
+    for (const state::Counter& tasks : c.in_state)
+      if (tasks.read() != 0) return false;
   }
   return true;
 }

@@ -24,10 +24,11 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   expect_equal(wrong, at + "frames dropped for no reason", c.dropped[0].read(), 0);
   expect_equal(wrong, at + "accepted, and what became of it", c.accepted.read(),
                c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() + c.worker_lost.read() +
-                   c.client_lost.read() + c.rejected_late.read() + c.queued.read() + c.routed.read());
-  expect_equal(wrong, at + "queued, and held frames", c.queued.read(), shard.held.size());
-  expect_equal(wrong, at + "tasks by state, and task slots in use",
-               c.queued.read() + c.routed.read() + c.cancelling.read(), shard.tasks.in_use());
+                   c.client_lost.read() + c.cancelled.read() + c.rejected_late.read() + c.open_tasks());
+  expect_equal(wrong, at + "queued, and held frames", in_state(state::TaskState::kQueued, index), shard.held.size());
+  std::uint64_t in_states = 0;
+  for (const state::Counter& gauge : c.in_state) in_states += gauge.read();
+  expect_equal(wrong, at + "tasks by state, and task slots in use", in_states, shard.tasks.in_use());
   expect_equal(wrong, at + "timers, and task slots in use", shard.timers.armed(), shard.tasks.in_use());
   std::uint64_t waiting = 0;
   for (const std::uint16_t route : shard.routes.waiting()) waiting += shard.routes[route].waiting;
@@ -39,7 +40,8 @@ std::string ShardRig::check_counters() {
   std::uint64_t slots_taken = 0, slots_owed = 0;
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     check_shard(i, wrong);
-    slots_owed += counters(i).routed.read() + counters(i).cancelling.read();
+    for (std::size_t s = 0; s < state::kTaskStates; ++s)
+      if (state::holds_worker_slot(static_cast<state::TaskState>(s))) slots_owed += counters(i).in_state[s].read();
   }
   for (std::uint32_t i = 0; i < kWorkers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding.load();
   expect_equal(wrong, "worker slots taken, and tasks that hold one", slots_taken, slots_owed);

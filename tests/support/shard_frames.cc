@@ -26,6 +26,29 @@ FrameSpec ShardRig::send_spec(const Peer& client, std::uint16_t slot, std::uint3
     header.mutate_slot(slot);
     header.mutate_sequence(sequence);
     header.mutate_ttl_ms(ttl_ms);
+    wire::set_token(header, {});
+  };
+  return spec;
+}
+
+FrameSpec ShardRig::cancel_spec(const Peer& client, std::uint16_t slot, std::uint32_t sequence) const {
+  FrameSpec spec = spec_of(client, wire::FrameType::Cancel);
+  spec.edit = [=, session = client.session.value](wire::Header& header) {
+    header.mutate_session(session);
+    header.mutate_worker_session(0);
+    header.mutate_slot(slot);
+    header.mutate_sequence(sequence);
+  };
+  return spec;
+}
+
+FrameSpec ShardRig::pulled_spec(const Peer& client, const wire::Header& resend, std::uint32_t ttl_ms) const {
+  FrameSpec spec = send_spec(client, resend.slot(), resend.sequence(), ttl_ms);
+  spec.edit = [edit = spec.edit, resend](wire::Header& header) {
+    edit(header);
+    header.mutate_flags(header.flags() | raw(wire::Flag::Retry));
+    header.mutate_attempt(resend.attempt());
+    wire::set_token(header, wire::token_of(resend));
   };
   return spec;
 }
@@ -50,18 +73,33 @@ FrameSpec ShardRig::result_spec(const Peer& worker, const wire::Header& route, s
   return spec;
 }
 
-FrameSpec ShardRig::stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const {
-  FrameSpec spec = spec_of(worker, wire::FrameType::Ack);
-  spec.destination.port = static_cast<std::uint16_t>(kOurPort + raw(wire::token_of(cancel).shard()));
-  spec.edit = [=](wire::Header& header) {
-    header = cancel;
+FrameSpec ShardRig::ack_spec(const Peer& peer, const wire::Header& about, wire::FrameType answers,
+                             wire::Reason reason) const {
+  FrameSpec spec = spec_of(peer, wire::FrameType::Ack);
+  spec.destination.port = static_cast<std::uint16_t>(kOurPort + raw(wire::token_of(about).shard()));
+  spec.edit = [=, session = peer.session.value](wire::Header& header) {
+    header = about;
     header.mutate_type(wire::FrameType::Ack);
+    header.mutate_session(session);
+    header.mutate_flags(0);
     header.mutate_table_length(0);
     header.mutate_message_length(0);
-    header.mutate_answers(wire::FrameType::Cancel);
+    header.mutate_answers(answers);
     header.mutate_reason(reason);
   };
   return spec;
+}
+
+FrameSpec ShardRig::stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const {
+  return ack_spec(worker, cancel, wire::FrameType::Cancel, reason);
+}
+
+FrameSpec ShardRig::outcome_ack_spec(const Peer& client, const wire::Header& outcome) const {
+  return ack_spec(client, outcome, wire::FrameType::Deliver, wire::Reason::Ok);
+}
+
+FrameSpec ShardRig::route_ack_spec(const Peer& worker, const wire::Header& route, wire::Reason reason) const {
+  return ack_spec(worker, route, wire::FrameType::Route, reason);
 }
 
 }  // namespace mcplane::testing

@@ -92,6 +92,12 @@ class ShardRig {
                       std::uint32_t ttl_ms = 1000) const;
   // What a worker answers to a ROUTE, and to a CANCEL (or to the ROUTE that is cancelled).
   FrameSpec result_spec(const Peer& worker, const wire::Header& route, std::string_view text = "done") const;
+  // What a client says to a DELIVER or a late REJECT, and a worker to a ROUTE whose RESULT takes longer.
+  FrameSpec outcome_ack_spec(const Peer& client, const wire::Header& outcome) const;
+  FrameSpec route_ack_spec(const Peer& worker, const wire::Header& route, wire::Reason reason = wire::Reason::Ok) const;
+  FrameSpec cancel_spec(const Peer& client, std::uint16_t slot, std::uint32_t sequence) const;
+  // The SEND that a RESEND asks for.
+  FrameSpec pulled_spec(const Peer& client, const wire::Header& resend, std::uint32_t ttl_ms = 1000) const;
   FrameSpec stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const;
 
   // Puts a frame on the wire towards the peer's shard (its NIC queue, as if steered there; a relaying shard's
@@ -123,6 +129,10 @@ class ShardRig {
   std::uint64_t dropped(DropReason reason, std::uint32_t index = 0) {
     return counters(index).dropped[static_cast<std::size_t>(reason)].read();
   }
+  // Tasks in that state.
+  std::uint64_t in_state(state::TaskState state, std::uint32_t index = 0) {
+    return counters(index).in_state[raw(state)].read();
+  }
   std::uint32_t outstanding(const Peer& worker) { return shared.workers[worker.worker].outstanding.load(); }
   net::MemoryNic& nic(std::uint32_t shard = 0, std::uint32_t port = 0) { return *nics_[shard][port]; }
 
@@ -132,6 +142,7 @@ class ShardRig {
   std::uint64_t loop_ns = 5'000;  // between a loop's two clock readings
 
  private:
+  FrameSpec ack_spec(const Peer& peer, const wire::Header& about, wire::FrameType answers, wire::Reason reason) const;
   void check_shard(std::uint32_t index, std::string& wrong);
 
   std::uint32_t queues_;

@@ -20,9 +20,9 @@ class FourShards : public DataplaneTest {
   Bytes send_of(std::uint32_t shard, std::uint16_t slot, std::uint32_t sequence = 1) {
     return testing::build_frame(rig().send_spec(*clients[shard], slot, sequence));
   }
-  std::uint64_t sum(state::Counter state::ShardCounters::*counter) {
+  std::uint64_t all_in(TaskState state) {
     std::uint64_t all = 0;
-    for (std::uint32_t i = 0; i < kShards; ++i) all += (rig().counters(i).*counter).read();
+    for (std::uint32_t i = 0; i < kShards; ++i) all += rig().in_state(state, i);
     return all;
   }
 
@@ -45,7 +45,7 @@ TEST_F(FourShards, ABurstForAllOfThemReachesEachInOrder) {
   EXPECT_EQ(rig().counters(2).forwarded.read(), 8U);
   for (const std::uint32_t other : {0U, 1U, 3U}) EXPECT_EQ(rig().counters(other).forwarded.read(), 8U);
   for (const Sent& routed : sent) exchange(rig().result_spec(*worker, routed.header()));
-  EXPECT_EQ(sum(&state::ShardCounters::delivered), 32U);
+  EXPECT_EQ(all_in(TaskState::kDelivering), 32U);
 }
 
 // Every shard wants more than the worker's bound, results come in any order, at any NIC queue.
@@ -61,7 +61,7 @@ TEST_F(FourShards, HoldAWorkersBoundAtEveryStep) {
   for (int loop = 0; loop < 20'000 && delivered < kShards * kSlots; ++loop) {
     rig().step(ShardId(static_cast<std::uint8_t>(random.below(kShards))));
     ASSERT_LE(rig().outstanding(*worker), kBound);
-    ASSERT_EQ(rig().outstanding(*worker), sum(&state::ShardCounters::routed));
+    ASSERT_EQ(rig().outstanding(*worker), all_in(TaskState::kRouted));
     at_bound += rig().outstanding(*worker) == kBound ? 1 : 0;
     for (Sent& frame : rig().take_sent()) {
       delivered += frame.type() == FrameType::Deliver ? 1 : 0;
@@ -75,7 +75,7 @@ TEST_F(FourShards, HoldAWorkersBoundAtEveryStep) {
   }
   EXPECT_EQ(delivered, kShards * kSlots);
   EXPECT_GT(at_bound, 100U);
-  for (std::uint32_t i = 0; i < kShards; ++i) EXPECT_EQ(rig().counters(i).delivered.read(), kSlots);
+  for (std::uint32_t i = 0; i < kShards; ++i) EXPECT_EQ(rig().in_state(TaskState::kDelivering, i), kSlots);
 }
 
 TEST_F(FourShards, AWorkerIsInstalledOnEachAndEndsOnEach) {

@@ -50,8 +50,8 @@ TEST_F(TwoShards, BurstsBothWaysKeepTheBooks) {
       EXPECT_LE(rig().outstanding(*worker), 64U);
     }
   EXPECT_EQ(delivered, 120U);
-  EXPECT_EQ(rig().counters(0).delivered.read(), 60U);
-  EXPECT_EQ(rig().counters(1).delivered.read(), 60U);
+  EXPECT_EQ(rig().in_state(TaskState::kDelivering, 0), 60U);
+  EXPECT_EQ(rig().in_state(TaskState::kDelivering, 1), 60U);
   EXPECT_EQ(rig().counters(0).handed_off.read(), 120U);
 }
 
@@ -102,7 +102,7 @@ TEST_F(TwoShards, ShareOneBoundAWorker) {
   }
   EXPECT_EQ(routed, 3U);
   EXPECT_EQ(rig().outstanding(*worker), 3U);
-  EXPECT_EQ(rig().counters(0).queued.read() + rig().counters(1).queued.read(), 5U);
+  EXPECT_EQ(rig().in_state(TaskState::kQueued, 0) + rig().in_state(TaskState::kQueued, 1), 5U);
 }
 
 TEST_F(TwoShards, AClientIsUnknownToTheShardThatDoesNotOwnIt) {

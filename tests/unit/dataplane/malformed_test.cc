@@ -18,7 +18,8 @@ MalformedWorld::MalformedWorld(const RigOptions& options)
     if (slot == 0) break;
     rig.send(rig.result_spec(*worker, route_header()));
     rig.step();
-    rig.take_sent();
+    rig.send(rig.outcome_ack_spec(*client, rig.take_sent().at(0).header()));
+    rig.step();
   }
 }
 
@@ -67,6 +68,29 @@ class Malformed : public ::testing::Test {
     hit.insert(DropReason::kMailboxFull);
   }
 
+  // The payload of a task that was pulled finds workers busy and the line full.
+  void fill_line() {
+    RigOptions options = small();
+    options.shard.max_queued = 1;
+    ShardRig rig(options);
+    const Peer& client = rig.add_client();
+    const Peer& worker = rig.add_worker(1);
+    rig.publish();
+    rig.step();
+    rig.send(rig.send_spec(client, 0, 1));
+    rig.step();
+    rig.send(rig.route_ack_spec(worker, rig.take_sent().at(0).header(), wire::Reason::Stopped));
+    rig.step();
+    const Sent resend = std::move(rig.take_sent().at(0));
+    for (const std::uint16_t slot : {std::uint16_t{1}, std::uint16_t{2}}) rig.send(rig.send_spec(client, slot, 1));
+    rig.send(rig.pulled_spec(client, resend.header()));
+    rig.step();
+    EXPECT_EQ(rig.dropped(DropReason::kQueueFull), 1U);
+    EXPECT_EQ(rig.in_state(TaskState::kPulling), 1U);
+    EXPECT_EQ(rig.check_balance(), "");
+    hit.insert(DropReason::kQueueFull);
+  }
+
   void fill_handoff() {
     RigOptions options = small();
     options.shards = 2;
@@ -105,6 +129,7 @@ TEST_F(Malformed, EveryClassMeetsItsReasonAndEveryReasonIsMet) {
       ++classes;
     }
   fill_mailbox();
+  fill_line();
   fill_handoff();
   EXPECT_GE(classes, 24U);
   for (std::size_t reason = 1; reason < kDropReasons; ++reason)

@@ -37,11 +37,11 @@ TEST_F(Queueing, WaitingTasksLeaveFirstInFirstOut) {
   start(1);
   Sent running = route(0);
   for (std::uint16_t slot = 1; slot <= 20; ++slot) EXPECT_TRUE(submit(slot).empty());
-  EXPECT_EQ(rig().counters().queued.read(), 20U);
+  EXPECT_EQ(rig().in_state(TaskState::kQueued), 20U);
   std::vector<std::uint16_t> expected(20);
   for (std::uint16_t i = 0; i < 20; ++i) expected[i] = static_cast<std::uint16_t>(i + 1);
   EXPECT_EQ(drain(std::move(running), 20), expected);
-  EXPECT_EQ(rig().counters().delivered.read(), 21U);
+  EXPECT_EQ(rig().in_state(TaskState::kDelivering), 21U);
 }
 
 TEST_F(Queueing, MoreUrgentTasksLeaveFirst) {
@@ -73,7 +73,7 @@ TEST_F(Queueing, ANewTaskDoesNotOvertakeWaitingOnes) {
   const auto routed = std::ranges::find_if(sent, [](const Sent& f) { return f.type() == FrameType::Route; });
   ASSERT_NE(routed, sent.end());
   EXPECT_EQ(slot_routed(*routed), 1);
-  EXPECT_EQ(rig().counters().queued.read(), 1U);
+  EXPECT_EQ(rig().in_state(TaskState::kQueued), 1U);
 }
 
 TEST_F(Queueing, RoutesTakeTurns) {
@@ -87,7 +87,7 @@ TEST_F(Queueing, RoutesTakeTurns) {
   FrameSpec spec = rig().send_spec(*client, 1, 1);
   spec.table = wire::write_route_table("paint", "llama", {}, "");
   EXPECT_EQ(only(exchange(spec), FrameType::Route).to(), painter.address);
-  EXPECT_EQ(rig().counters().queued.read(), 80U);
+  EXPECT_EQ(rig().in_state(TaskState::kQueued), 80U);
 }
 
 TEST_F(Queueing, ManyFreeSlotsAreFilledOverLoopsAndNoneIsLost) {
@@ -130,7 +130,7 @@ TEST_F(Queueing, WaitingTasksEndWhenTheLastWorkerLeaves) {
   ASSERT_EQ(sent.size(), 2U);
   for (const Sent& frame : sent) expect_reject(frame, Reason::NoWorker, Executed::No);
   EXPECT_EQ(rig().counters().rejected_late.read(), 2U);
-  EXPECT_EQ(slot_of(*client, 1).state, ClientSlot::State::kRejected);
+  EXPECT_EQ(slot_of(*client, 1).state, ClientSlot::State::kAnswered);
   EXPECT_EQ(only(finish(running), FrameType::Deliver).header().slot(), 0) << "a leaving worker's results still count";
 }
 

@@ -39,8 +39,8 @@ TEST_F(Refusal, TheWaitingLineIsFull) {
   const Sent running = route(0);
   for (std::uint16_t slot = 1; slot <= 3; ++slot) EXPECT_TRUE(submit(slot).empty());
   expect_refused(rig().send_spec(*client, 4, 1), Reason::QueueFull);
-  EXPECT_EQ(slot_of(*client, 4).state, ClientSlot::State::kRejected);
-  EXPECT_EQ(rig().counters().queued.read(), 3U);
+  EXPECT_EQ(slot_of(*client, 4).state, ClientSlot::State::kRefused);
+  EXPECT_EQ(rig().in_state(TaskState::kQueued), 3U);
 }
 
 TEST_F(Refusal, TheTaskTableIsFull) {
@@ -88,7 +88,7 @@ TEST_F(Refusal, TheTaskIsOneOfSeveralFragments) {
     const Sent reject = only(exchange(spec), FrameType::Reject);
     expect_reject(reject, Reason::TooLarge, Executed::No);
   }
-  EXPECT_EQ(slot_of(*client, 0).state, ClientSlot::State::kRejected);
+  EXPECT_EQ(slot_of(*client, 0).state, ClientSlot::State::kRefused);
   EXPECT_EQ(route(0, sequence + 1).header().attempt(), 1);
 }
 

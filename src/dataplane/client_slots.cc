@@ -1,0 +1,76 @@
+// See client_slots.h. Dedup by slots: no hash and no window, one array access a SEND.
+#include "dataplane/client_slots.h"
+
+#include "dataplane/departure.h"
+#include "dataplane/task_end.h"
+
+namespace mcplane::dataplane {
+namespace {
+
+Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, const Session& client,
+                         ClientSlot& slot) noexcept {
+  switch (slot.state) {
+    case ClientSlot::State::kBusy:
+      shard.tasks[slot.task].client_knows = true;
+      return answer(shard, packet, frame, &client, {.type = wire::FrameType::Ack});
+    case ClientSlot::State::kRefused:
+      shard.counters.rejected[raw(slot.reason)].add();
+      return answer(shard, packet, frame, &client,
+                    {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
+    case ClientSlot::State::kAnswered:  // its timer repeats the outcome
+    case ClientSlot::State::kIdle:
+      break;
+  }
+  return Verdict::drop(DropReason::kDuplicate);
+}
+
+// The client is done with the slot's exchange, one way or the other.
+void leave_exchange(Shard& shard, ClientSlot& slot) noexcept {
+  if (slot.state == ClientSlot::State::kBusy) cancel_task(shard, shard.tasks[slot.task]);
+  settle_slot(shard, slot);
+}
+
+}  // namespace
+
+Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot) noexcept {
+  const std::uint32_t ahead = frame.header->sequence() - slot.sequence;
+  if (ahead == 0) return answer_duplicate(shard, packet, frame, client, slot);
+  if (ahead != 1) return Verdict::drop(DropReason::kStaleSequence);
+  if (slot.state != ClientSlot::State::kIdle) leave_exchange(shard, slot);
+  slot.sequence = frame.header->sequence();
+  return {};
+}
+
+Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
+               wire::Reason reason) noexcept {
+  slot.state = ClientSlot::State::kRefused;
+  slot.reason = reason;
+  slot.executed = wire::Executed::No;
+  slot.retry_after_ms = shard.options.retry_after_ms;
+  return reject(shard, packet, frame, &client, reason, wire::Executed::No);
+}
+
+void settle_slot(Shard& shard, ClientSlot& slot) noexcept {
+  if (slot.state == ClientSlot::State::kAnswered) on_outcome_known(shard, shard.tasks[slot.task]);
+  slot.state = ClientSlot::State::kIdle;
+  slot.task = ClientSlot::kNoTask;
+}
+
+ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {
+  const Session* client = shard.sessions.find(task.client);
+  return client != nullptr ? &shard.client_slot(*client, task.slot) : nullptr;
+}
+
+Verdict on_cancel(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
+  const wire::Header& header = *frame.header;
+  if (!wire::is_client(session.record.service)) return Verdict::drop(DropReason::kWrongService);
+  if (header.slot() >= session.record.slot_limit) return Verdict::drop(DropReason::kBadSlot);
+  ClientSlot& slot = shard.client_slot(session, header.slot());
+  // One ahead: its SEND has not come, and is a duplicate if it still does.
+  if (header.sequence() - slot.sequence > 1) return Verdict::drop(DropReason::kStaleSequence);
+  leave_exchange(shard, slot);
+  slot.sequence = header.sequence();
+  return answer(shard, packet, frame, &session, {.type = wire::FrameType::Ack});
+}
+
+}  // namespace mcplane::dataplane

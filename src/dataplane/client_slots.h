@@ -1,0 +1,22 @@
+// A client's slots: what a SEND or CANCEL means by the exchange it names. All run on the shard's core.
+#pragma once
+
+#include "dataplane/shard.h"
+
+namespace mcplane::dataplane {
+
+// The slot rule for a first SEND: undecided when it is the next exchange, which then is the slot's; whatever the last
+// one left behind is over. Otherwise the verdict on it: a duplicate, or out of order.
+Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot) noexcept;
+
+// No task came of the exchange: REJECT(reason, executed=no), now and to every duplicate.
+Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
+               wire::Reason reason) noexcept;
+
+// The client knows how the slot's exchange ended.
+void settle_slot(Shard& shard, ClientSlot& slot) noexcept;
+
+// Of a task's client; null when the client is gone, or knows the outcome.
+ClientSlot* slot_of(Shard& shard, const Task& task) noexcept;
+
+}  // namespace mcplane::dataplane

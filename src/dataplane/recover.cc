@@ -1,0 +1,182 @@
+// See recover.h. Round trips are the endpoints' own measurements; a frame that finds no buffer is like one that is
+// lost on its way, and said again.
+#include "dataplane/recover.h"
+
+#include <algorithm>
+
+#include "dataplane/client_slots.h"
+#include "dataplane/departure.h"
+#include "dataplane/task_end.h"
+#include "wire/retransmission.h"
+
+namespace mcplane::dataplane {
+namespace {
+
+constexpr std::uint32_t kGraceMs = wire::kGraceNs / kNsPerMs;
+
+bool reached(const Shard& shard, std::uint32_t at_ms) noexcept {
+  return static_cast<std::int32_t>(shard.now_ms - at_ms) >= 0;
+}
+
+std::uint32_t pto_ms(Shard& shard, SessionId id) noexcept {
+  const Session* session = shard.sessions.find(id);
+  return session != nullptr ? session->pto_ms : std::uint32_t{wire::kPtoInitialNs / kNsPerMs};
+}
+
+// The next try, after a wait that doubles; `until_ms` has its turn in any case.
+void try_again(Shard& shard, Task& task, std::uint32_t wait_ms, std::uint32_t until_ms) noexcept {
+  const auto backed_off = static_cast<std::uint32_t>(wire::backed_off(wait_ms * kNsPerMs, task.tries) / kNsPerMs);
+  const std::uint32_t left_ms = reached(shard, until_ms) ? 0 : until_ms - shard.now_ms;
+  if (task.tries < 0xff) ++task.tries;
+  shard.wake(task, std::min(backed_off, left_ms));
+}
+
+void wake_at_deadline(Shard& shard, Task& task) noexcept { shard.timers.move(shard.index_of(task), task.deadline_ms); }
+
+void ack_send(Shard& shard, Task& task) noexcept {
+  task.client_knows = true;
+  shard.acks.add(task.client, wire::FrameType::Send, task.slot, task.sequence);
+}
+
+void ask_client(Shard& shard, Task& task) noexcept {
+  task.client_knows = true;
+  if (const Session* client = shard.sessions.find(task.client)) {
+    shard.counters.resends.add();
+    send_about(shard, task, *client, {.type = wire::FrameType::Resend});
+  }
+}
+
+void ask_worker(Shard& shard, Task& task, const Session& worker) noexcept {
+  shard.counters.resends.add();
+  send_about(shard, task, worker, {.type = wire::FrameType::Resend, .about = wire::FrameType::Result});
+}
+
+void say_reject(Shard& shard, Task& task) noexcept {
+  const Session* client = shard.sessions.find(task.client);
+  if (client == nullptr) return;
+  const ClientSlot& slot = shard.client_slot(*client, task.slot);
+  if (task.tries > 0) shard.counters.repeated.add();
+  shard.counters.rejected[raw(slot.reason)].add();
+  send_about(shard, task, *client, {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
+}
+
+void say_cancel(Shard& shard, Task& task) noexcept {
+  if (task.tries > 0) shard.counters.repeated.add();
+  if (const Session* worker = shard.sessions.find(task.worker_session))
+    send_about(shard, task, *worker, {.type = wire::FrameType::Cancel});
+}
+
+void on_routed(Shard& shard, Task& task) noexcept {
+  if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
+  if (task.client_knows) {
+    ask_client(shard, task);
+    return try_again(shard, task, pto_ms(shard, task.client) + pto_ms(shard, task.worker_session), task.deadline_ms);
+  }
+  ack_send(shard, task);
+  shard.wake(task, std::min(pto_ms(shard, task.worker_session), task.deadline_ms - shard.now_ms));
+}
+
+void on_running(Shard& shard, Task& task) noexcept {
+  if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
+  if (!task.client_knows) ack_send(shard, task);
+  wake_at_deadline(shard, task);
+}
+
+void on_queued(Shard& shard, Task& task) noexcept {
+  if (!reached(shard, task.deadline_ms)) {
+    if (!task.client_knows) ack_send(shard, task);
+    return wake_at_deadline(shard, task);
+  }
+  (task.attempt == 0 ? shard.counters.expired_unrouted : shard.counters.expired_routed).add();
+  end_queued(shard, task, wire::Reason::Expired);
+}
+
+void on_pulling(Shard& shard, Task& task) noexcept {
+  if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
+  ask_client(shard, task);
+  try_again(shard, task, pto_ms(shard, task.client), task.deadline_ms);
+}
+
+void on_delivering(Shard& shard, Task& task) noexcept {
+  const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
+  if (reached(shard, until_ms)) return forget_client(shard, task);
+  if (task.tries == 0) {
+    shard.acks.add(task.worker_session, wire::FrameType::Result, task.number, raw(wire::Reason::Held));
+  } else if (const Session* worker = shard.sessions.find(task.worker_session)) {
+    ask_worker(shard, task, *worker);
+  } else {
+    return lose_worker(shard, task);
+  }
+  try_again(shard, task, pto_ms(shard, task.client), until_ms);
+}
+
+void on_rejecting(Shard& shard, Task& task) noexcept {
+  const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
+  if (reached(shard, until_ms)) return forget_client(shard, task);
+  say_reject(shard, task);
+  try_again(shard, task, pto_ms(shard, task.client), until_ms);
+}
+
+void on_cancelling(Shard& shard, Task& task) noexcept {
+  if (task.client && reached(shard, task.deadline_ms + kGraceMs)) forget_client(shard, task);
+  if (task.client) say_reject(shard, task);
+  say_cancel(shard, task);
+  try_again(shard, task, std::max(pto_ms(shard, task.client), pto_ms(shard, task.worker_session)),
+            shard.now_ms + wire::kPtoMaxNs / kNsPerMs);
+}
+
+void on_timer(Shard& shard, Task& task) noexcept {
+  switch (task.state) {
+    case TaskState::kQueued:
+      return on_queued(shard, task);
+    case TaskState::kRouted:
+      return on_routed(shard, task);
+    case TaskState::kRunning:
+      return on_running(shard, task);
+    case TaskState::kPulling:
+      return on_pulling(shard, task);
+    case TaskState::kDelivering:
+      return on_delivering(shard, task);
+    case TaskState::kRejecting:
+      return on_rejecting(shard, task);
+    case TaskState::kCancelling:
+      return on_cancelling(shard, task);
+    case TaskState::kFree:
+    case TaskState::kCount:
+      DCHECK(false);
+  }
+}
+
+}  // namespace
+
+void watch(Shard& shard, Task& task) noexcept {
+  const bool ack_first = task.state == TaskState::kDelivering || !task.client_knows;
+  std::uint32_t wait_ms = shard.options.ack_delay_ms + 1;
+  if (!ack_first && task.state == TaskState::kQueued) return wake_at_deadline(shard, task);
+  if (!ack_first) wait_ms = pto_ms(shard, task.state == TaskState::kRouted ? task.worker_session : task.client);
+  if (task.state == TaskState::kRejecting) ++task.tries;
+  const std::uint32_t left_ms = reached(shard, task.deadline_ms) ? wait_ms : task.deadline_ms - shard.now_ms;
+  shard.wake(task, std::min(wait_ms, left_ms));
+}
+
+void begin_pulling(Shard& shard, Task& task) noexcept {
+  shard.set_state(task, TaskState::kPulling);
+  task.worker_session = {};
+  on_pulling(shard, task);
+}
+
+void begin_rejecting(Shard& shard, Task& task) noexcept {
+  shard.set_state(task, TaskState::kRejecting);
+  on_rejecting(shard, task);
+}
+
+void begin_cancelling(Shard& shard, Task& task) noexcept {
+  shard.set_state(task, TaskState::kCancelling);
+  on_cancelling(shard, task);
+}
+
+void run_timers(Shard& shard) noexcept {
+  shard.timers.advance(shard.now_ms, kTimersPerLoop, [&](std::uint32_t index) { on_timer(shard, shard.tasks[index]); });
+}
+
+}  // namespace mcplane::dataplane
