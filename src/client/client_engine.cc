@@ -1,31 +1,19 @@
-// Slots of a client session: each carries one send at a time, told apart from the slot's earlier ones by sequence.
-// Nothing here allocates after construction, and a deadline costs one comparison a send: the slots are only looked
-// through when the earliest deadline may have passed.
+// Slots of a client session: each carries one send at a time, told apart from the slot's earlier ones by sequence. Here
+// are a send and what answers it; client_recovery.cc has what time and lost sessions bring about. Nothing here
+// allocates in steady state, and a deadline costs one comparison a send: the slots are only looked through when the
+// earliest deadline may have passed.
 #include "client/client_engine.h"
 
 #include <cstring>
 
 #include "base/check.h"
 #include "base/prefetch.h"
+#include "wire/ack.h"
 
 namespace mcplane::client {
 
-namespace {
-
-// Overdue sends are ended together, at most this much early: the slots are looked through at most once in this time.
-constexpr std::uint64_t kLookNs = 10 * kNsPerMs;
-
-// SENDs lost on the way leave the broker's sequence behind ours, by how much is unknown. Within kSequenceAheadMax the
-// next one is always accepted. Beyond, one of two neighbouring numbers is: take them in turn.
-constexpr std::uint32_t next_sequence(std::uint32_t heard, std::uint32_t unheard) noexcept {
-  if (unheard < kSequenceAheadMax) return heard + unheard + 1;
-  return heard + kSequenceAheadMax + (unheard & 1U);
-}
-
-}  // namespace
-
 ClientEngine::ClientEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random)
-    : session_(broker, hello, mtu, random), slots_(hello.slots) {
+    : session_(broker, hello, mtu, random), slots_(hello.slots), nodes_(hello.slots) {
   free_.reserve(slots_.size());
 }
 
@@ -43,25 +31,27 @@ SendStatus ClientEngine::send(const SendRequest& request, std::uint64_t now_ns, 
   slot.context = request.context;
   slot.sent_ns = now_ns;
   slot.deadline_ns = now_ns + request.ttl_ms * kNsPerMs + kGraceNs;
-  slot.sequence = next_sequence(slot.heard, slot.unheard);
+  ++slot.sequence;
   slot.state = SlotState::kInFlight;
   slot.task_id = request.task_id;
   ++in_flight_;
   earliest_ns_ = std::min(earliest_ns_, slot.deadline_ns);
+  unlist(index);  // this SEND acknowledges the slot's last outcome
+  list(index, Listed::kResend, now_ns);
   write_send(request, index, out);
   session_.on_sent(now_ns);
   return SendStatus::kSent;
 }
 
-void ClientEngine::write_send(const SendRequest& request, std::uint16_t slot, Outbox& out) {
+void ClientEngine::write_send(const SendRequest& request, std::uint16_t index, Outbox& out) {
   const auto datagram = out.reserve();
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Send);
   const std::size_t message = request.table.size() + request.payload.size();
   header.mutate_flags(request.flags);
   header.mutate_boot_id(session_.boot_id());
   header.mutate_session(session_.id().value);
-  header.mutate_sequence(slots_[slot].sequence);
-  header.mutate_slot(slot);
+  header.mutate_sequence(slots_[index].sequence);
+  header.mutate_slot(index);
   header.mutate_table_length(static_cast<std::uint16_t>(request.table.size()));
   header.mutate_message_length(static_cast<std::uint32_t>(message));
   header.mutate_ttl_ms(request.ttl_ms);
@@ -72,6 +62,7 @@ void ClientEngine::write_send(const SendRequest& request, std::uint16_t slot, Ou
   std::memcpy(behind, request.table.data(), request.table.size());
   if (!request.payload.empty())
     std::memcpy(behind + request.table.size(), request.payload.data(), request.payload.size());
+  slots_[index].kept.keep(datagram.first(wire::kLeadBytes + message));
   out.commit(wire::kLeadBytes + message, session_.shard());
 }
 
@@ -81,61 +72,84 @@ void ClientEngine::on_datagram(std::span<const std::byte> datagram, const wire::
     ++dropped_;
     return;
   }
-  const bool was_session = session_.on_frame(datagram, now_ns, out);
-  if (session_.registrations() != registrations_) on_registered(done);
+  if (session_.on_frame(datagram, now_ns, out)) {
+    if (session_.registrations() != registrations_) on_registered(now_ns, done);
+    const std::size_t limit = std::min<std::size_t>(session_.slot_limit(), slots_.size());
+    if (limit != slot_limit_) use_slots(limit, now_ns);
+    return;
+  }
   const wire::Header& header = wire::header_of(datagram);
   switch (header.type()) {
     case wire::FrameType::Deliver:
-      return on_outcome(datagram, done);
+      return on_outcome(datagram, now_ns, out, done);
     case wire::FrameType::Reject:
-      if (header.answers() == wire::FrameType::Send) return on_outcome(datagram, done);
+      if (header.answers() == wire::FrameType::Send) return on_outcome(datagram, now_ns, out, done);
       break;
-    case wire::FrameType::Ack:  // the broker has a repeated SEND
-      if (header.answers() == wire::FrameType::Send) return;
+    case wire::FrameType::Ack:
+      if (header.answers() == wire::FrameType::Send || header.answers() == wire::FrameType::Cancel)
+        return on_ack(datagram, now_ns);
+      break;
+    case wire::FrameType::Resend:
+      if (header.answers() == wire::FrameType::Send) return on_resend(header, now_ns, out);
       break;
     default:
       break;
   }
-  if (!was_session) ++dropped_;
+  ++dropped_;
 }
 
 void ClientEngine::prefetch(std::span<const std::byte> datagram) const noexcept {
   if (datagram.size() < wire::kLeadBytes) return;
   const std::uint16_t slot = wire::header_of(datagram).slot();
-  if (slot < slots_.size()) prefetch_to_write(&slots_[slot]);
+  if (slot >= slots_.size()) return;
+  prefetch_to_write(&slots_[slot]);
+  nodes_.prefetch(slot);
 }
 
-bool ClientEngine::is_duplicate(const Slot& slot, const wire::Header& header) const noexcept {
-  return slot.state != SlotState::kInFlight || static_cast<std::int32_t>(header.sequence() - slot.sequence) < 0;
+bool ClientEngine::ours(const wire::Header& header) const noexcept {
+  return header.boot_id() == slots_boot_ && header.session() == slots_session_.value;
 }
 
-void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::vector<Completion>& done) {
+ClientEngine::Slot* ClientEngine::slot_of(const wire::Header& header) noexcept {
+  if (ours(header) && header.slot() < slots_.size()) return &slots_[header.slot()];
+  ++dropped_;
+  return nullptr;
+}
+
+void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,
+                              std::vector<Completion>& done) {
   const wire::Header& header = wire::header_of(datagram);
-  const bool ours = header.boot_id() == slots_boot_ && header.session() == slots_session_.value;
-  if (!ours || header.slot() >= slots_.size()) {
-    ++dropped_;
+  Slot* const slot = slot_of(header);
+  if (slot == nullptr) return;
+  const bool delivered = header.type() == wire::FrameType::Deliver;
+  // A refused SEND never became a task: nobody waits for the acknowledgement.
+  const bool wants_ack = delivered || header.token_generation() != 0;
+  const std::uint16_t index = header.slot();
+  const auto ahead = static_cast<std::int32_t>(header.sequence() - slot->sequence);
+  if (ahead != 0 || slot->state == SlotState::kWaiting || slot->sequence == 0) {
+    ++(ahead < 0 ? duplicates_ : dropped_);  // its SEND has acknowledged the earlier ones
     return;
   }
-  Slot& slot = slots_[header.slot()];
-  // A sequence taken twice (next_sequence) needs the task id to tell which send the outcome is for.
-  const bool matches = header.sequence() == slot.sequence &&
-                       (slot.unheard < kSequenceAheadMax || wire::task_id_of(header) == slot.task_id);
-  if (!matches || slot.state == SlotState::kFree) {
-    ++(is_duplicate(slot, header) ? duplicates_ : dropped_);
+  if (slot->state == SlotState::kFree) {
+    ++duplicates_;
+    if (wants_ack) acknowledge_again(index, now_ns, out);
     return;
   }
-  const bool in_time = slot.state == SlotState::kInFlight;
-  slot.heard = slot.sequence;
-  slot.unheard = 0;
-  free_slot(header.slot());
+  slot->kept.prefetch();  // the next send is likely to take this slot
+  const bool in_time = slot->state == SlotState::kInFlight;
+  resend_.on_news();
+  unlist(index);
+  if (wants_ack) list(index, Listed::kAck, now_ns);
+  const std::uint64_t context = slot->context, sent_ns = slot->sent_ns;
+  const wire::Id16 task_id = slot->task_id;
+  free_slot(index, now_ns);
   if (!in_time) {
     ++duplicates_;
     return;
   }
   --in_flight_;
-  const bool delivered = header.type() == wire::FrameType::Deliver;
   Completion& completion = done.emplace_back();
-  completion.context = slot.context;
+  completion.context = context;
   completion.reason = header.reason();
   completion.executed = header.executed();
   completion.delivered = delivered;
@@ -145,79 +159,68 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::vector<C
   completion.queued_us = header.queued_us();
   completion.worker_us = header.worker_us();
   completion.broker_us = header.broker_us();
-  completion.sent_ns = slot.sent_ns;
-  completion.task_id = slot.task_id;
+  completion.sent_ns = sent_ns;
+  completion.task_id = task_id;
   if (delivered) completion.payload = wire::payload_of(datagram);
 }
 
-void ClientEngine::free_slot(std::uint16_t index) noexcept {
-  slots_[index].state = SlotState::kFree;
-  free_.push_back(index);
-}
-
-// The same session under the same boot id goes on where it was; another one starts with fresh slots.
-void ClientEngine::on_registered(std::vector<Completion>& done) {
-  registrations_ = session_.registrations();
-  if (session_.id() == slots_session_ && session_.boot_id() == slots_boot_) return;
-  lose_all(done);
-  slots_session_ = session_.id();
-  slots_boot_ = session_.boot_id();
-  free_.clear();
-  for (Slot& slot : slots_) slot = {};
-  const std::size_t granted = std::min<std::size_t>(slots_.size(), session_.slot_limit());
-  for (std::size_t i = granted; i > 0; --i) free_.push_back(static_cast<std::uint16_t>(i - 1));
-}
-
-void ClientEngine::on_timer(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done) {
-  session_.on_timer(now_ns, out);
-  if (now_ns >= earliest_ns_) end_overdue(now_ns, done);
-}
-
-void ClientEngine::end_overdue(std::uint64_t now_ns, std::vector<Completion>& done) {
-  earliest_ns_ = kNever;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    Slot& slot = slots_[i];
-    if (slot.state == SlotState::kFree) continue;
-    if (slot.deadline_ns > now_ns + kLookNs) {
-      earliest_ns_ = std::min(earliest_ns_, slot.deadline_ns);
-    } else if (slot.state == SlotState::kQuarantined) {
-      free_slot(static_cast<std::uint16_t>(i));
-    } else {
-      slot.state = SlotState::kQuarantined;
-      slot.deadline_ns += kQuarantineNs;
-      ++slot.unheard;
-      --in_flight_;
-      earliest_ns_ = std::min(earliest_ns_, slot.deadline_ns);
-      done.push_back({.context = slot.context,
-                      .reason = wire::Reason::Expired,
-                      .executed = wire::Executed::Maybe,
-                      .sent_ns = slot.sent_ns,
-                      .task_id = slot.task_id,
-                      .payload = {}});
+// Of SENDs, any number in one frame; of a CANCEL.
+void ClientEngine::on_ack(std::span<const std::byte> datagram, std::uint64_t now_ns) {
+  const wire::Header& header = wire::header_of(datagram);
+  if (header.answers() == wire::FrameType::Send) {
+    if (!ours(header)) {
+      ++dropped_;
+      return;
     }
+    on_send_acknowledged(header.slot(), header.sequence());
+    for (const wire::AckEntry& entry : wire::ack_entries(datagram)) on_send_acknowledged(entry.name(), entry.number());
+    return;
   }
+  const Slot* const slot = slot_of(header);
+  if (slot == nullptr || slot->state != SlotState::kCancelling || slot->sequence != header.sequence()) return;
+  resend_.on_news();
+  unlist(header.slot());
+  free_slot(header.slot(), now_ns);
 }
 
-void ClientEngine::lose_all(std::vector<Completion>& done) {
-  for (Slot& slot : slots_) {
-    if (slot.state != SlotState::kInFlight) continue;
-    slot.state = SlotState::kFree;
-    done.push_back({.context = slot.context,
-                    .reason = wire::Reason::UnknownSession,
-                    .executed = wire::Executed::Maybe,
-                    .broker_lost = true,
-                    .sent_ns = slot.sent_ns,
-                    .task_id = slot.task_id,
-                    .payload = {}});
-  }
-  in_flight_ = 0;
-  earliest_ns_ = kNever;
+void ClientEngine::on_send_acknowledged(std::uint32_t index, std::uint32_t sequence) noexcept {
+  if (index >= slots_.size()) return;
+  const Slot& slot = slots_[index];
+  if (slot.state != SlotState::kInFlight || slot.sequence != sequence || slot.listed != Listed::kResend) return;
+  resend_.on_news();
+  unlist(static_cast<std::uint16_t>(index));
 }
 
-void ClientEngine::close(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done) {
-  session_.close(now_ns, out);
-  lose_all(done);
-  free_.clear();
+// The broker has the task, but not its payload. It asks again when this is lost, so our timer need not.
+void ClientEngine::on_resend(const wire::Header& header, std::uint64_t now_ns, Outbox& out) {
+  const Slot* const slot = slot_of(header);
+  if (slot == nullptr) return;
+  if (slot->state != SlotState::kInFlight || slot->sequence != header.sequence()) return;
+  on_send_acknowledged(header.slot(), header.sequence());
+  if (out.full() || ttl_left_ms(*slot, now_ns) == 0) return;
+  ++retransmissions_;
+  write_kept(header.slot(), &header, true, now_ns, out);
+}
+
+void ClientEngine::free_slot(std::uint16_t index, std::uint64_t now_ns) {
+  slots_[index].state = SlotState::kFree;
+  if (index < slot_limit_ && !take_waiting(index, now_ns)) free_.push_back(index);
+}
+
+void ClientEngine::list(std::uint16_t index, Listed where, std::uint64_t now_ns) noexcept {
+  slots_[index].listed = where;
+  if (where == Listed::kResend) return resend_.push(nodes_, index, now_ns);
+  (where == Listed::kAck ? owed_ : unsent_).push_back(nodes_, index, now_ns);
+}
+
+void ClientEngine::unlist(std::uint16_t index) noexcept {
+  Listed& listed = slots_[index].listed;
+  if (listed == Listed::kNowhere) return;
+  if (listed == Listed::kResend)
+    resend_.erase(nodes_, index);
+  else
+    (listed == Listed::kAck ? owed_ : unsent_).erase(nodes_, index);
+  listed = Listed::kNowhere;
 }
 
 }  // namespace mcplane::client

@@ -1,5 +1,7 @@
 // A client's protocol, sans-I/O: datagrams and time in, datagrams and outcomes out. The kernel-UDP shell, the
-// load generator and the simulation drive this same engine. One thread; now_ns never goes back.
+// load generator and the simulation drive this same engine. It keeps every SEND until its outcome, sends it again by
+// PTO until the broker has acknowledged it, and acknowledges outcomes: with the slot's next SEND, or by itself when
+// none follows soon. One thread; now_ns never goes back.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "client/kept_datagram.h"
+#include "client/resend_queue.h"
 #include "client/session.h"
 #include "wire/payload.h"
 #include "wire/route_table.h"
@@ -35,25 +39,20 @@ struct Completion {
 };
 
 struct SendRequest {
-  std::uint64_t context = 0;
+  std::uint64_t context = 0;  // of no other send in flight, if it is ever to be cancelled
   wire::Id16 task_id{};
   std::uint32_t ttl_ms = 0;
   std::uint16_t flags = 0;  // wire::Flag bits and priority
   wire::Id16 trace_id{};
   std::array<std::uint8_t, 8> parent_span{};
   std::span<const std::byte> table;    // wire::write_route_table
-  std::span<const std::byte> payload;  // written once into the datagram
+  std::span<const std::byte> payload;  // copied
 };
 
 enum class SendStatus : std::uint8_t { kSent, kNoSlot, kNotRegistered, kTooLarge, kOutboxFull };
 
 // After TTL plus this long without an outcome from the broker, the engine itself ends a send: Expired, Maybe.
-inline constexpr std::uint64_t kGraceNs = 500 * kNsPerMs;
-// Then the slot rests: by TTL + grace the broker has ended the task too, unless its frames are this late.
-inline constexpr std::uint64_t kQuarantineNs = kNsPerSecond;
-// On an idle slot the broker accepts any sequence this far ahead of the last it saw (serial-number arithmetic): SENDs
-// lost before reaching it leave gaps.
-inline constexpr std::uint32_t kSequenceAheadMax = 8;
+using wire::kGraceNs;
 
 class ClientEngine {
  public:
@@ -61,16 +60,24 @@ class ClientEngine {
 
   void start(std::uint64_t now_ns, Outbox& out);
   SendStatus send(const SendRequest& request, std::uint64_t now_ns, Outbox& out);
+  // Ends a send at once as Cancelled, Maybe, and tells the broker until it has heard. False: no such send is in flight.
+  // Looks through the slots.
+  bool cancel(std::uint64_t context, std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done);
   // Appends at most one completion; only a HELLO's ACK that brings another session than before appends one for each
-  // send in flight (broker_lost). A datagram that is unsound, foreign, late or a duplicate changes nothing and is
-  // counted.
+  // send in flight that is not IDEMPOTENT (broker_lost) or has no time left. A datagram that is unsound, foreign, late
+  // or a duplicate completes nothing and is counted.
   void on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
                    std::vector<Completion>& done);
   // Brings what on_datagram() of this datagram will look at into the cache. The engine itself should be there.
   void prefetch(std::span<const std::byte> datagram) const noexcept;
-  // Runs what is due: HELLO, PING, and sends that got no outcome by TTL + grace.
+  // Runs what is due: HELLO, PING, frames to be sent again, acknowledgements, and sends that got no outcome by TTL +
+  // grace. With a full outbox the rest stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done);
-  std::uint64_t next_timer_ns() const noexcept { return std::min(session_.next_timer_ns(), earliest_ns_); }
+  std::uint64_t next_timer_ns() const noexcept {
+    const std::uint64_t either_ns = std::min(session_.next_timer_ns(), earliest_ns_);
+    if (!session_.registered()) return either_ns;
+    return std::min({either_ns, resend_.next_ns(nodes_, session_.pto_ns()), next_ack_ns(), unsent_.first_ns(nodes_)});
+  }
   // BYE; everything in flight completes as broker_lost.
   void close(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done);
 
@@ -79,6 +86,8 @@ class ClientEngine {
   std::size_t slots_free() const noexcept { return free_.size(); }
   std::uint64_t duplicates() const noexcept { return duplicates_; }  // outcomes for a slot that had its outcome
   std::uint64_t dropped() const noexcept { return dropped_; }        // unsound or foreign datagrams
+  std::uint64_t retransmissions() const noexcept { return retransmissions_; }  // SENDs and CANCELs, pulled ones too
+  std::uint64_t acks_sent() const noexcept { return acks_sent_; }              // frames, not outcomes acknowledged
 
  private:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
@@ -86,38 +95,76 @@ class ClientEngine {
   enum class SlotState : std::uint8_t {
     kFree,
     kInFlight,
-    kQuarantined,  // ended by our timer: free at deadline_ns, or when the broker's outcome comes after all
+    kCancelling,  // its send has ended here; the broker is being told
+    kWaiting,     // in flight, but the session it was sent in is gone, and the new one has no slot for it yet
   };
+  enum class Listed : std::uint8_t { kNowhere, kUnsent, kResend, kAck };
 
   // One cache line: a send and its outcome touch nothing else of the slot array.
   struct alignas(kCacheLineBytes) Slot {
     std::uint64_t context = 0;
     std::uint64_t sent_ns = 0;
     std::uint64_t deadline_ns = 0;
-    std::uint32_t sequence = 0;  // of the latest send
-    std::uint32_t heard = 0;     // latest sequence the broker gave an outcome for
-    std::uint32_t unheard = 0;   // sends since then that our timer ended
-    SlotState state = SlotState::kFree;
+    KeptDatagram kept;  // the SEND
     wire::Id16 task_id{};
+    std::uint32_t sequence = 0;  // of the latest send in this session
+    SlotState state = SlotState::kFree;
+    Listed listed = Listed::kNowhere;
   };
   static_assert(sizeof(Slot) == kCacheLineBytes);
 
-  void write_send(const SendRequest& request, std::uint16_t slot, Outbox& out);
-  void on_outcome(std::span<const std::byte> datagram, std::vector<Completion>& done);
-  void on_registered(std::vector<Completion>& done);
+  void write_send(const SendRequest& request, std::uint16_t index, Outbox& out);
+  bool ours(const wire::Header& header) const noexcept;
+  // Of our session, on a slot of ours: counted when it is not.
+  Slot* slot_of(const wire::Header& header) noexcept;
+  void on_outcome(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,
+                  std::vector<Completion>& done);
+  void on_ack(std::span<const std::byte> datagram, std::uint64_t now_ns);
+  void on_send_acknowledged(std::uint32_t index, std::uint32_t sequence) noexcept;
+  void on_resend(const wire::Header& header, std::uint64_t now_ns, Outbox& out);
+  void free_slot(std::uint16_t index, std::uint64_t now_ns);
+
+  // client_recovery.cc
+  void on_registered(std::uint64_t now_ns, std::vector<Completion>& done);
+  void use_slots(std::size_t limit, std::uint64_t now_ns);
+  void start_again(std::uint16_t index, std::uint64_t now_ns) noexcept;
+  bool take_waiting(std::uint16_t index, std::uint64_t now_ns) noexcept;
+  void send_what_is_due(std::uint64_t now_ns, Outbox& out);
+  void transmit(std::uint16_t index, bool again, std::uint64_t now_ns, Outbox& out);
+  void write_kept(std::uint16_t index, const wire::Header* pull, bool again, std::uint64_t now_ns, Outbox& out);
+  void write_cancel(std::uint16_t index, Outbox& out);
+  void write_acks(std::uint64_t now_ns, Outbox& out);
+  void acknowledge_again(std::uint16_t index, std::uint64_t now_ns, Outbox& out);
   void end_overdue(std::uint64_t now_ns, std::vector<Completion>& done);
-  void lose_all(std::vector<Completion>& done);
-  void free_slot(std::uint16_t index) noexcept;
-  bool is_duplicate(const Slot& slot, const wire::Header& header) const noexcept;
+  void complete_lost(const Slot& slot, std::vector<Completion>& done);
+  void end_here(std::uint16_t index, wire::Reason reason, std::uint64_t now_ns, std::vector<Completion>& done);
+  std::uint32_t ttl_left_ms(const Slot& slot, std::uint64_t now_ns) const noexcept;
+
+  void list(std::uint16_t index, Listed where, std::uint64_t now_ns) noexcept;
+  void unlist(std::uint16_t index) noexcept;
+  std::uint64_t next_ack_ns() const noexcept {
+    const std::uint64_t owed_ns = owed_.first_ns(nodes_);
+    return owed_ns == kNever ? kNever : owed_ns + session_.max_ack_delay_ns();
+  }
 
   Session session_;
   std::vector<Slot> slots_;
   std::vector<std::uint16_t> free_;  // last in, first out: the slot whose cache line is warm
+  std::size_t slot_limit_ = 0;       // slots from here on are not used for new sends
   std::size_t in_flight_ = 0;
+
+  TimedNodes nodes_;                    // of slots
+  ResendQueue resend_;                  // in flight and not acknowledged, or cancelling
+  TimedList unsent_;                    // as those, but not sent in this session; since when
+  TimedList owed_;                      // free, their outcome not acknowledged; since when
+  std::vector<std::uint16_t> waiting_;  // kWaiting, or no longer; the next one last
+
   // No slot's deadline is earlier; often late sends have moved the true one further, which the next look finds out.
   std::uint64_t earliest_ns_ = kNever;
   std::uint64_t duplicates_ = 0;
   std::uint64_t dropped_ = 0;
+  std::uint64_t retransmissions_ = 0;
+  std::uint64_t acks_sent_ = 0;
   std::uint32_t registrations_ = 0;  // of the session, when the slots were last looked at
   SessionId slots_session_;          // the session and boot the slot sequences belong to
   std::uint32_t slots_boot_ = 0;

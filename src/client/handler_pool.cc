@@ -46,13 +46,15 @@ std::vector<FinishedJob> HandlerPool::take_finished() {
   return std::exchange(finished_, {});
 }
 
-void HandlerPool::stop() {
+std::deque<Job> HandlerPool::stop() {
+  std::deque<Job> left;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    jobs_.clear();
+    left.swap(jobs_);
   }
   work_.notify_all();
+  return left;
 }
 
 bool HandlerPool::idle() {

@@ -40,8 +40,8 @@ class HandlerPool {
 
   void push(Job job);
   std::vector<FinishedJob> take_finished();
-  // Jobs no handler has begun are dropped, and none begins any more.
-  void stop();
+  // None begins any more; those that no handler has begun.
+  std::deque<Job> stop();
   // No handler runs, and no finished job waits.
   bool idle();
 

@@ -64,7 +64,7 @@ std::string_view reason_word(wire::Reason reason) noexcept {
   constexpr std::array<std::string_view, raw(wire::Reason::MAX) + std::size_t{1}> kWords = {
       "ok",           "unknown_session", "unsupported", "malformed", "no_worker",   "queue_full",
       "table_full",   "too_large",       "draining",    "expired",   "worker_lost", "cancelled",
-      "worker_error", "discard",         "stopped",     "running"};
+      "worker_error", "discard",         "stopped",     "running",   "held"};
   const auto index = std::size_t{raw(reason)};
   return index < kWords.size() ? kWords[index] : "unknown";
 }

@@ -1,60 +1,43 @@
-// Linear probing with backward-shift deletion (Knuth, TAOCP 3, 6.4, algorithm R): no tombstones to sweep.
+// See running_tasks.h. A location is in the index once for each of its generations that runs: hardly ever twice.
 #include "client/running_tasks.h"
-
-#include <algorithm>
-#include <bit>
 
 #include "base/check.h"
 
 namespace mcplane::client {
 
-RunningTasks::RunningTasks(std::size_t capacity)
-    : records_(capacity),
-      index_(std::bit_ceil(2 * capacity), kEmpty),
-      shift_(static_cast<std::uint32_t>(32 - std::countr_zero(index_.size()))) {
+RunningTasks::RunningTasks(std::size_t capacity) : records_(capacity), index_(capacity) {
   CHECK(capacity > 0 && capacity < (1U << 30));
   free_.reserve(capacity);
   clear();
 }
 
 void RunningTasks::clear() noexcept {
-  std::fill(index_.begin(), index_.end(), kEmpty);
+  index_.clear();
   free_.clear();
   for (std::size_t i = records_.size(); i > 0; --i) free_.push_back(static_cast<std::uint32_t>(i - 1));
 }
 
 RunningTask* RunningTasks::find(TaskToken token, std::uint8_t attempt) noexcept {
-  for (std::size_t place = home_of(token.location); index_[place] != kEmpty; place = next(place)) {
-    RunningTask& task = at(place);
-    if (wire::token_of(task.route) == token && task.route.attempt() == attempt) return &task;
-  }
-  return nullptr;
+  const std::uint32_t found = index_.find(token.location, [&](std::uint32_t record) {
+    const wire::Header& route = records_[record].route;
+    return wire::token_of(route) == token && route.attempt() == attempt;
+  });
+  return found == RecordIndex::kNone ? nullptr : &records_[found];
 }
 
 RunningTask* RunningTasks::try_insert(const wire::Header& route) noexcept {
   if (free_.empty()) return nullptr;
   const std::uint32_t record = free_.back();
   free_.pop_back();
-  std::size_t place = home_of(route.token_index());
-  while (index_[place] != kEmpty) place = next(place);
-  index_[place] = record + 1;
+  index_.insert(route.token_index(), record);
   records_[record].route = route;
+  records_[record].ack_owed = false;
   return &records_[record];
 }
 
 void RunningTasks::erase(const RunningTask* task) noexcept {
-  const auto record = static_cast<std::uint32_t>(task - records_.data());
-  std::size_t hole = home_of(task->route.token_index());
-  while (index_[hole] != record + 1) hole = next(hole);
-  // Close the hole with any later entry of the run whose home is not behind it.
-  for (std::size_t place = next(hole); index_[place] != kEmpty; place = next(place)) {
-    const std::size_t home = home_of(at(place).route.token_index());
-    const std::size_t mask = index_.size() - 1;
-    if (((place - home) & mask) < ((place - hole) & mask)) continue;
-    index_[hole] = index_[place];
-    hole = place;
-  }
-  index_[hole] = kEmpty;
+  const std::uint32_t record = record_of(*task);
+  index_.erase(task->route.token_index(), record);
   free_.push_back(record);
 }
 

@@ -1,5 +1,5 @@
-// A worker's tasks between ROUTE and RESULT, found by token and attempt: records in a fixed pool, and an
-// open-addressing index over them keyed by token.location. No allocation after construction. One thread.
+// A worker's tasks between ROUTE and RESULT, found by token and attempt. A fixed pool of records; no allocation after
+// construction. One thread.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,16 @@
 
 #include "base/prefetch.h"
 #include "base/types.h"
+#include "client/record_index.h"
 #include "wire/address.h"
 #include "wire/header.h"
 
 namespace mcplane::client {
 
 struct RunningTask {
-  wire::Header route;   // its RESULT is made from it
-  wire::Endpoint from;  // where the RESULT goes
+  wire::Header route;     // its RESULT is made from it
+  wire::Endpoint from;    // where the RESULT goes
+  bool ack_owed = false;  // its ROUTE has not been acknowledged
   std::uint64_t started_ns = 0;
 };
 
@@ -28,7 +30,7 @@ class RunningTasks {
   RunningTask* try_insert(const wire::Header& route) noexcept;
   // The index entry of find(), and the record that try_insert() will take.
   void prefetch(TaskToken token) const noexcept {
-    prefetch_to_write(&index_[home_of(token.location)]);
+    index_.prefetch(token.location);
     if (free_.empty()) return;
     const auto* const record = reinterpret_cast<const std::byte*>(&records_[free_.back()]);
     for (std::size_t line = 0; line < sizeof(RunningTask); line += kCacheLineBytes) prefetch_to_write(record + line);
@@ -36,19 +38,20 @@ class RunningTasks {
   // Of find() or try_insert().
   void erase(const RunningTask* task) noexcept;
   void clear() noexcept;
+  bool full() const noexcept { return free_.empty(); }
   std::size_t size() const noexcept { return records_.size() - free_.size(); }
+  std::size_t capacity() const noexcept { return records_.size(); }
+
+  // Names a running task until its erase().
+  std::uint32_t record_of(const RunningTask& task) const noexcept {
+    return static_cast<std::uint32_t>(&task - records_.data());
+  }
+  RunningTask& at(std::uint32_t record) noexcept { return records_[record]; }
 
  private:
-  static constexpr std::uint32_t kEmpty = 0;  // else record + 1
-
-  std::size_t home_of(std::uint32_t location) const noexcept { return (location * 0x9e3779b1U) >> shift_; }
-  std::size_t next(std::size_t place) const noexcept { return (place + 1) & (index_.size() - 1); }
-  RunningTask& at(std::size_t place) noexcept { return records_[index_[place] - 1]; }
-
   std::vector<RunningTask> records_;
   std::vector<std::uint32_t> free_;
-  std::vector<std::uint32_t> index_;  // a power of two, at most half full
-  std::uint32_t shift_;
+  RecordIndex index_;  // by token.location
 };
 
 }  // namespace mcplane::client

@@ -16,6 +16,9 @@ constexpr std::uint64_t kHelloPtoMaxNs = kNsPerSecond;
 // A cookie that brings no ACK after this many HELLOs is stale, or its broker is gone: ask for another.
 constexpr std::uint32_t kHellosPerCookie = 4;
 constexpr std::uint32_t kPingsLostMax = 3;
+// An endpoint that has tasks to send needs no heartbeat, but both ends need to know the round trip.
+constexpr std::uint32_t kIntervalsPerSample = 4;
+constexpr std::uint64_t kAckDelayMaxNs = kNsPerSecond;
 constexpr std::uint32_t kRehelloSpreadMs = 1'000;
 constexpr std::size_t kIpv4Overhead = 28, kIpv6Overhead = 48;  // IP and UDP headers
 constexpr std::uint16_t kFrameBytesMin = 576;
@@ -135,8 +138,7 @@ void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
     timer_ns_ = sweep_left_ > 0 ? now_ns : now_ns + interval_ns_;
     return;
   }
-  // Frames that go out keep the session alive at the broker, but only frames that come in prove the broker alive.
-  const std::uint64_t due_ns = std::min(last_sent_ns_, last_heard_ns_) + interval_ns_;
+  const std::uint64_t due_ns = next_ping_ns();
   if (!pings_every_shard() && unanswered_ == 0 && due_ns > now_ns) {
     timer_ns_ = due_ns;
     return;
@@ -145,6 +147,12 @@ void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
   ++unanswered_;
   write_ping(next_shard(), now_ns, out);
   timer_ns_ = now_ns + interval_ns_;
+}
+
+// Frames that go out keep the session alive at the broker, but only frames that come in prove the broker alive.
+std::uint64_t Session::next_ping_ns() const noexcept {
+  const std::uint64_t sample_ns = last_ping_ns_ + (ping_measured_ ? kIntervalsPerSample : 1) * interval_ns_;
+  return std::min(std::min(last_sent_ns_, last_heard_ns_) + interval_ns_, sample_ns);
 }
 
 std::uint16_t Session::next_shard() noexcept {
@@ -166,9 +174,13 @@ void Session::write_ping(std::uint16_t shard, std::uint64_t now_ns, Outbox& out)
   header.mutate_boot_id(boot_id_);
   header.mutate_session(id_.value);
   header.mutate_sequence(++ping_number_);
+  const auto measured_us = [](std::uint64_t ns) {
+    return static_cast<std::uint32_t>(ns / kNsPerUs + (ns > 0 ? 1 : 0));
+  };
+  wire::set_ping_rtt(header, measured_us(srtt_ns_), measured_us(rttvar_ns_));
   out.commit(wire::kLeadBytes, {broker_.ip, static_cast<std::uint16_t>(base_port_ + shard)});
   pings_[ping_number_ % pings_.size()] = {ping_number_, shard, now_ns};
-  last_sent_ns_ = now_ns;
+  last_sent_ns_ = last_ping_ns_ = now_ns;
 }
 
 bool Session::on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
@@ -222,15 +234,19 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   shard_ = {broker_.ip, welcome.port()};
   base_port_ = welcome.base_port();
   shards_ = std::min<std::uint16_t>(welcome.shards(), kShardsMax);
-  slot_limit_ = welcome.slot_limit();
+  slot_limit_ = slots_granted_ = welcome.slot_limit();
   frame_bytes_ = std::min(welcome.frame_bytes(), mtu_);  // HELLO proved no more than mtu_
   interval_ns_ = std::uint64_t{welcome.heartbeat_interval_ms()} * kNsPerMs;
+  max_ack_delay_ns_ = std::min(std::uint64_t{welcome.max_ack_delay_us()} * kNsPerUs, kAckDelayMaxNs);
+  // The handshake's round trip had no tasks in its way; until a PING had, it is not trusted that much.
+  ping_measured_ = false;
+  pto_ns_ = std::max(wire::kPtoInitialNs, 3 * srtt_ns_);
   ++registrations_;
   cookie_known_ = false;
   answered_.reset();
   rotation_ = 0;
   sweep_left_ = worker_ ? shards_ : std::uint16_t{0};
-  last_sent_ns_ = now_ns;
+  last_sent_ns_ = last_ping_ns_ = now_ns;
   heard(now_ns);
   timer_ns_ = sweep_left_ > 0 ? now_ns : now_ns + interval_ns_;
 }
@@ -240,6 +256,9 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
   Ping& ping = pings_[header.sequence() % pings_.size()];
   if (ping.number != header.sequence() || ping.number == 0) return;
   sample_rtt(now_ns - ping.sent_ns);
+  ping_measured_ = true;
+  pto_ns_ = wire::pto_ns(srtt_ns_, rttvar_ns_, max_ack_delay_ns_);
+  slot_limit_ = std::min(header.slot(), slots_granted_);
   answered_.set(ping.shard);
   ping.number = 0;
 }

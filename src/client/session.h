@@ -18,6 +18,7 @@
 #include "base/types.h"
 #include "client/outbox.h"
 #include "wire/registration.h"
+#include "wire/retransmission.h"
 
 namespace mcplane::client {
 
@@ -50,14 +51,22 @@ class Session {
 
   SessionState state() const noexcept { return state_; }
   bool registered() const noexcept { return state_ == SessionState::kRegistered; }
+  // The broker takes frames of the session: it is registered, or a worker's that is closing.
+  bool open() const noexcept { return registered() || (state_ == SessionState::kClosed && timer_ns_ != kNever); }
   // Session and boot id stay the last granted ones until another ACK: a lost session may come back unchanged.
   SessionId id() const noexcept { return id_; }
   std::uint32_t boot_id() const noexcept { return boot_id_; }
   const wire::Endpoint& shard() const noexcept { return shard_; }  // where SEND goes
+  std::uint16_t shards() const noexcept { return shards_; }
+  // As the last PONG said, at most what HELLO's ACK granted.
   std::uint16_t slot_limit() const noexcept { return slot_limit_; }
-  std::uint16_t frame_bytes() const noexcept { return frame_bytes_; }      // largest IP packet
-  std::size_t datagram_bytes_max() const noexcept;                         // UDP payload of that packet
-  std::uint64_t srtt_ns() const noexcept { return srtt_ns_; }              // from HELLO and PING
+  std::uint16_t frame_bytes() const noexcept { return frame_bytes_; }  // largest IP packet
+  std::size_t datagram_bytes_max() const noexcept;                     // UDP payload of that packet
+  std::uint64_t srtt_ns() const noexcept { return srtt_ns_; }          // from HELLO and PING
+  // How long an acknowledgement may be held back to go with another frame.
+  std::uint64_t max_ack_delay_ns() const noexcept { return max_ack_delay_ns_; }
+  // How long to wait for an acknowledgement before sending a frame again.
+  std::uint64_t pto_ns() const noexcept { return pto_ns_; }
   std::uint32_t registrations() const noexcept { return registrations_; }  // how often kRegistered was entered
   // Why the broker last refused a HELLO; Ok when it never did.
   wire::Reason refusal() const noexcept { return refusal_; }
@@ -84,6 +93,7 @@ class Session {
   void heard(std::uint64_t now_ns) noexcept;
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;
   void sample_rtt(std::uint64_t rtt_ns) noexcept;
+  std::uint64_t next_ping_ns() const noexcept;
   std::uint16_t next_shard() noexcept;
   bool pings_every_shard() const noexcept { return worker_ && shards_ > 1; }
   bool registering() const noexcept {
@@ -105,7 +115,7 @@ class Session {
   std::uint32_t boot_id_ = 0;
   std::uint16_t base_port_ = 0;
   std::uint16_t shards_ = 0;
-  std::uint16_t slot_limit_ = 0;
+  std::uint16_t slot_limit_ = 0, slots_granted_ = 0;
   std::uint32_t registrations_ = 0;
   wire::Reason refusal_ = wire::Reason::Ok;
 
@@ -128,6 +138,10 @@ class Session {
 
   std::uint64_t srtt_ns_ = 0;
   std::uint64_t rttvar_ns_ = 0;
+  std::uint64_t last_ping_ns_ = 0;
+  bool ping_measured_ = false;  // in this registration
+  std::uint64_t max_ack_delay_ns_ = 0;
+  std::uint64_t pto_ns_ = wire::kPtoInitialNs;
 };
 
 }  // namespace mcplane::client

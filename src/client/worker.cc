@@ -106,12 +106,16 @@ struct Worker::Impl {
   }
 
   void drain() {
-    pool.stop();
+    const auto dropped = pool.stop();
     flush();
     engine.close(client::now_ns(), outbox);
+    for (const auto& job : dropped) {
+      if (outbox.full()) flush();
+      engine.give_back(job.token, job.attempt, client::now_ns(), outbox);
+    }
     flush();
     const std::uint64_t end_ns = client::now_ns() + kStopGraceNs;
-    while (!pool.idle() && client::now_ns() < end_ns) {
+    while (!(pool.idle() && engine.idle()) && client::now_ns() < end_ns) {
       loop.wait(kStopPoll);
       wakeup.clear();
       turn();

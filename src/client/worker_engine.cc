@@ -1,5 +1,6 @@
-// Tasks of a worker session. A ROUTE is run once: running ones are found in RunningTasks, finished ones in ResultCache.
-// Room for tasks is the advertised slots twice, since the broker may send ahead of free slots to hide the round trip.
+// Tasks of a worker session: a ROUTE becomes a running task, that a kept RESULT. What acknowledgements, time and loss
+// do to those is in worker_recovery.cc. Room for tasks is the advertised slots twice, since the broker may send ahead
+// of free slots to hide the round trip.
 #include "client/worker_engine.h"
 
 #include <algorithm>
@@ -18,17 +19,14 @@ constexpr std::size_t tasks_max(std::uint16_t slots) noexcept { return 2 * std::
 
 }  // namespace
 
-WorkerEngine::WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random)
+WorkerEngine::WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random,
+                           std::size_t kept_bytes_max)
     : session_(broker, hello, mtu, random),
       running_(tasks_max(hello.slots)),
-      results_(tasks_max(hello.slots), mtu),
-      spare_(2 + mtu) {
-  table_.reserve(wire::kTableBytesMax);
-}
+      running_nodes_(running_.capacity()),
+      kept_bytes_max_(kept_bytes_max) {}
 
 void WorkerEngine::start(std::uint64_t now_ns, Outbox& out) { session_.start(now_ns, out); }
-
-void WorkerEngine::on_timer(std::uint64_t now_ns, Outbox& out) { session_.on_timer(now_ns, out); }
 
 void WorkerEngine::close(std::uint64_t now_ns, Outbox& out) { session_.close(now_ns, out); }
 
@@ -42,9 +40,10 @@ void WorkerEngine::on_datagram(std::span<const std::byte> datagram, const wire::
     ++dropped_;
     return;
   }
-  const bool was_session = session_.on_frame(datagram, now_ns, out);
-  if (session_.registrations() != registrations_) on_registered();
-  if (was_session) return;
+  if (session_.on_frame(datagram, now_ns, out)) {
+    if (session_.registrations() != registrations_) on_registered();
+    return;
+  }
   const wire::Header& header = wire::header_of(datagram);
   if (!ours(header)) {
     ++dropped_;
@@ -56,7 +55,10 @@ void WorkerEngine::on_datagram(std::span<const std::byte> datagram, const wire::
     case wire::FrameType::Cancel:
       return on_cancel(header, from, now_ns, out);
     case wire::FrameType::Ack:
-      if (header.answers() == wire::FrameType::Result) return results_.drop(wire::token_of(header), header.attempt());
+      if (header.answers() == wire::FrameType::Result) return on_result_acks(datagram, now_ns);
+      break;
+    case wire::FrameType::Resend:
+      if (header.answers() == wire::FrameType::Result) return on_resend(header, now_ns, out);
       break;
     default:
       break;
@@ -66,57 +68,83 @@ void WorkerEngine::on_datagram(std::span<const std::byte> datagram, const wire::
 
 void WorkerEngine::prefetch(std::span<const std::byte> datagram) const noexcept {
   if (datagram.size() < wire::kLeadBytes) return;
-  const TaskToken token = wire::token_of(wire::header_of(datagram));
-  running_.prefetch(token);
-  results_.prefetch(token, datagram.size());
-  prefetch_to_read(table_.data());
+  running_.prefetch(wire::token_of(wire::header_of(datagram)));
+  kept_.prefetch();
+  if (!table_.empty()) prefetch_to_read(table_.data());
 }
 
 // The same session under the same boot id goes on; another one knows nothing of the tasks at hand.
 void WorkerEngine::on_registered() {
   registrations_ = session_.registrations();
+  resend_.on_news();
   if (session_.id() == tasks_session_ && session_.boot_id() == tasks_boot_) return;
   tasks_session_ = session_.id();
   tasks_boot_ = session_.boot_id();
+  result_number_ = 0;
   running_.clear();
-  results_.clear();
+  owed_.clear();
+  kept_.clear();
+  resend_.clear();
+  unsent_.clear();
+  held_.clear();
+  windows_.clear();
 }
 
+RouteWindow& WorkerEngine::window_of(TaskToken token) {
+  const std::size_t shard = raw(token.shard());
+  if (shard >= windows_.size()) windows_.resize(shard + 1);
+  return windows_[shard];
+}
+
+// A number not seen before needs no look at the tasks at hand: it is none of theirs.
 void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns,
                             Outbox& out, std::vector<Assignment>& assigned) {
   const wire::Header& header = wire::header_of(datagram);
   const TaskToken token = wire::token_of(header);
-  const std::uint8_t attempt = header.attempt();
-  if (running_.find(token, attempt) != nullptr) {
-    ++duplicates_;
-    return;
-  }
-  if (results_.finished(token, attempt)) {
-    ++duplicates_;
-    const auto result = results_.find(token, attempt);
-    if (result.empty() || out.full()) return;
-    std::memcpy(out.reserve().data(), result.data(), result.size());
-    out.commit(result.size(), from);
-    session_.on_sent(now_ns);
-    return;
+  if (header.sequence() != 0) on_result_acknowledged(header.sequence(), wire::Reason::Ok, now_ns);
+  RouteWindow& window = window_of(token);
+  const std::uint32_t number = wire::route_number(header);
+  if (window.seen(number)) return on_seen_route(header, from, now_ns, out);
+  if (session_.state() == SessionState::kClosed) {
+    window.mark(number);
+    return write_ack(header, wire::Reason::Stopped, from, now_ns, out);
   }
   const wire::RouteView* const route = read_route(wire::table_of(datagram));
-  RunningTask* task =
-      route != nullptr && session_.state() != SessionState::kClosed ? running_.try_insert(header) : nullptr;
-  if (task == nullptr) {
+  // Without room nothing is said: the broker tries again.
+  if (route == nullptr || running_.full() || kept_.bytes() >= kept_bytes_max_) {
     ++dropped_;
     return;
   }
-  task->from = from;
-  task->started_ns = now_ns;
+  window.mark(number);
+  RunningTask& task = *running_.try_insert(header);
+  task.from = from;
+  task.started_ns = now_ns;
+  task.ack_owed = true;
+  owed_.push_back(running_nodes_, running_.record_of(task), now_ns);
   Assignment& assignment = assigned.emplace_back();
   assignment.token = token;
-  assignment.attempt = attempt;
+  assignment.attempt = header.attempt();
   assignment.flags = header.flags();
   assignment.ttl_ms = header.ttl_ms();
   assignment.task_id = wire::task_id_of(header);
   assignment.route = route;
   assignment.payload = wire::payload_of(datagram);
+}
+
+void WorkerEngine::on_seen_route(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns,
+                                 Outbox& out) {
+  ++duplicates_;
+  const TaskToken token = wire::token_of(header);
+  if (RunningTask* const task = running_.find(token, header.attempt())) {
+    owe_no_ack(*task);
+    return write_ack(header, wire::Reason::Ok, from, now_ns, out);
+  }
+  if (KeptResult* const kept = kept_.find(token, header.attempt())) {
+    kept->to = from;
+    return send_result_again(*kept, now_ns, out);
+  }
+  // It is not running and will not.
+  write_ack(header, wire::Reason::Stopped, from, now_ns, out);
 }
 
 // Most tasks of a worker are of one kind: a table like the last one need not be verified again.
@@ -128,49 +156,52 @@ const wire::RouteView* WorkerEngine::read_route(std::span<const std::byte> table
   return route_ ? &*route_ : nullptr;
 }
 
+// A CANCEL may overtake its ROUTE: what was said to be stopped must not start.
 void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns,
                              Outbox& out) {
   const TaskToken token = wire::token_of(header);
-  const bool running = running_.find(token, header.attempt()) != nullptr;
-  // A CANCEL may overtake its ROUTE: what was said to be stopped must not start.
-  if (!running && header.attempt() != 0) results_.mark_finished(token, header.attempt());
-  if (out.full()) return;  // the broker repeats it
-  wire::Header& ack = wire::begin_datagram(out.reserve(), wire::FrameType::Ack);
-  ack.mutate_answers(wire::FrameType::Cancel);
-  ack.mutate_reason(running ? wire::Reason::Running : wire::Reason::Stopped);
-  ack.mutate_attempt(header.attempt());
-  ack.mutate_boot_id(header.boot_id());
-  ack.mutate_session(header.session());
-  ack.mutate_worker_session(header.worker_session());
-  wire::set_token(ack, token);
-  out.commit(wire::kLeadBytes, from);
-  session_.on_sent(now_ns);
+  window_of(token).mark(wire::route_number(header));
+  RunningTask* const task = running_.find(token, header.attempt());
+  if (task != nullptr) owe_no_ack(*task);
+  if (const KeptResult* const kept = kept_.find(token, header.attempt())) drop_kept(*kept);
+  write_ack(header, task != nullptr ? wire::Reason::Running : wire::Reason::Stopped, from, now_ns, out);
 }
 
 bool WorkerEngine::finish(TaskToken token, std::uint8_t attempt, std::span<const std::byte> answer, bool error,
                           std::uint64_t now_ns, Outbox& out) {
-  RunningTask* task = running_.find(token, attempt);
+  RunningTask* const task = running_.find(token, attempt);
   if (task == nullptr) return false;
   auto reason = error ? wire::Reason::WorkerError : wire::Reason::Ok;
   if (wire::kLeadBytes + answer.size() > session_.datagram_bytes_max()) {
     reason = wire::Reason::TooLarge;
     answer = {};
   }
-  const bool room = !out.full();
-  const auto result =
-      write_result(*task, reason, answer, now_ns, room ? out.reserve() : std::span<std::byte>(spare_).subspan(2));
-  results_.keep(token, attempt, result);
-  results_.mark_finished(token, attempt);
-  if (room) out.commit(result.size(), task->from);
+  KeptResult& kept = kept_.add(token, attempt, ++result_number_, wire::kLeadBytes + answer.size());
+  if (kept_.record_of(kept) >= kept_nodes_.size()) kept_nodes_.grow();
+  kept.to = task->from;
+  write_result(*task, reason, answer, now_ns, kept);
+  owe_no_ack(*task);
   running_.erase(task);
-  session_.on_sent(now_ns);
   ++executed_;
+  if (session_.open() && !out.full())
+    transmit(kept, false, now_ns, out);
+  else
+    list(kept, Listed::kUnsent, now_ns);
   return true;
 }
 
-std::span<const std::byte> WorkerEngine::write_result(const RunningTask& task, wire::Reason reason,
-                                                      std::span<const std::byte> answer, std::uint64_t now_ns,
-                                                      std::span<std::byte> datagram) noexcept {
+bool WorkerEngine::give_back(TaskToken token, std::uint8_t attempt, std::uint64_t now_ns, Outbox& out) {
+  RunningTask* const task = running_.find(token, attempt);
+  if (task == nullptr) return false;
+  owe_no_ack(*task);
+  if (session_.open()) write_ack(task->route, wire::Reason::Stopped, task->from, now_ns, out);
+  running_.erase(task);
+  return true;
+}
+
+void WorkerEngine::write_result(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
+                                std::uint64_t now_ns, KeptResult& kept) noexcept {
+  const auto datagram = kept.datagram.mutable_bytes();
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Result);
   const wire::Header& route = task.route;
   const std::uint64_t worked_us = (now_ns - task.started_ns) / kNsPerUs;
@@ -181,13 +212,12 @@ std::span<const std::byte> WorkerEngine::write_result(const RunningTask& task, w
   header.mutate_session(route.session());
   header.mutate_worker_session(route.worker_session());
   wire::set_token(header, wire::token_of(route));
-  header.mutate_sequence(++result_number_);
+  header.mutate_sequence(kept.number);
   header.mutate_message_length(static_cast<std::uint32_t>(answer.size()));
   header.mutate_worker_us(static_cast<std::uint32_t>(std::min<std::uint64_t>(worked_us, 0xffffffffU)));
   std::memcpy(header.mutable_task_id()->Data(), route.task_id()->Data(), route.task_id()->size());
   std::memcpy(header.mutable_trace_id()->Data(), route.trace_id()->Data(), route.trace_id()->size());
   if (!answer.empty()) std::memcpy(datagram.data() + wire::kLeadBytes, answer.data(), answer.size());
-  return datagram.first(wire::kLeadBytes + answer.size());
 }
 
 }  // namespace mcplane::client

@@ -1,15 +1,18 @@
-// A worker's protocol, sans-I/O: ROUTE in, RESULT out, CANCEL answered. Dedups ROUTE by (boot, token, attempt) and
-// keeps the last RESULTs so that a repeated ROUTE gets the same answer instead of a second execution.
-// One thread; now_ns never goes back.
+// A worker's protocol, sans-I/O: ROUTE in, RESULT out, CANCEL answered. No ROUTE is run twice in a session: its number
+// is remembered. A RESULT is kept, and sent again by PTO, until the broker needs it no more; a ROUTE whose RESULT takes
+// its time is acknowledged by itself. One thread; now_ns never goes back.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "client/result_cache.h"
+#include "client/kept_results.h"
+#include "client/resend_queue.h"
+#include "client/route_window.h"
 #include "client/running_tasks.h"
 #include "client/session.h"
 #include "wire/payload.h"
@@ -30,7 +33,11 @@ struct Assignment {
 
 class WorkerEngine {
  public:
-  WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random);
+  // Once RESULTs of that many bytes are kept, no ROUTE is accepted.
+  static constexpr std::size_t kKeptBytesMax = std::size_t{4} << 20;
+
+  WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random,
+               std::size_t kept_bytes_max = kKeptBytesMax);
 
   void start(std::uint64_t now_ns, Outbox& out);
   void on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
@@ -38,40 +45,79 @@ class WorkerEngine {
   // Brings what on_datagram() of this datagram and finish() of its task will look at into the cache. The engine itself
   // should be there.
   void prefetch(std::span<const std::byte> datagram) const noexcept;
-  // Sends the RESULT of an assignment. Unknown or already finished tokens (cancelled, expired, session gone) are
-  // ignored: false. An answer that does not fit one frame goes out as Reason::TooLarge with an empty answer.
-  // error: Reason::WorkerError. With a full outbox the RESULT stays in the cache and goes out when its ROUTE is
-  // repeated.
+  // Sends the RESULT of an assignment. Unknown or already finished tokens (session gone) are ignored: false. An answer
+  // that does not fit one frame goes out as Reason::TooLarge with an empty answer. error: Reason::WorkerError. With a
+  // full outbox the RESULT goes out by timer.
   bool finish(TaskToken token, std::uint8_t attempt, std::span<const std::byte> answer, bool error,
               std::uint64_t now_ns, Outbox& out);
+  // Tells the broker that an assignment was not begun and will not be, so that it may go to another worker. False as
+  // finish().
+  bool give_back(TaskToken token, std::uint8_t attempt, std::uint64_t now_ns, Outbox& out);
+  // Runs what is due: HELLO, PING, RESULTs to be sent again, acknowledgements. With a full outbox the rest stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out);
-  std::uint64_t next_timer_ns() const noexcept { return session_.next_timer_ns(); }
+  std::uint64_t next_timer_ns() const noexcept {
+    const std::uint64_t session_ns = session_.next_timer_ns();
+    if (!session_.open()) return session_ns;
+    return std::min({session_ns, resend_.next_ns(kept_nodes_, session_.pto_ns()), next_held_ns(), next_ack_ns(),
+                     unsent_.first_ns(kept_nodes_)});
+  }
   void close(std::uint64_t now_ns, Outbox& out);  // BYE: no more ROUTEs; running tasks may still finish()
 
   const Session& session() const noexcept { return session_; }
   std::size_t running() const noexcept { return running_.size(); }
-  std::uint64_t executed() const noexcept { return executed_; }      // tasks finish()ed
-  std::uint64_t duplicates() const noexcept { return duplicates_; }  // repeated ROUTEs
-  std::uint64_t dropped() const noexcept { return dropped_; }        // unsound, foreign or over capacity
+  std::size_t kept() const noexcept { return kept_.size(); }  // RESULTs the broker may still need
+  bool idle() const noexcept { return running_.size() == 0 && kept_.size() == 0; }
+  std::uint64_t executed() const noexcept { return executed_; }                // tasks finish()ed
+  std::uint64_t duplicates() const noexcept { return duplicates_; }            // ROUTEs seen before
+  std::uint64_t dropped() const noexcept { return dropped_; }                  // unsound, foreign or over capacity
+  std::uint64_t retransmissions() const noexcept { return retransmissions_; }  // RESULTs, pulled ones too
+  std::uint64_t acks_sent() const noexcept { return acks_sent_; }              // frames, not ROUTEs acknowledged
 
  private:
+  using Listed = KeptResult::Listed;
+
   void on_registered();
   // Of our session in this life of the broker.
   bool ours(const wire::Header& header) const noexcept;
   void on_route(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out,
                 std::vector<Assignment>& assigned);
+  void on_seen_route(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out);
   void on_cancel(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out);
+  RouteWindow& window_of(TaskToken token);
   const wire::RouteView* read_route(std::span<const std::byte> table);
-  std::span<const std::byte> write_result(const RunningTask& task, wire::Reason reason,
-                                          std::span<const std::byte> answer, std::uint64_t now_ns,
-                                          std::span<std::byte> datagram) noexcept;
+  void write_result(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
+                    std::uint64_t now_ns, KeptResult& kept) noexcept;
+
+  // worker_recovery.cc
+  void on_result_acks(std::span<const std::byte> datagram, std::uint64_t now_ns);
+  void on_result_acknowledged(std::uint32_t number, wire::Reason reason, std::uint64_t now_ns);
+  void on_resend(const wire::Header& header, std::uint64_t now_ns, Outbox& out);
+  void send_result_again(KeptResult& kept, std::uint64_t now_ns, Outbox& out);
+  void send_what_is_due(std::uint64_t now_ns, Outbox& out);
+  void transmit(KeptResult& kept, bool again, std::uint64_t now_ns, Outbox& out);
+  void write_ack(const wire::Header& of, wire::Reason reason, const wire::Endpoint& to, std::uint64_t now_ns,
+                 Outbox& out);
+  void write_route_acks(std::uint64_t now_ns, Outbox& out);
+  void owe_no_ack(RunningTask& task) noexcept;
+  void drop_kept(const KeptResult& kept) noexcept;
+  void list(KeptResult& kept, Listed where, std::uint64_t now_ns) noexcept;
+  void unlist(KeptResult& kept) noexcept;
+  std::uint64_t next_held_ns() const noexcept;
+  std::uint64_t next_ack_ns() const noexcept;
 
   Session session_;
   RunningTasks running_;
-  ResultCache results_;
+  TimedNodes running_nodes_;
+  TimedList owed_;  // running, their ROUTE not acknowledged; since when
+  KeptResults kept_;
+  TimedNodes kept_nodes_;
+  ResendQueue resend_;  // kept, not acknowledged
+  TimedList unsent_;    // kept, the outbox had no room; since when
+  TimedList held_;      // kept, acknowledged as held; by when they were last sent or acknowledged
+  const std::size_t kept_bytes_max_;
+  std::vector<RouteWindow> windows_;      // by shard, as far as ROUTEs have come
   std::vector<std::byte> table_;          // the last ROUTE's, aligned as a FlatBuffer wants it
   std::optional<wire::RouteView> route_;  // what it says; points into table_
-  std::vector<std::byte> spare_;          // a RESULT for which the outbox has no room
   std::uint32_t result_number_ = 0;
   std::uint32_t registrations_ = 0;  // of the session, when the tasks were last looked at
   SessionId tasks_session_;          // the session and boot the tasks belong to
@@ -79,6 +125,8 @@ class WorkerEngine {
   std::uint64_t executed_ = 0;
   std::uint64_t duplicates_ = 0;
   std::uint64_t dropped_ = 0;
+  std::uint64_t retransmissions_ = 0;
+  std::uint64_t acks_sent_ = 0;
 };
 
 }  // namespace mcplane::client

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "wire/ack.h"
+
 namespace mcplane::test {
 
 using wire::FrameType;
@@ -25,7 +27,7 @@ Frame retry(std::uint32_t issued_ms) {
 
 Frame welcome(const Life& life) {
   const wire::fb::Welcome body(life.port, life.base_port, life.shards, life.slot_limit, life.frame_bytes, 0,
-                               life.heartbeat_interval_ms, 1'000);
+                               life.heartbeat_interval_ms, life.max_ack_delay_us);
   Frame frame(FrameType::Ack, std::as_bytes(std::span(&body, 1)));
   frame.header().mutate_answers(FrameType::Hello);
   frame.header().mutate_boot_id(life.boot_id);
@@ -39,6 +41,7 @@ Frame pong(const Life& life, std::uint32_t number) {
   frame.header().mutate_boot_id(life.boot_id);
   frame.header().mutate_session(life.session);
   frame.header().mutate_sequence(number);
+  frame.header().mutate_slot(life.slot_limit);
   return frame;
 }
 
@@ -83,6 +86,25 @@ Frame reject(std::span<const std::byte> send, wire::Reason reason, wire::Execute
   return frame;
 }
 
+Frame acknowledge(std::span<const std::byte> frame) {
+  const wire::Header& of = wire::header_of(frame);
+  Frame ack(FrameType::Ack);
+  ack.header().mutate_answers(of.type());
+  ack.header().mutate_boot_id(of.boot_id());
+  ack.header().mutate_session(of.session());
+  ack.header().mutate_slot(of.slot());
+  ack.header().mutate_sequence(of.sequence());
+  return ack;
+}
+
+Frame pull(std::span<const std::byte> send, const Attempt& attempt) {
+  Frame frame = acknowledge(send);
+  frame.header().mutate_type(FrameType::Resend);
+  frame.header().mutate_attempt(attempt.number);
+  wire::set_token(frame.header(), attempt.token);
+  return frame;
+}
+
 namespace {
 
 void set_attempt(wire::Header& header, const Life& life, const Attempt& attempt) {
@@ -105,6 +127,7 @@ Frame route(const Life& life, const Attempt& attempt, std::span<const std::byte>
   header.mutate_table_length(static_cast<std::uint16_t>(table.size()));
   header.mutate_message_length(static_cast<std::uint32_t>(behind.size()));
   header.mutate_ttl_ms(30'000);
+  wire::set_route_number(header, attempt.route);
   for (std::uint16_t i = 0; i < 16; ++i) {
     header.mutable_task_id()->Mutate(i, static_cast<std::uint8_t>(i + 1));
     header.mutable_trace_id()->Mutate(i, static_cast<std::uint8_t>(i + 101));
@@ -116,16 +139,37 @@ Frame cancel(const Life& life, const Attempt& attempt) {
   Frame frame(FrameType::Cancel);
   set_attempt(frame.header(), life, attempt);
   frame.header().mutate_session(0x00200002);
+  wire::set_route_number(frame.header(), attempt.route);
   return frame;
 }
 
-Frame discard(const Life& life, const Attempt& attempt) {
+Frame acknowledge_result(const Life& life, std::uint32_t number, wire::Reason reason) {
   Frame frame(FrameType::Ack);
+  frame.header().mutate_boot_id(life.boot_id);
+  frame.header().mutate_session(0x00200002);
+  frame.header().mutate_worker_session(life.session);
+  frame.header().mutate_answers(FrameType::Result);
+  frame.header().mutate_sequence(number);
+  frame.header().mutate_reason(reason);
+  return frame;
+}
+
+Frame pull_result(const Life& life, const Attempt& attempt) {
+  Frame frame(FrameType::Resend);
   set_attempt(frame.header(), life, attempt);
   frame.header().mutate_session(0x00200002);
   frame.header().mutate_answers(FrameType::Result);
-  frame.header().mutate_reason(wire::Reason::Discard);
   return frame;
+}
+
+Frame with_entry(const Frame& ack, std::uint32_t name, std::uint32_t number) {
+  std::vector<std::byte> behind(ack.bytes().begin() + wire::kLeadBytes, ack.bytes().end());
+  const std::size_t length = behind.size();
+  behind.resize(length + sizeof(wire::AckEntry));
+  Frame longer(FrameType::Ack, behind);
+  longer.header() = wire::header_of(ack.bytes());
+  wire::append_ack_entry(longer.mutable_bytes(), wire::kLeadBytes + length, name, number);
+  return longer;
 }
 
 }  // namespace mcplane::test

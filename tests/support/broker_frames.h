@@ -41,12 +41,14 @@ struct Life {
   std::uint16_t slot_limit = 1024;
   std::uint16_t frame_bytes = 1500;
   std::uint32_t heartbeat_interval_ms = 1'000;
+  std::uint32_t max_ack_delay_us = 1'000;
   wire::Id16 instance = kInstance;  // whom it welcomes
 };
 
 struct Attempt {
   TaskToken token{0x01000007, 3};
   std::uint8_t number = 1;
+  std::uint32_t route = 0;  // number of its ROUTE, from 1
 };
 
 Frame retry(std::uint32_t issued_ms);
@@ -58,10 +60,18 @@ Frame deliver(std::span<const std::byte> send, std::span<const std::byte> answer
               wire::Reason reason = wire::Reason::Ok);
 Frame reject(std::span<const std::byte> send, wire::Reason reason, wire::Executed executed,
              std::uint32_t retry_after_ms = 0);
+// Of the SEND or CANCEL itself; wire::append_ack_entry() takes more of them.
+Frame acknowledge(std::span<const std::byte> frame);
+// For the payload of that SEND.
+Frame pull(std::span<const std::byte> send, const Attempt& attempt);
 // To a worker whose session is life.session; client_session is the sender's.
 Frame route(const Life& life, const Attempt& attempt, std::span<const std::byte> table,
             std::span<const std::byte> payload, std::uint32_t client_session = 0x00200002);
 Frame cancel(const Life& life, const Attempt& attempt);
-Frame discard(const Life& life, const Attempt& attempt);
+Frame acknowledge_result(const Life& life, std::uint32_t number, wire::Reason reason = wire::Reason::Ok);
+// For the RESULT of that attempt.
+Frame pull_result(const Life& life, const Attempt& attempt);
+// One more frame that an ACK acknowledges.
+Frame with_entry(const Frame& ack, std::uint32_t name, std::uint32_t number);
 
 }  // namespace mcplane::test

@@ -70,13 +70,17 @@ void MiniBroker::on_frame(Frame frame, const wire::Endpoint& from) {
     case FrameType::Ping:
       ++pings_;
       header.mutate_type(FrameType::Pong);
+      header.mutate_slot(life_.slot_limit);
       return transmit(frame, from);
     case FrameType::Bye:
       ++byes_;
       return;
     case FrameType::Send:
       return on_send(std::move(frame), from);
+    case FrameType::Cancel:
+      return on_cancel(frame, from);
     case FrameType::Result:
+      transmit(acknowledge_result(life_of(header.worker_session()), header.sequence()), from);
       return on_result(std::move(frame));
     default:
       return;
@@ -93,15 +97,23 @@ void MiniBroker::on_hello(const Frame& frame, const wire::Endpoint& from) {
   }
   const auto hello = wire::read_hello(wire::table_of(frame.bytes()));
   if (!hello) return;
-  Life life = life_;
-  life.session = next_session_++;
+  Life life = life_of(next_session_++);
   life.instance = hello->instance;
   peers_[life.session] = from;
-  if (wire::is_worker(hello->service)) worker_session_ = life.session;
+  if (wire::is_worker(hello->service)) {
+    worker_session_ = life.session;
+    routes_ = 0;
+  }
   transmit(welcome(life), from);
 }
 
 void MiniBroker::on_send(Frame frame, const wire::Endpoint& from) {
+  std::uint32_t& last = sequences_[{frame.header().session(), frame.header().slot()}];
+  if (last == frame.header().sequence()) return transmit(acknowledge(frame.bytes()), from);
+  last = frame.header().sequence();
+  ++sends_;
+  if (const std::uint32_t retry_after_ms = retry_after_ms_; retry_after_ms != 0)
+    return transmit(reject(frame.bytes(), wire::Reason::QueueFull, wire::Executed::No, retry_after_ms), from);
   if (worker_session_ == 0)
     return transmit(reject(frame.bytes(), wire::Reason::NoWorker, wire::Executed::No, 50), from);
   const std::uint32_t generation = next_generation_++;
@@ -110,8 +122,26 @@ void MiniBroker::on_send(Frame frame, const wire::Endpoint& from) {
   routed.header().mutate_attempt(1);
   routed.header().mutate_worker_session(worker_session_);
   wire::set_token(routed.header(), {7, generation});
+  wire::set_route_number(routed.header(), ++routes_);
   tasks_.emplace(generation, Task{std::move(frame), from});
   transmit(routed, peers_.at(worker_session_));
+}
+
+// The task's outcome is the client's own by then.
+void MiniBroker::on_cancel(const Frame& frame, const wire::Endpoint& from) {
+  ++cancels_;
+  std::erase_if(tasks_, [&](const auto& entry) {
+    const wire::Header& send = wire::header_of(entry.second.send.bytes());
+    const wire::Header& cancel = wire::header_of(frame.bytes());
+    return send.session() == cancel.session() && send.slot() == cancel.slot();
+  });
+  transmit(acknowledge(frame.bytes()), from);
+}
+
+Life MiniBroker::life_of(std::uint32_t session) const {
+  Life life = life_;
+  life.session = session;
+  return life;
 }
 
 void MiniBroker::on_result(Frame frame) {

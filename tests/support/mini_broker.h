@@ -1,5 +1,6 @@
 // A broker small enough to read at once, on a real loopback UDP socket with a thread of its own: it registers any
-// number of endpoints and routes every SEND to the worker that registered last. For tests of the SDK's shell.
+// number of endpoints and routes every SEND to the worker that registered last. It acknowledges what asks for it and
+// recognises repeats, but sends nothing again itself. For tests of the SDK's shell.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,10 @@ class MiniBroker {
   void repeat_outcomes() noexcept { repeat_outcomes_ = true; }
   // Answers nothing from now on.
   void fall_silent() noexcept { silent_ = true; }
+  // Refuses every SEND from now on, until 0: QueueFull, to be tried again after that many milliseconds.
+  void refuse(std::uint32_t retry_after_ms) noexcept { retry_after_ms_ = retry_after_ms; }
+  std::uint64_t sends() const noexcept { return sends_.load(); }  // repeats are not counted
+  std::uint64_t cancels() const noexcept { return cancels_.load(); }
 
  private:
   struct Task {
@@ -39,18 +44,23 @@ class MiniBroker {
   void on_frame(Frame frame, const wire::Endpoint& from);
   void on_hello(const Frame& frame, const wire::Endpoint& from);
   void on_send(Frame frame, const wire::Endpoint& from);
+  void on_cancel(const Frame& frame, const wire::Endpoint& from);
   void on_result(Frame frame);
+  Life life_of(std::uint32_t session) const;
   void transmit(const Frame& frame, const wire::Endpoint& to) const;
 
   int socket_;
   wire::Endpoint self_;
   Life life_;
-  std::map<std::uint32_t, wire::Endpoint> peers_;  // by session
-  std::map<std::uint32_t, Task> tasks_;            // by token generation
+  std::map<std::uint32_t, wire::Endpoint> peers_;                               // by session
+  std::map<std::uint32_t, Task> tasks_;                                         // by token generation
+  std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint32_t> sequences_;  // the last, by session and slot
   std::uint32_t worker_session_ = 0;
   std::uint32_t next_session_ = 0x00100001;
   std::uint32_t next_generation_ = 1;
-  std::atomic<std::uint64_t> pings_{0}, byes_{0};
+  std::uint32_t routes_ = 0;  // to the worker that registered last
+  std::atomic<std::uint64_t> pings_{0}, byes_{0}, sends_{0}, cancels_{0};
+  std::atomic<std::uint32_t> retry_after_ms_{0};
   std::atomic<bool> repeat_outcomes_{false}, silent_{false}, stopping_{false};
   std::thread thread_;
 };

@@ -3,65 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <utility>
-
-#include "unit/client/harness.h"
+#include "unit/client/client_fixture.h"
 
 namespace mcplane::client {
 namespace {
-
-class ClientEngineTest : public testing::Test {
- protected:
-  ClientEngineTest() {
-    table_ = wire::write_route_table("generate", "", {}, "");
-    payload_ = wire::write_task_payload({.prompt = "hi", .history = {}, .parameters = {}});
-    answer_ = wire::write_answer("hello");
-    engine_.start(now_, out_);
-    register_with(life_);
-  }
-
-  void receive(const Frame& frame) { receive(frame, shard_of(life_)); }
-  void receive(const Frame& frame, const wire::Endpoint& from) {
-    engine_.on_datagram(frame.bytes(), from, now_, out_, done_);
-  }
-  void register_with(const Life& life) {
-    receive(test::retry(++cookies_), kBroker);
-    receive(test::welcome(life), kBroker);
-    out_.clear();
-  }
-  SendRequest request(std::uint64_t context, std::uint32_t ttl_ms = 1'000) const {
-    SendRequest request;
-    request.context = context;
-    request.task_id.fill(static_cast<std::uint8_t>(context));
-    request.ttl_ms = ttl_ms;
-    request.table = table_;
-    request.payload = payload_;
-    return request;
-  }
-  Frame send(std::uint64_t context, std::uint32_t ttl_ms = 1'000) {
-    EXPECT_EQ(engine_.send(request(context, ttl_ms), now_, out_), SendStatus::kSent);
-    return take_one(out_, FrameType::Send).frame;
-  }
-  // Time passes in steps of timers; frames sent meanwhile are dropped, the broker stays alive.
-  void pass_until(std::uint64_t until) {
-    while (engine_.next_timer_ns() <= until) {
-      now_ = std::max(now_, engine_.next_timer_ns());
-      engine_.on_timer(now_, out_, done_);
-      receive(test::pong(life_, 0));
-      out_.clear();
-    }
-    now_ = until;
-  }
-  std::vector<Completion> take_done() { return std::exchange(done_, {}); }
-
-  Life life_;
-  std::uint64_t now_ = kStart;
-  std::uint32_t cookies_ = 0;
-  Outbox out_;
-  std::vector<Completion> done_;
-  std::vector<std::byte> table_, payload_, answer_;
-  ClientEngine engine_{kBroker, client_hello(4), kMtuBytes, Random(1)};
-};
 
 TEST_F(ClientEngineTest, SendFillsTheHeader) {
   SendRequest task = request(7, 1'234);
@@ -205,10 +150,7 @@ TEST_F(ClientEngineTest, NoSendEndsLaterThanTtlPlusGraceNorMuchEarlier) {
   for (const auto ttl : ttls) send(ttl, ttl);
   std::size_t ended = 0;
   while (ended < ttls.size()) {
-    now_ = engine_.next_timer_ns();
-    engine_.on_timer(now_, out_, done_);
-    receive(test::pong(life_, 0));
-    out_.clear();
+    pass_until(engine_.next_timer_ns());
     for (const auto& done : take_done()) {
       const std::uint64_t deadline = kStart + done.context * kMs + kGraceNs;
       EXPECT_LE(now_, deadline);
@@ -216,61 +158,6 @@ TEST_F(ClientEngineTest, NoSendEndsLaterThanTtlPlusGraceNorMuchEarlier) {
       ++ended;
     }
   }
-}
-
-TEST_F(ClientEngineTest, EndedSlotRestsASecondOrUntilTheOutcomeComes) {
-  const auto first = send(1, 1'000);
-  const auto second = send(2, 1'000);
-  const std::uint64_t ended = kStart + 1'000 * kMs + kGraceNs;
-  pass_until(ended);
-  EXPECT_EQ(take_done().size(), 2U);
-  EXPECT_EQ(engine_.slots_free(), 2U);
-  receive(test::deliver(first.bytes(), answer_));
-  EXPECT_TRUE(done_.empty());
-  EXPECT_EQ(engine_.duplicates(), 1U);
-  EXPECT_EQ(engine_.slots_free(), 3U);
-  pass_until(ended + kQuarantineNs - 20 * kMs);
-  EXPECT_EQ(engine_.slots_free(), 3U);
-  pass_until(ended + kQuarantineNs);
-  EXPECT_EQ(engine_.slots_free(), 4U);
-  EXPECT_EQ(wire::header_of(send(3).bytes()).slot(), wire::header_of(second.bytes()).slot());
-  EXPECT_TRUE(done_.empty());
-}
-
-// The broker's rule for an idle slot: 1 to kSequenceAheadMax ahead of the last sequence it saw.
-TEST_F(ClientEngineTest, SlotSurvivesAnyNumberOfLostSends) {
-  std::uint32_t broker_last = 0;
-  for (int lost = 0; lost < 40; ++lost) {
-    const bool arrives = lost == 30 || lost == 31;  // whichever of two in a row fits, the broker takes
-    const auto sent = send(1, 100);
-    const std::uint32_t ahead = wire::header_of(sent.bytes()).sequence() - broker_last;
-    if (arrives && ahead >= 1 && ahead <= kSequenceAheadMax) {
-      broker_last += ahead;
-      receive(test::deliver(sent.bytes(), answer_));
-      ASSERT_EQ(take_done().size(), 1U);
-      break;
-    }
-    ASSERT_LT(lost, 31);
-    pass_until(now_ + 100 * kMs + kGraceNs + kQuarantineNs);
-    ASSERT_EQ(take_done().size(), 1U);
-    ASSERT_EQ(engine_.slots_free(), 4U);
-  }
-  EXPECT_GT(broker_last, 0U);
-  EXPECT_EQ(wire::header_of(send(2).bytes()).sequence(), broker_last + 1);
-}
-
-TEST_F(ClientEngineTest, SequenceTakenTwiceIsToldApartByTaskId) {
-  std::vector<Frame> sent;
-  for (std::uint64_t i = 1; i <= 9; ++i) {
-    sent.push_back(send(i, 100));
-    if (i < 9) pass_until(now_ + 100 * kMs + kGraceNs + kQuarantineNs);
-  }
-  done_.clear();
-  ASSERT_EQ(wire::header_of(sent[7].bytes()).sequence(), wire::header_of(sent[8].bytes()).sequence());
-  receive(test::deliver(sent[7].bytes(), answer_));
-  EXPECT_TRUE(done_.empty());
-  receive(test::deliver(sent[8].bytes(), answer_));
-  EXPECT_EQ(take_done().at(0).context, 9U);
 }
 
 TEST_F(ClientEngineTest, ForeignAndUnsoundDatagramsChangeNothing) {
@@ -297,48 +184,6 @@ TEST_F(ClientEngineTest, ForeignAndUnsoundDatagramsChangeNothing) {
   EXPECT_EQ(engine_.in_flight(), 1U);
   receive(good);
   EXPECT_EQ(done_.size(), 1U);
-}
-
-TEST_F(ClientEngineTest, AnotherBootEndsWhatIsInFlightAndStartsAfresh) {
-  send(1);
-  receive(test::deliver(send(2).bytes(), answer_));
-  const auto before = send(3);
-  take_done();
-  receive(test::unknown_session({.boot_id = 0xbeef}));
-  EXPECT_EQ(engine_.in_flight(), 2U);
-  now_ = engine_.next_timer_ns();
-  engine_.on_timer(now_, out_, done_);
-  register_with({.boot_id = 0xbeef});
-  const auto done = take_done();
-  ASSERT_EQ(done.size(), 2U);
-  for (const auto& lost : done) {
-    EXPECT_TRUE(lost.broker_lost);
-    EXPECT_EQ(lost.executed, wire::Executed::Maybe);
-  }
-  EXPECT_EQ(engine_.slots_free(), 4U);
-  receive(test::deliver(before.bytes(), answer_));
-  EXPECT_TRUE(done_.empty());
-  EXPECT_EQ(wire::header_of(send(4).bytes()).sequence(), 1U);
-}
-
-TEST_F(ClientEngineTest, TheSameSessionComesBackUnharmed) {
-  const auto sent = send(1);
-  receive(test::unknown_session(life_));
-  EXPECT_EQ(engine_.send(request(2), now_, out_), SendStatus::kNotRegistered);
-  now_ = engine_.next_timer_ns();
-  engine_.on_timer(now_, out_, done_);
-  register_with(life_);
-  EXPECT_TRUE(done_.empty());
-  receive(test::deliver(sent.bytes(), answer_));
-  EXPECT_EQ(done_.size(), 1U);
-  EXPECT_EQ(wire::header_of(send(2).bytes()).sequence(), 2U);
-}
-
-TEST_F(ClientEngineTest, UnknownSessionForASendEndsThatSend) {
-  receive(test::reject(send(6).bytes(), wire::Reason::UnknownSession, wire::Executed::No));
-  ASSERT_EQ(done_.size(), 1U);
-  EXPECT_EQ(done_[0].reason, wire::Reason::UnknownSession);
-  EXPECT_EQ(engine_.session().state(), SessionState::kWaiting);
 }
 
 TEST_F(ClientEngineTest, CloseSaysByeAndEndsEverything) {

@@ -44,6 +44,7 @@ inline wire::HelloBody worker_hello(std::uint16_t slots = 2) {
 struct Sent {
   Frame frame;
   wire::Endpoint to;
+  std::uint64_t at_ns = 0;  // where a test looks at it
   const wire::Header& header() const { return wire::header_of(frame.bytes()); }
 };
 
@@ -52,7 +53,7 @@ inline std::vector<Sent> take_sent(Outbox& out) {
   std::vector<Sent> sent;
   for (const auto& entry : out.entries()) {
     EXPECT_EQ(name_of(wire::check_datagram(entry.datagram)), "none");
-    sent.push_back({Frame(std::span<const std::byte>(entry.datagram)), entry.to});
+    sent.push_back({Frame(std::span<const std::byte>(entry.datagram)), entry.to, 0});
   }
   out.clear();
   return sent;
@@ -62,7 +63,7 @@ inline std::vector<Sent> take_sent(Outbox& out) {
 inline Sent take_one(Outbox& out, FrameType type) {
   auto sent = take_sent(out);
   EXPECT_EQ(sent.size(), 1U);
-  if (sent.empty()) return {Frame(FrameType::None), {}};
+  if (sent.empty()) return {Frame(FrameType::None), {}, 0};
   EXPECT_EQ(sent[0].header().type(), type);
   return sent[0];
 }

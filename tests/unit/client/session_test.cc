@@ -181,19 +181,73 @@ TEST_F(SessionTest, ClientPingsItsShardEachInterval) {
   }
 }
 
-TEST_F(SessionTest, SentFramesPutOffThePing) {
+TEST_F(SessionTest, SentFramesPutOffThePingOnceTheRoundTripIsKnown) {
   make(client_hello());
   const Life life;
   register_with(life);
-  now_ += 600 * kMs;
-  session_->on_sent(now_);
-  receive(test::pong(life, 0));  // any frame: the broker is heard
-  const std::uint64_t sent = now_;
+  const std::uint64_t registered = now_;
+  std::vector<std::uint64_t> pings_ms;
+  while (now_ < registered + 10'000 * kMs) {
+    now_ += 10 * kMs;
+    session_->on_sent(now_);
+    if (session_->next_timer_ns() <= now_) session_->on_timer(now_, out_);
+    receive(test::pong(life, 0));  // any frame: the broker is heard
+    for (const auto& ping : take_sent(out_)) {
+      pings_ms.push_back((now_ - registered) / kMs);
+      receive(test::pong(life, ping.header().sequence()));
+    }
+  }
+  EXPECT_EQ(pings_ms, (std::vector<std::uint64_t>{1'000, 5'000, 9'000}));
+}
+
+TEST_F(SessionTest, PingSaysWhatRoundTripWasMeasured) {
+  make(client_hello());
+  session_->start(now_, out_);
+  fire();  // a second HELLO: whose answer comes is not known, and not measured
+  receive(test::retry(1));
+  receive(test::welcome({}));
+  out_.clear();
   fire();
-  EXPECT_TRUE(out_.empty());
+  const auto first = take_one(out_, FrameType::Ping);
+  EXPECT_EQ(wire::ping_srtt_us(first.header()), 0U);
+  EXPECT_EQ(wire::ping_rttvar_us(first.header()), 0U);
+  now_ += 8 * kMs;
+  receive(test::pong({}, first.header().sequence()));
   fire();
-  EXPECT_EQ(now_, sent + 1'000 * kMs);
-  take_one(out_, FrameType::Ping);
+  const auto second = take_one(out_, FrameType::Ping);
+  EXPECT_NEAR(wire::ping_srtt_us(second.header()), 8'000, 1);
+  EXPECT_NEAR(wire::ping_rttvar_us(second.header()), 4'000, 1);
+}
+
+TEST_F(SessionTest, PtoComesFromPingsAndIsCautiousBeforeThem) {
+  make(client_hello());
+  session_->start(now_, out_);
+  now_ += 30 * kMs;
+  receive(test::retry(1));
+  receive(test::welcome({.max_ack_delay_us = 25'000}));
+  out_.clear();
+  EXPECT_EQ(session_->max_ack_delay_ns(), 25 * kMs);
+  EXPECT_EQ(session_->pto_ns(), 90 * kMs);
+  fire();
+  now_ += 30 * kMs;
+  receive(test::pong({}, take_one(out_, FrameType::Ping).header().sequence()));
+  // The second sample is as the first: the variation halves, nearly.
+  EXPECT_EQ(session_->pto_ns(), 30 * kMs + 4 * 11'250 * kNsPerUs + 25 * kMs);
+}
+
+TEST_F(SessionTest, PongMovesTheSlotLimitBelowWhatWasGranted) {
+  make(client_hello());
+  Life life{.slot_limit = 100};
+  register_with(life);
+  const auto answer_with = [&](std::uint16_t limit) {
+    fire();
+    life.slot_limit = limit;
+    receive(test::pong(life, take_one(out_, FrameType::Ping).header().sequence()));
+    return session_->slot_limit();
+  };
+  EXPECT_EQ(answer_with(40), 40);
+  EXPECT_EQ(answer_with(70), 70);
+  EXPECT_EQ(answer_with(101), 100);
 }
 
 TEST_F(SessionTest, SendingToASilentBrokerStillPingsAndFindsOut) {
@@ -249,7 +303,7 @@ TEST_F(SessionTest, AnyFrameOfTheBrokerResetsTheCountOfLostPings) {
   for (int round = 0; round < 4; ++round) {
     fire();
     fire();
-    receive(test::cancel(life, {}));
+    receive(test::acknowledge_result(life, 1));
   }
   EXPECT_TRUE(session_->registered());
 }

@@ -5,50 +5,10 @@
 
 #include <map>
 
-#include "unit/client/harness.h"
+#include "unit/client/worker_fixture.h"
 
 namespace mcplane::client {
 namespace {
-
-using test::Attempt;
-
-class WorkerEngineTest : public testing::Test {
- protected:
-  WorkerEngineTest() {
-    const std::vector<std::string> tags = {"gpu"};
-    table_ = wire::write_route_table("generate", "m", tags, "my task");
-    payload_ = wire::write_task_payload({.prompt = "hi", .history = {}, .parameters = {}});
-    answer_ = wire::write_answer("hello");
-    engine_.start(now_, out_);
-    register_with(life_);
-  }
-
-  void receive(const Frame& frame) { receive(frame, shard_of(life_)); }
-  void receive(const Frame& frame, const wire::Endpoint& from) {
-    engine_.on_datagram(frame.bytes(), from, now_, out_, assigned_);
-  }
-  void register_with(const Life& life) {
-    receive(test::retry(++cookies_), kBroker);
-    receive(test::welcome(life), kBroker);
-    out_.clear();
-  }
-  Frame route(const Attempt& attempt) const { return test::route(life_, attempt, table_, payload_); }
-  bool finish(const Attempt& attempt, bool error = false) {
-    return engine_.finish(attempt.token, attempt.number, answer_, error, now_, out_);
-  }
-  void run(const Attempt& attempt) {
-    receive(route(attempt));
-    ASSERT_TRUE(finish(attempt));
-  }
-
-  Life life_;
-  std::uint64_t now_ = kStart;
-  std::uint32_t cookies_ = 0;
-  Outbox out_;
-  std::vector<Assignment> assigned_;
-  std::vector<std::byte> table_, payload_, answer_;
-  WorkerEngine engine_{kBroker, worker_hello(2), kMtuBytes, Random(1)};
-};
 
 TEST_F(WorkerEngineTest, RouteIsHandedOutWithAllItSays) {
   const Attempt attempt;
@@ -117,13 +77,6 @@ TEST_F(WorkerEngineTest, ResultGoesToTheSourceOfTheRouteWithItsFields) {
   EXPECT_EQ(engine_.executed(), 1U);
 }
 
-TEST_F(WorkerEngineTest, ResultsAreNumbered) {
-  for (std::uint32_t i = 1; i <= 3; ++i) {
-    run({{0x01000000 + i, 1}, 1});
-    EXPECT_EQ(take_one(out_, FrameType::Result).header().sequence(), i);
-  }
-}
-
 TEST_F(WorkerEngineTest, HandlersErrorIsSaid) {
   receive(route({}));
   ASSERT_TRUE(finish({}, true));
@@ -142,96 +95,12 @@ TEST_F(WorkerEngineTest, AnswerThatFitsNoFrameGoesOutAsTooLarge) {
   EXPECT_EQ(result.frame.bytes().size(), wire::kLeadBytes);
 }
 
-TEST_F(WorkerEngineTest, RepeatedRouteOfARunningTaskIsIgnored) {
-  receive(route({}));
-  receive(route({}));
-  EXPECT_EQ(assigned_.size(), 1U);
-  EXPECT_TRUE(out_.empty());
-  EXPECT_EQ(engine_.duplicates(), 1U);
-}
-
-TEST_F(WorkerEngineTest, RepeatedRouteOfAFinishedTaskGetsTheSameResult) {
-  run({});
-  const auto first = take_one(out_, FrameType::Result);
-  receive(route({}), {kBroker.ip, 4802});
-  const auto second = take_one(out_, FrameType::Result);
-  EXPECT_EQ(second.to.port, 4802);
-  EXPECT_TRUE(std::ranges::equal(first.frame.bytes(), second.frame.bytes()));
-  EXPECT_EQ(assigned_.size(), 1U);
-  EXPECT_EQ(engine_.executed(), 1U);
-}
-
-TEST_F(WorkerEngineTest, FinishedTaskIsNotRunAgainWhenItsResultIsNoLongerKept) {
-  for (std::uint32_t i = 0; i < 100; ++i) run({{0x01000000 + i, 1}, 1});
-  out_.clear();
-  const auto handed_out = assigned_.size();
-  receive(route({{0x01000000, 1}, 1}));
-  EXPECT_TRUE(out_.empty());
-  EXPECT_EQ(assigned_.size(), handed_out);
-  EXPECT_EQ(engine_.duplicates(), 1U);
-}
-
-TEST_F(WorkerEngineTest, NewGenerationAndNewAttemptOfATokenAreNewTasks) {
-  run({{5, 1}, 1});
-  run({{5, 2}, 1});
-  run({{5, 2}, 2});
-  receive(route({{5, 1}, 9}));  // of a generation gone by
-  EXPECT_EQ(assigned_.size(), 3U);
-  EXPECT_EQ(engine_.executed(), 3U);
-}
-
 TEST_F(WorkerEngineTest, BothGenerationsOfATokenMayRun) {
   receive(route({{5, 1}, 1}));
   receive(route({{5, 2}, 1}));
   EXPECT_EQ(engine_.running(), 2U);
   EXPECT_TRUE(finish({{5, 2}, 1}));
   EXPECT_TRUE(finish({{5, 1}, 1}));
-}
-
-TEST_F(WorkerEngineTest, FinishOfWhatIsNotRunningIsIgnored) {
-  EXPECT_FALSE(finish({}));
-  run({});
-  out_.clear();
-  EXPECT_FALSE(finish({}));
-  EXPECT_FALSE(finish({Attempt{}.token, 2}));
-  EXPECT_TRUE(out_.empty());
-}
-
-TEST_F(WorkerEngineTest, CancelOfARunningTaskSaysRunningAndItsResultFollows) {
-  receive(route({}));
-  receive(test::cancel(life_, {}), {kBroker.ip, 4802});
-  const auto ack = take_one(out_, FrameType::Ack);
-  EXPECT_EQ(ack.to.port, 4802);
-  EXPECT_EQ(ack.header().answers(), FrameType::Cancel);
-  EXPECT_EQ(ack.header().reason(), wire::Reason::Running);
-  EXPECT_EQ(wire::token_of(ack.header()), Attempt{}.token);
-  EXPECT_EQ(ack.header().attempt(), 1);
-  EXPECT_EQ(ack.header().worker_session(), life_.session);
-  EXPECT_EQ(ack.header().session(), 0x00200002U);
-  EXPECT_TRUE(finish({}));
-}
-
-TEST_F(WorkerEngineTest, CancelOfAnUnknownTaskStopsItForGood) {
-  receive(test::cancel(life_, {}));
-  EXPECT_EQ(take_one(out_, FrameType::Ack).header().reason(), wire::Reason::Stopped);
-  receive(route({}));  // overtaken by its CANCEL
-  EXPECT_TRUE(assigned_.empty());
-}
-
-TEST_F(WorkerEngineTest, CancelOfAFinishedTaskSaysStopped) {
-  run({});
-  out_.clear();
-  receive(test::cancel(life_, {}));
-  EXPECT_EQ(take_one(out_, FrameType::Ack).header().reason(), wire::Reason::Stopped);
-}
-
-TEST_F(WorkerEngineTest, DiscardedResultIsNotKept) {
-  run({});
-  out_.clear();
-  receive(test::discard(life_, {}));
-  receive(route({}));
-  EXPECT_TRUE(out_.empty());
-  EXPECT_EQ(assigned_.size(), 1U);
 }
 
 TEST_F(WorkerEngineTest, TasksBeyondItsRoomAreDropped) {
@@ -253,52 +122,10 @@ TEST_F(WorkerEngineTest, ForeignAndUnsoundDatagramsChangeNothing) {
   receive(altered([](auto& frame) { frame.header().mutate_attempt(0); }));
   receive(altered([](auto& frame) { frame.header().mutate_message_length(9); }));
   receive(altered([](auto& frame) { frame.mutable_bytes()[wire::kLeadBytes] = std::byte{0xff}; }));
-  receive(test::cancel({.boot_id = 1}, {}));
+  receive(test::cancel({.boot_id = 1}, numbered({})));
   EXPECT_TRUE(assigned_.empty());
   EXPECT_TRUE(out_.empty());
   EXPECT_EQ(engine_.dropped(), 7U);
-}
-
-TEST_F(WorkerEngineTest, AnotherBootMakesItForgetItsTasks) {
-  receive(route({}));
-  receive(test::unknown_session({.boot_id = 0xbeef}));
-  now_ = engine_.session().next_timer_ns();
-  engine_.on_timer(now_, out_);
-  life_.boot_id = 0xbeef;
-  register_with(life_);
-  EXPECT_EQ(engine_.running(), 0U);
-  EXPECT_FALSE(finish({}));
-  EXPECT_TRUE(out_.empty());
-  receive(route({}));  // tokens start over
-  EXPECT_EQ(assigned_.size(), 2U);
-}
-
-TEST_F(WorkerEngineTest, TheSameSessionComesBackUnharmed) {
-  receive(route({}));
-  receive(test::unknown_session(life_));
-  now_ = engine_.session().next_timer_ns();
-  engine_.on_timer(now_, out_);
-  register_with(life_);
-  EXPECT_TRUE(finish({}));
-}
-
-TEST_F(WorkerEngineTest, ClosedWorkerTakesNothingNewButAnswersWhatRuns) {
-  receive(route({{1, 1}, 1}));
-  engine_.close(now_, out_);
-  take_one(out_, FrameType::Bye);
-  receive(route({{2, 1}, 1}));
-  EXPECT_EQ(assigned_.size(), 1U);
-  EXPECT_TRUE(finish({{1, 1}, 1}));
-  take_one(out_, FrameType::Result);
-}
-
-TEST_F(WorkerEngineTest, ResultThatFoundNoRoomGoesOutWhenItsRouteIsRepeated) {
-  receive(route({}));
-  while (!out_.full()) out_.commit(wire::kLeadBytes, kBroker);
-  EXPECT_TRUE(finish({}));
-  out_.clear();
-  receive(route({}));
-  EXPECT_EQ(wire::read_answer(wire::payload_of(take_one(out_, FrameType::Result).frame.bytes())), "hello");
 }
 
 // Against a plain map, through collisions and wrap-around.

@@ -34,12 +34,16 @@ std::vector<FakeBroker::Datagram> FakeBroker::handle(std::span<const std::byte> 
       on_send(datagram, from);
       break;
     case wire::FrameType::Result:
-      on_result(datagram);
+      on_result(datagram, from);
+      break;
+    case wire::FrameType::Cancel:
+      acknowledge(header, from);
       break;
     case wire::FrameType::Ping: {
       wire::Header& pong = append(wire::FrameType::Pong, from, 0);
       pong.mutate_session(header.session());
       pong.mutate_sequence(header.sequence());
+      pong.mutate_slot(faults_.slot_limit);
       break;
     }
     default:
@@ -63,13 +67,16 @@ void FakeBroker::on_hello(std::span<const std::byte> datagram, const wire::Endpo
   std::memcpy(ack.mutable_task_id()->Data(), hello->instance.data(), hello->instance.size());
   const wire::fb::Welcome welcome(port_, port_, 1, faults_.slot_limit, kMtuBytes, 0, 1'000, 1'000);
   std::memcpy(replies_.back().bytes.data() + 2 + wire::kLeadBytes, &welcome, sizeof welcome);
-  if (wire::is_worker(hello->service)) workers_.emplace_back(from, ack.session());
+  if (wire::is_worker(hello->service)) workers_.push_back({from, ack.session()});
 }
 
 void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoint& from) {
   const wire::Header& send = wire::header_of(datagram);
+  Exchange& exchange = exchanges_[{send.session(), send.slot()}];
+  if (exchange.sequence == send.sequence()) return on_repeated_send(send, from);
   ++sends_;
-  if (every(faults_.lose_every, sends_)) return;
+  exchange = {send.sequence(), every(faults_.lose_every, sends_)};
+  if (exchange.lost) return;
   if (every(faults_.reject_every, sends_)) {
     wire::Header& reject = append(wire::FrameType::Reject, from, 0);
     reject = send;
@@ -86,20 +93,36 @@ void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoi
     const auto task = wire::read_task_payload(wire::payload_of(datagram));
     return deliver(send, from, wire::write_answer(task ? task->prompt : ""));
   }
-  const auto& [worker, session] = workers_[routes_ % workers_.size()];
+  Worker& worker = workers_[routes_ % workers_.size()];
   const std::uint32_t index = ++routes_;
   routed_[index] = {send, from};
   const auto body = datagram.subspan(wire::kLeadBytes);
-  wire::Header& route = append(wire::FrameType::Route, worker, body.size());
+  wire::Header& route = append(wire::FrameType::Route, worker.endpoint, body.size());
   route = send;
   route.mutate_type(wire::FrameType::Route);
   route.mutate_attempt(1);
-  route.mutate_worker_session(session);
+  route.mutate_worker_session(worker.session);
+  wire::set_route_number(route, ++worker.routes);
   wire::set_token(route, TaskToken::make(ShardId{0}, index, 1));
   std::memcpy(replies_.back().bytes.data() + 2 + wire::kLeadBytes, body.data(), body.size());
 }
 
-void FakeBroker::on_result(std::span<const std::byte> datagram) {
+void FakeBroker::on_repeated_send(const wire::Header& send, const wire::Endpoint& from) {
+  if (!exchanges_[{send.session(), send.slot()}].lost) acknowledge(send, from);
+}
+
+wire::Header& FakeBroker::acknowledge(const wire::Header& of, const wire::Endpoint& to) {
+  wire::Header& ack = append(wire::FrameType::Ack, to, 0);
+  ack.mutate_answers(of.type());
+  ack.mutate_session(of.session());
+  ack.mutate_worker_session(of.worker_session());
+  ack.mutate_slot(of.slot());
+  ack.mutate_sequence(of.sequence());
+  return ack;
+}
+
+void FakeBroker::on_result(std::span<const std::byte> datagram, const wire::Endpoint& from) {
+  acknowledge(wire::header_of(datagram), from);
   const auto found = routed_.find(wire::token_of(wire::header_of(datagram)).index());
   if (found == routed_.end()) return;
   deliver(found->second.send, found->second.client, wire::payload_of(datagram));

@@ -15,7 +15,7 @@
 namespace mcplane::loadgen {
 
 struct Faults {
-  std::uint32_t lose_every = 0;       // every n-th SEND is never answered; 0: none
+  std::uint32_t lose_every = 0;       // every n-th task's SENDs are never answered; 0: none
   std::uint32_t corrupt_every = 0;    // one byte of the answer is flipped
   std::uint32_t duplicate_every = 0;  // the answer comes twice
   std::uint32_t reject_every = 0;     // REJECT(QueueFull)
@@ -42,7 +42,10 @@ class FakeBroker {
  private:
   void on_hello(std::span<const std::byte> datagram, const wire::Endpoint& from);
   void on_send(std::span<const std::byte> datagram, const wire::Endpoint& from);
-  void on_result(std::span<const std::byte> datagram);
+  void on_repeated_send(const wire::Header& send, const wire::Endpoint& from);
+  void on_result(std::span<const std::byte> datagram, const wire::Endpoint& from);
+  // Copies what names the frame that is acknowledged.
+  wire::Header& acknowledge(const wire::Header& of, const wire::Endpoint& to);
   void deliver(const wire::Header& send, const wire::Endpoint& to, std::span<const std::byte> answer);
   wire::Header& append(wire::FrameType type, const wire::Endpoint& to, std::size_t body_bytes);
 
@@ -50,11 +53,22 @@ class FakeBroker {
     wire::Header send;
     wire::Endpoint client;
   };
+  struct Worker {
+    wire::Endpoint endpoint;
+    std::uint32_t session = 0;
+    std::uint32_t routes = 0;
+  };
+  // The latest of a client slot.
+  struct Exchange {
+    std::uint32_t sequence = 0;
+    bool lost = false;
+  };
 
   Faults faults_;
   std::uint16_t port_ = 4'800;
   std::vector<Datagram> replies_;
-  std::vector<std::pair<wire::Endpoint, std::uint32_t>> workers_;
+  std::vector<Worker> workers_;
+  std::map<std::pair<std::uint32_t, std::uint16_t>, Exchange> exchanges_;  // by session and slot
   std::map<std::uint32_t, Waiting> routed_;
   std::uint32_t sessions_ = 0, sends_ = 0, routes_ = 0, answers_ = 0;
 };
