@@ -134,8 +134,8 @@ void HandoffLoad::inject_sends(std::uint32_t index) {
   std::array<net::Packet, kBurst> packets;
   CHECK(side.stock.allocate(packets, PortId{}));
   for (net::Packet& packet : packets) {
-    Lane& lane = side.lanes[side.free_lanes.front()];
-    side.free_lanes.pop_front();
+    Lane& lane = side.lanes[side.free_lanes.back()];
+    side.free_lanes.pop_back();
     write_send(packet, side.send_frames[lane.client], lane.slot, ++lane.sequence);
   }
   inject(index, packets);

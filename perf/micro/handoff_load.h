@@ -63,7 +63,7 @@ class HandoffLoad {
     std::unique_ptr<dataplane::CoreLoop<testing::RingNic>> loop;
     std::vector<testing::Bytes> send_frames;  // by client
     std::vector<Lane> lanes;
-    std::deque<std::uint32_t> free_lanes;
+    std::vector<std::uint32_t> free_lanes;
     std::deque<net::Packet> routes;  // at the workers
     std::uint64_t cycles = 0, sent = 0, delivered = 0;
   };

@@ -55,8 +55,8 @@ void ShardLoad::inject_sends() {
   std::array<net::Packet, kBurst> packets;
   rig_.nic().allocate(packets);
   for (net::Packet& packet : packets) {
-    Lane& lane = lanes_[free_lanes_.front()];
-    free_lanes_.pop_front();
+    Lane& lane = lanes_[free_lanes_.back()];
+    free_lanes_.pop_back();
     write_send(packet, send_frames_[lane.client], lane.slot, ++lane.sequence);
     rig_.nic().inject(std::move(packet));
   }
@@ -73,8 +73,11 @@ void ShardLoad::inject_results() {
 
 void ShardLoad::collect() {
   std::array<net::Packet, 2 * kBurst> packets;
-  const std::size_t count = rig_.nic().take_sent(packets);
-  for (net::Packet& packet : std::span(packets).first(count)) {
+  while (const std::size_t count = rig_.nic().take_sent(packets)) take_in(std::span(packets).first(count));
+}
+
+void ShardLoad::take_in(std::span<net::Packet> packets) {
+  for (net::Packet& packet : packets) {
     const wire::Header& header = header_in(packet);
     if (header.type() == wire::FrameType::Route) {
       routes_.push_back(std::move(packet));

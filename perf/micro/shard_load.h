@@ -44,12 +44,13 @@ class ShardLoad {
   void inject_sends();
   void inject_results();
   void collect();
+  void take_in(std::span<net::Packet> packets);
 
   ShardLoadOptions options_;
   testing::ShardRig rig_;
   std::vector<testing::Bytes> send_frames_;  // by client
   std::vector<Lane> lanes_;
-  std::deque<std::uint32_t> free_lanes_;
+  std::vector<std::uint32_t> free_lanes_;
   std::vector<std::uint32_t> lane_of_slot_;  // by client * slots + slot
   std::uint32_t slots_ = 0;                  // a client
   std::deque<net::Packet> routes_;           // at the workers

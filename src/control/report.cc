@@ -23,9 +23,10 @@ std::uint64_t sum_of(const state::Shared& shared, state::Counter state::ShardCou
 
 Json tasks_json(const state::Shared& shared) {
   using Counters = state::ShardCounters;
-  std::uint64_t rejected = 0;
+  std::uint64_t rejected = 0;  // a stranger is refused too, but had no task
   for (const auto& shard : shared.shards)
-    for (const auto& counter : shard->counters.rejected) rejected += counter.read();
+    for (std::size_t reason = raw(wire::Reason::UnknownSession) + 1; reason < state::kReasons; ++reason)
+      rejected += shard->counters.rejected[reason].read();
   Json tasks = {{"accepted", sum_of(shared, &Counters::accepted)},
                 {"delivered", sum_of(shared, &Counters::delivered)},
                 {"rejected", rejected},

@@ -23,12 +23,16 @@ std::uint32_t pto_ms(Shard& shard, SessionId id) noexcept {
   return session != nullptr ? session->pto_ms : std::uint32_t{wire::kPtoInitialNs / kNsPerMs};
 }
 
+std::uint32_t backed_off_ms(std::uint32_t wait_ms, std::uint32_t tries) noexcept {
+  return static_cast<std::uint32_t>(wire::backed_off(wait_ms * kNsPerMs, tries) / kNsPerMs);
+}
+
 // The next try, after a wait that doubles; `until_ms` has its turn in any case.
 void try_again(Shard& shard, Task& task, std::uint32_t wait_ms, std::uint32_t until_ms) noexcept {
-  const auto backed_off = static_cast<std::uint32_t>(wire::backed_off(wait_ms * kNsPerMs, task.tries) / kNsPerMs);
   const std::uint32_t left_ms = reached(shard, until_ms) ? 0 : until_ms - shard.now_ms;
+  const std::uint32_t wait_after_ms = backed_off_ms(wait_ms, task.tries);
   if (task.tries < 0xff) ++task.tries;
-  shard.wake(task, std::min(backed_off, left_ms));
+  shard.wake(task, std::min(wait_after_ms, left_ms));
 }
 
 void wake_at_deadline(Shard& shard, Task& task) noexcept { shard.timers.move(shard.index_of(task), task.deadline_ms); }
@@ -38,15 +42,29 @@ void ack_send(Shard& shard, Task& task) noexcept {
   shard.acks.add(task.client, wire::FrameType::Send, task.slot, task.sequence);
 }
 
-void ask_client(Shard& shard, Task& task) noexcept {
-  task.client_knows = true;
-  if (const Session* client = shard.sessions.find(task.client)) {
-    shard.counters.resends.add();
-    send_about(shard, task, *client, {.type = wire::FrameType::Resend});
+// Whether a frame of the peer may be asked for now.
+bool may_ask(Shard& shard, Session& peer) noexcept {
+  const std::uint32_t heard_ms = shard.mine.last_seen[peer.record.id.index()].load(std::memory_order_relaxed);
+  if (static_cast<std::int32_t>(shard.now_ms - heard_ms) <= peer.pto_ms) {
+    peer.probes = 0;
+    return true;
   }
+  if (peer.probes > 0 && !reached(shard, peer.next_probe_ms)) return false;
+  peer.next_probe_ms = shard.now_ms + backed_off_ms(peer.pto_ms, peer.probes);
+  if (peer.probes < 0xff) ++peer.probes;
+  return true;
 }
 
-void ask_worker(Shard& shard, Task& task, const Session& worker) noexcept {
+void ask_client(Shard& shard, Task& task) noexcept {
+  task.client_knows = true;
+  Session* client = shard.sessions.find(task.client);
+  if (client == nullptr || !may_ask(shard, *client)) return;
+  shard.counters.resends.add();
+  send_about(shard, task, *client, {.type = wire::FrameType::Resend});
+}
+
+void ask_worker(Shard& shard, Task& task, Session& worker) noexcept {
+  if (!may_ask(shard, worker)) return;
   shard.counters.resends.add();
   send_about(shard, task, worker, {.type = wire::FrameType::Resend, .about = wire::FrameType::Result});
 }
@@ -69,7 +87,8 @@ void say_cancel(Shard& shard, Task& task) noexcept {
 void on_routed(Shard& shard, Task& task) noexcept {
   if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
   if (task.client_knows) {
-    ask_client(shard, task);
+    Session* worker = shard.sessions.find(task.worker_session);
+    if (worker != nullptr && may_ask(shard, *worker)) ask_client(shard, task);
     return try_again(shard, task, pto_ms(shard, task.client) + pto_ms(shard, task.worker_session), task.deadline_ms);
   }
   ack_send(shard, task);
@@ -102,8 +121,9 @@ void on_delivering(Shard& shard, Task& task) noexcept {
   if (reached(shard, until_ms)) return forget_client(shard, task);
   if (task.tries == 0) {
     shard.acks.add(task.worker_session, wire::FrameType::Result, task.number, raw(wire::Reason::Held));
-  } else if (const Session* worker = shard.sessions.find(task.worker_session)) {
-    ask_worker(shard, task, *worker);
+  } else if (Session* worker = shard.sessions.find(task.worker_session)) {
+    Session* client = shard.sessions.find(task.client);
+    if (client != nullptr && may_ask(shard, *client)) ask_worker(shard, task, *worker);
   } else {
     return lose_worker(shard, task);
   }

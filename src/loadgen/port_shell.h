@@ -34,6 +34,7 @@ class PortShell {
   // Frames held for a full transmit ring, at most.
   static constexpr std::size_t kHeldMax = 8'192;
   static constexpr std::size_t kPart = 16;
+  static constexpr std::uint32_t kPollsBehindMax = 64;
 
   // `now`: monotonic nanoseconds.
   PortShell(NicQueue& nic, Link& link, std::size_t endpoints, Now now)
@@ -62,8 +63,11 @@ class PortShell {
     const bool full = !held_.empty();
     sent_ = 0;
     const std::size_t received = receive(fleets, now_ns);
+    // After a pause the port holds what timers would ask for: that is taken in first, as far as a queue is deep.
+    polls_behind_ = received == received_.size() ? polls_behind_ + 1 : 0;
+    const bool behind = polls_behind_ % kPollsBehindMax != 0;
     // While the port is full, nothing new is begun, but timers go on.
-    if (link_.resolved() && (!full || now_ns >= next_time_ns_)) {
+    if (link_.resolved() && !behind && (!full || now_ns >= next_time_ns_)) {
       next_time_ns_ = now_ns + kTickNs;
       fleets.on_time(now_ns);
     }
@@ -183,6 +187,7 @@ class PortShell {
   std::size_t held_first_ = 0;
   std::array<std::byte, Link::kFrameBytesMax> frame_{};
   std::size_t sent_ = 0;  // by this poll
+  std::uint32_t polls_behind_ = 0;
   std::uint64_t next_time_ns_ = 0;
   PortCounts counts_;
 };
