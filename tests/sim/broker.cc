@@ -9,15 +9,13 @@
 namespace mcplane::sim {
 namespace {
 
-constexpr std::uint64_t kStartNs = kNsPerSecond;
-
 std::vector<wire::LocalAddresses> ports_of(const Sizes& sizes) {
   return {broker_addresses().begin(), broker_addresses().begin() + sizes.ports};
 }
 
 std::uint32_t max_clients(const Sizes& sizes) { return 2 * sizes.clients; }
 
-testing::RigOptions rig_options(const Sizes& sizes) {
+testing::RigOptions rig_options(const Sizes& sizes, std::uint32_t life, std::uint64_t now_ns) {
   testing::RigOptions rig;
   rig.shards = sizes.shards;
   rig.ports = sizes.ports;
@@ -26,11 +24,13 @@ testing::RigOptions rig_options(const Sizes& sizes) {
   rig.handoff_frames = sizes.handoff_frames;
   rig.tx_capacity = sizes.tx_capacity;
   rig.burst = sizes.burst;
+  rig.boot_id += 2 * life;
+  rig.cookie_key = {0x1234 + life, 0x5678};
   rig.shard.max_tasks = sizes.max_tasks;
   rig.shard.max_queued = sizes.max_queued;
   rig.shard.max_routes = sizes.max_routes;
   rig.shard.client_slots = max_clients(sizes) * sizes.client_slots;
-  rig.shard.start_ns = kStartNs;
+  rig.shard.start_ns = now_ns;
   rig.shard.ports = ports_of(sizes);
   return rig;
 }
@@ -48,17 +48,17 @@ control::ControlOptions control_options(const Options& options, const std::array
   return control;
 }
 
-std::uint64_t dropped(const state::ShardCounters& counters) {
+std::uint64_t all_dropped(const state::ShardCounters& counters) {
   return std::accumulate(counters.dropped.begin(), counters.dropped.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const state::Counter& counter) { return sum + counter.read(); });
 }
 
 }  // namespace
 
-Broker::Broker(const Options& options)
+Broker::Broker(const Options& options, std::uint32_t life, std::uint64_t now_ns)
     : sizes_(options.sizes),
-      rig_(rig_options(options.sizes)),
-      control_(rig_.shared, control_options(options, link_up), ports_of(options.sizes), Random(~options.seed)),
+      rig_(rig_options(options.sizes, life, now_ns)),
+      control_(rig_.shared, control_options(options, link_up), ports_of(options.sizes), Random(~options.seed - life)),
       started_(options.sizes.shards) {}
 
 std::uint32_t Broker::inject(PortId port, std::uint16_t destination_port, std::uint32_t flow,
@@ -82,7 +82,7 @@ bool Broker::step(std::uint32_t core, std::uint64_t now_ns) {
 
 std::string Broker::check_step(std::uint32_t core) {
   const state::ShardCounters& c = rig_.counters(core);
-  if (c.received.read() != c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + dropped(c))
+  if (c.received.read() != c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + all_dropped(c))
     return "12 every frame is counted once: shard " + std::to_string(core);
   if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
                                c.worker_lost.read() + c.client_lost.read() + c.cancelled.read() +
@@ -107,6 +107,25 @@ bool Broker::admits(SessionId worker) {
   return false;
 }
 
+bool Broker::lives(SessionId session) const {
+  const control::Registry& registry = control_.registry();
+  return session.value != 0 && std::ranges::any_of(registry.live(), [&](std::uint32_t index) {
+           return registry.at(index).id == session;
+         });
+}
+
+std::uint64_t Broker::dropped(DropReason reason) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i) sum += rig_.dropped(reason, i);
+  return sum;
+}
+
+std::uint64_t Broker::not_taken() {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i) sum += rig_.counters(i).sent_dropped.read();
+  return sum;
+}
+
 bool Broker::knows(SessionId session, const wire::Id16& instance) const {
   const control::Registry& registry = control_.registry();
   return std::ranges::any_of(registry.live(), [&](std::uint32_t index) {
@@ -122,6 +141,17 @@ bool Broker::idle() {
       if (tasks.read() != 0) return false;
   }
   return true;
+}
+
+void Broker::exhaust_buffers() {
+  std::array<net::Packet, 1> packet;
+  withheld_.reserve(rig_.nic().buffers_total());
+  while (rig_.nic().allocate(packet)) withheld_.push_back(std::move(packet[0]));
+}
+
+void Broker::release_buffers() {
+  rig_.nic().free(withheld_);
+  withheld_.clear();
 }
 
 std::string Broker::check_empty() {

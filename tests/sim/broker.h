@@ -15,7 +15,8 @@ namespace mcplane::sim {
 
 class Broker {
  public:
-  explicit Broker(const Options& options);
+  // life: 0 for the first; each has its own boot id and secrets, and knows nothing of those before.
+  Broker(const Options& options, std::uint32_t life, std::uint64_t now_ns);
 
   // A frame arrives at `port`. `flow`: any number that stays the same for a flow. Returns the core that will find it,
   // kNobody when no buffer was free.
@@ -38,10 +39,15 @@ class Broker {
   std::string check_empty();
   // Whether a ROUTE may leave to that session now.
   bool admits(SessionId worker);
+  // Whether control counts a session among the living; false for 0.
+  bool lives(SessionId session) const;
   // Whether control counts it among the living, and for that instance.
   bool knows(SessionId session, const wire::Id16& instance) const;
   // No task in any state.
   bool idle();
+  // Somebody else holds all buffers that are free, until release_buffers().
+  void exhaust_buffers();
+  void release_buffers();
   // Puts what is not right, by the harness's own doing.
   void sabotage(Sabotage what);
 
@@ -51,6 +57,9 @@ class Broker {
   std::uint64_t passed_on(std::uint32_t core) {
     return rig_.counters(core).handed_off.read() + rig_.counters(core).relayed.read();
   }
+  // Frames dropped for that reason, and frames that no NIC or relay ring took.
+  std::uint64_t dropped(DropReason reason);
+  std::uint64_t not_taken();
   bool relays() const noexcept { return sizes_.queues < sizes_.shards; }
 
   std::array<bool, 2> link_up{true, true};  // by PortId
@@ -63,6 +72,7 @@ class Broker {
   std::size_t allocations_ = 0;  // on cores, after their first loop
   std::vector<bool> started_;    // by core
   std::array<net::Packet, 64> packets_;
+  std::vector<net::Packet> withheld_;
 };
 
 template <class Sink>

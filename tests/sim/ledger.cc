@@ -1,16 +1,41 @@
-// See ledger.h. A REJECT of a routed task has no task id, so outcomes on the wire are found by their exchange.
+// See ledger.h. A REJECT of a routed task has no task id, so outcomes on the wire are found by their exchange, and what
+// workers say by its token.
 #include "ledger.h"
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 namespace mcplane::sim {
 namespace {
 
 // Between the instant a timer is due and the one it runs at.
 constexpr std::uint64_t kTimerSlackNs = 100'000;
+// Between a SEND's arrival and the loop that reads it, and what whole milliseconds lose.
+constexpr std::uint64_t kResidenceSlackNs = 30 * kNsPerMs;
+
+bool about_session(const wire::Header& header) noexcept {
+  switch (header.type()) {
+    case wire::FrameType::Hello:
+    case wire::FrameType::Retry:
+    case wire::FrameType::Ping:
+    case wire::FrameType::Pong:
+    case wire::FrameType::Bye:
+      return true;
+    case wire::FrameType::Ack:
+    case wire::FrameType::Reject:
+      return header.answers() == wire::FrameType::Hello || header.answers() == wire::FrameType::Bye ||
+             header.answers() == wire::FrameType::Ping;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
+
+std::uint64_t Traffic::tasks() const noexcept {
+  return std::accumulate(of_type.begin(), of_type.end(), std::uint64_t{0}) - keepalive;
+}
 
 void Ledger::fail(std::string_view oracle, std::uint32_t number, std::string_view what) {
   verdict_.fail(oracle, "task " + std::to_string(number) + " " + std::string(what));
@@ -29,30 +54,121 @@ std::uint32_t Ledger::number_of(const wire::Id16& id) noexcept {
   return number;
 }
 
-std::uint32_t Ledger::begin(std::uint32_t client, std::uint32_t ttl_ms, std::uint64_t now_ns) {
+std::uint32_t Ledger::begin(std::uint32_t client, std::uint32_t ttl_ms, bool idempotent, std::uint64_t now_ns) {
   Task& task = tasks_.emplace_back();
   task.client = client;
   task.ttl_ms = ttl_ms;
-  task.deadline_ns = now_ns + ttl_ms * kNsPerMs + client::kGraceNs;
+  task.deadline_ns = now_ns + ttl_ms * kNsPerMs + wire::kGraceNs;
+  task.idempotent = idempotent;
   ++open_;
   return number_of(task);
 }
 
-void Ledger::on_send(const wire::Header& header) {
-  const std::uint32_t number = number_of(wire::task_id_of(header));
-  const auto [known, fresh] = by_exchange_.try_emplace(exchange_of(header), number);
-  if (fresh) return;
-  tasks_[number].shares_exchange = tasks_[known->second].shares_exchange = true;
-  known->second = number;
+Ledger::Exchange* Ledger::find_by_task(std::uint32_t number, const wire::Header& header) {
+  if (number >= tasks_.size()) return nullptr;
+  for (std::uint32_t at = tasks_[number].latest; at != kNobody; at = exchanges_[at].earlier)
+    if (exchanges_[at].session == header.session() && exchanges_[at].boot_id == header.boot_id())
+      return &exchanges_[at];
+  return nullptr;
 }
 
-void Ledger::on_execution(std::uint32_t number, std::uint32_t ttl_ms) {
+Ledger::Exchange* Ledger::find_by_token(TaskToken token, std::uint32_t boot_id) {
+  const auto found = by_token_.find(token_name(token, boot_id));
+  return found == by_token_.end() ? nullptr : &exchanges_[found->second];
+}
+
+Ledger::Attempt* Ledger::find(Exchange& exchange, std::uint8_t attempt) {
+  const auto found = std::ranges::find(exchange.attempts, attempt, &Attempt::number);
+  return found == exchange.attempts.end() ? nullptr : &*found;
+}
+
+void Ledger::count(const wire::Header& header) {
+  ++traffic_.of_type[raw(header.type())];
+  if (about_session(header)) {
+    ++traffic_.keepalive;
+    return;
+  }
+  if (header.type() == wire::FrameType::Ack) ++traffic_.acks;
+  if (wire::has(header.flags(), wire::Flag::Retry)) ++traffic_.again;
+}
+
+// What clients and workers say.
+
+void Ledger::on_peer_frame(const wire::Header& header) {
+  count(header);
+  if (header.type() == wire::FrameType::Send) return on_send(header);
+  const bool refuses = header.type() == wire::FrameType::Ack && header.answers() == wire::FrameType::Route &&
+                       header.reason() == wire::Reason::Stopped;
+  if (refuses) on_refusal(header);
+}
+
+void Ledger::on_send(const wire::Header& header) {
+  const std::uint32_t number = number_of(wire::task_id_of(header));
+  const auto [known, fresh] =
+      by_exchange_.try_emplace(exchange_name(header), static_cast<std::uint32_t>(exchanges_.size()));
+  if (header.ttl_ms() > tasks_[number].ttl_ms) fail("6 time only shrinks", number, "was sent with more than it had");
+  if (!fresh) {
+    if (exchanges_[known->second].task != number)
+      return fail("1 an exchange is one task's", number, "took the slot and sequence of another");
+    if (!wire::has(header.flags(), wire::Flag::Retry)) fail("1 what is sent again says so", number, "has no flag");
+    return;
+  }
+  Task& task = tasks_[number];
+  if (wire::has(header.flags(), wire::Flag::Retry)) fail("1 what is sent again says so", number, "was never sent");
+  if (task.latest != kNobody && !task.idempotent)
+    fail("3 at most once", number, "was sent as new a second time, and may not run twice");
+  Exchange& exchange = exchanges_.emplace_back();
+  exchange.task = number;
+  exchange.earlier = std::exchange(task.latest, known->second);
+  exchange.session = header.session();
+  exchange.boot_id = header.boot_id();
+}
+
+void Ledger::on_refusal(const wire::Header& header) {
+  Exchange* exchange = find_by_token(wire::token_of(header), header.boot_id());
+  if (exchange == nullptr) return;
+  Attempt* attempt = find(*exchange, header.attempt());
+  if (attempt == nullptr) return;
+  attempt->refused = true;
+  if (attempt->runs > 0) fail("3 what a worker ran it cannot refuse", exchange->task, "ran, and its worker says it won't");
+}
+
+void Ledger::on_arrival(const wire::Header& header, std::uint64_t now_ns) {
+  if (header.type() != wire::FrameType::Send) return;
+  const auto found = by_exchange_.find(exchange_name(header));
+  if (found == by_exchange_.end()) return;
+  Exchange& exchange = exchanges_[found->second];
+  exchange.expiry_ns = std::max(exchange.expiry_ns, now_ns + header.ttl_ms() * kNsPerMs);
+}
+
+void Ledger::on_execution(const client::Assignment& assignment, const client::Session& worker) {
+  const std::uint32_t number = number_of(assignment.task_id);
   if (number >= tasks_.size()) return fail("9 a worker ran what nobody sent", number, "is unknown");
   Task& task = tasks_[number];
-  if (++task.executions > 1) fail("3 at most once", number, "was executed a second time");
-  if (task.denied) fail("3 executed=no", number, "was executed after its client heard that it was not");
-  if (task.routes == 0) fail("8 executed without a ROUTE", number, "never left the broker");
-  if (ttl_ms == 0) fail("6 no ROUTE without time", number, "had no time left");
+  Exchange* exchange = find_by_token(assignment.token, worker.boot_id());
+  Attempt* attempt = exchange != nullptr ? find(*exchange, assignment.attempt) : nullptr;
+  if (attempt == nullptr || exchange->task != number)
+    return fail("8 executed without a ROUTE", number, "never left the broker so");
+  if (++task.executions > 1) {
+    ++executed_again_;
+    if (!task.idempotent) fail("3 at most once", number, "was executed a second time");
+  }
+  if (++attempt->runs > 1) fail("3 an attempt runs once", number, "was executed twice for one attempt");
+  if (attempt->worker_session != worker.id().value)
+    fail("8 executed without a ROUTE", number, "ran at a worker it was not routed to");
+  if (attempt->refused) fail("3 what a worker refused it cannot run", number, "ran, and its worker had said it won't");
+  if (task.denied || (exchange->on_wire == Seen::kRejected && exchange->executed == wire::Executed::No))
+    fail("3 executed=no", number, "was executed after its client was told that it was not");
+  if (assignment.ttl_ms == 0) fail("6 no ROUTE without time", number, "had no time left");
+}
+
+bool Ledger::answered_by(const Task& task, const client::Completion& completion) const {
+  for (std::uint32_t at = task.latest; at != kNobody; at = exchanges_[at].earlier)
+    for (const Attempt& attempt : exchanges_[at].attempts)
+      if (attempt.worker_session == completion.worker_session && attempt.number == completion.attempt &&
+          attempt.runs > 0)
+        return true;
+  return false;
 }
 
 void Ledger::on_outcome(const client::Completion& completion, std::span<const std::byte> answer, std::uint64_t now_ns) {
@@ -63,16 +179,18 @@ void Ledger::on_outcome(const client::Completion& completion, std::span<const st
   --open_;
   task.reason = completion.reason;
   task.outcome = completion.delivered ? Seen::kDelivered : Seen::kRejected;
+  ++outcomes_[raw(completion.reason)];
   if (now_ns > task.deadline_ns + kTimerSlackNs) fail("1 outcome in time", number, "ended after TTL and grace");
-  const bool denied = completion.executed == wire::Executed::No;
-  task.denied = task.denied || denied;
-  if (denied && task.executions > 0) fail("3 executed=no", number, "was executed, and its client heard it was not");
+  task.denied = completion.executed == wire::Executed::No;
+  if (task.denied && task.executions > 0)
+    fail("3 executed=no", number, "was executed, and its client heard it was not");
+  if (completion.reason == wire::Reason::Cancelled && !task.cancelled)
+    fail("1 cancelled by its client only", number, "ended as cancelled");
   if (!completion.delivered) return;
   ++delivered_;
-  if (task.executions == 0) fail("8 RESULT of the live attempt", number, "was delivered and never executed");
   if (completion.executed != wire::Executed::Yes) fail("3 executed=yes", number, "was delivered, executed not Yes");
-  if (completion.worker_session != task.worker_session)
-    fail("8 RESULT of the live attempt", number, "was answered by a worker it was not routed to");
+  if (!answered_by(task, completion))
+    fail("8 RESULT of the live attempt", number, "was answered by a worker that did not run it");
   const bool empty = completion.reason == wire::Reason::TooLarge && completion.payload.empty();
   if (!empty && !std::ranges::equal(completion.payload, answer))
     fail("9 the answer to this task", number, "was delivered with another answer than its worker gave");
@@ -81,60 +199,96 @@ void Ledger::on_outcome(const client::Completion& completion, std::span<const st
 void Ledger::on_client_gone(std::uint32_t client) {
   for (Task& task : tasks_) {
     if (task.client != client || task.ended) continue;
-    task.ended = task.abandoned = true;
+    task.ended = true;
     --open_;
   }
 }
 
-void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to) {
-  if (header.type() == wire::FrameType::Route) return on_route(header);
+// What the broker says.
+
+void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to, std::uint64_t since_ns) {
+  count(header);
+  if (header.type() == wire::FrameType::Route) return on_route(header, since_ns);
   const bool deliver = header.type() == wire::FrameType::Deliver;
   const bool reject = header.type() == wire::FrameType::Reject && header.answers() == wire::FrameType::Send &&
                       header.reason() != wire::Reason::UnknownSession && header.reason() != wire::Reason::Unsupported;
   if (!deliver && !reject) return;
-  const auto found = by_exchange_.find(exchange_of(header));
+  const auto found = by_exchange_.find(exchange_name(header));
   if (found == by_exchange_.end())
     return verdict_.fail("9 outcomes only of what was sent", "an outcome of an exchange that no client began");
-  Task& task = tasks_[found->second];
-  if (task.client != to) fail("9 only to the session that sent", found->second, "had its outcome sent to another peer");
-  if (task.shares_exchange) return;
-  deliver ? on_deliver(header, to, task) : on_reject(header, to, task);
+  Exchange& exchange = exchanges_[found->second];
+  if (tasks_[exchange.task].client != to)
+    fail("9 only to the session that sent", exchange.task, "had its outcome sent to another peer");
+  deliver ? on_deliver(header, exchange) : on_reject(header, exchange);
 }
 
-void Ledger::on_route(const wire::Header& header) {
+std::uint32_t Ledger::unfinished_before(const wire::Header& route) const {
+  const auto found = by_token_.find(token_name(wire::token_of(route), route.boot_id()));
+  if (found == by_token_.end()) return 0;
+  for (const Attempt& attempt : exchanges_[found->second].attempts)
+    if (attempt.number + 1 == route.attempt() && !attempt.refused) return attempt.worker_session;
+  return 0;
+}
+
+void Ledger::on_route(const wire::Header& header, std::uint64_t since_ns) {
   const std::uint32_t number = number_of(wire::task_id_of(header));
-  if (number >= tasks_.size()) return fail("9 ROUTE of what was sent", number, "is unknown");
-  Task& task = tasks_[number];
-  // Nothing is retransmitted or routed anew in this release.
-  if (++task.routes > 1) fail("3 at most once", number, "was routed a second time");
-  if (task.denied) fail("3 executed=no", number, "was routed after its client heard that it was not executed");
+  Exchange* exchange = find_by_task(number, header);
+  if (exchange == nullptr) return fail("9 ROUTE of what was sent", number, "is unknown");
+  const TaskToken token = wire::token_of(header);
+  const auto at = static_cast<std::uint32_t>(exchange - exchanges_.data());
+  if (by_token_.try_emplace(token_name(token, header.boot_id()), at).first->second != at)
+    fail("8 a token names one task", number, "was routed with another task's token");
   if (header.ttl_ms() == 0) fail("6 no ROUTE without time", number, "was routed with no time left");
-  if (header.ttl_ms() > task.ttl_ms) fail("6 time only shrinks", number, "was routed with more time than it had");
-  task.worker_session = header.worker_session();
+  if (header.ttl_ms() > tasks_[number].ttl_ms)
+    fail("6 time only shrinks", number, "was routed with more time than it had");
+  if (since_ns + header.ttl_ms() * kNsPerMs > exchange->expiry_ns + kResidenceSlackNs)
+    fail("6 time in the broker counts", number, "was routed with time that it had spent waiting");
+  if (exchange->on_wire == Seen::kRejected)
+    fail(exchange->executed == wire::Executed::No ? "3 executed=no" : "1 REJECT is final", number,
+         "was routed after its REJECT");
+  if (const Attempt* known = find(*exchange, header.attempt())) {
+    if (known->worker_session != header.worker_session() || known->route_number != wire::route_number(header))
+      fail("3 at most once", number, "was routed again for the same attempt, and not the same way");
+    return;
+  }
+  // A first attempt may be seen late, behind its successor that another queue sent.
+  const bool others = std::ranges::any_of(exchange->attempts, [](const Attempt& other) { return !other.refused; });
+  if (others && !tasks_[number].idempotent)
+    fail("3 at most once", number, "was routed to a second worker, and may not run twice");
+  exchange->attempts.push_back({.token = token,
+                                .worker_session = header.worker_session(),
+                                .route_number = wire::route_number(header),
+                                .number = header.attempt()});
 }
 
-void Ledger::on_deliver(const wire::Header& header, std::uint32_t, Task& task) {
-  const std::uint32_t number = number_of(task);
-  if (task.on_wire == Seen::kDelivered) fail("2 one DELIVER", number, "was delivered twice by the broker");
-  if (task.on_wire == Seen::kRejected) fail("1 REJECT is final", number, "was delivered after a REJECT");
-  task.on_wire = Seen::kDelivered;
-  if (task.executions == 0) fail("8 RESULT of the live attempt", number, "was delivered and never executed");
-  if (header.worker_session() != task.worker_session)
+void Ledger::on_deliver(const wire::Header& header, Exchange& exchange) {
+  const std::uint32_t number = exchange.task;
+  if (exchange.on_wire == Seen::kRejected) fail("1 REJECT is final", number, "was delivered after a REJECT");
+  exchange.on_wire = Seen::kDelivered;
+  const Attempt* attempt = find(exchange, header.attempt());
+  if (attempt == nullptr || attempt->runs == 0)
+    return fail("8 RESULT of the live attempt", number, "was delivered and never executed so");
+  if (header.worker_session() != attempt->worker_session)
     fail("8 RESULT of the live attempt", number, "was answered by a worker it was not routed to");
-  if (header.session() == 0 || number_of(wire::task_id_of(header)) != number)
+  if (number_of(wire::task_id_of(header)) != number)
     fail("9 the answer to this task", number, "was answered with another task's RESULT");
 }
 
-void Ledger::on_reject(const wire::Header& header, std::uint32_t, Task& task) {
-  const std::uint32_t number = number_of(task);
-  if (task.on_wire == Seen::kDelivered) fail("1 one outcome", number, "was rejected after its DELIVER");
-  if (task.on_wire == Seen::kRejected && task.wire_reason != header.reason())
-    fail("1 REJECT is final", number, "was rejected again for another reason");
-  task.on_wire = Seen::kRejected;
-  task.wire_reason = header.reason();
-  if (header.executed() != wire::Executed::No) return;
-  task.denied = true;
-  if (task.routes > 0) fail("3 executed=no", number, "was routed, and its client is told it was not executed");
+void Ledger::on_reject(const wire::Header& header, Exchange& exchange) {
+  const std::uint32_t number = exchange.task;
+  const bool denies = header.executed() == wire::Executed::No;
+  // A DELIVER that was lost, with its worker: all that is left to say is Maybe.
+  if (exchange.on_wire == Seen::kDelivered && header.executed() != wire::Executed::Maybe)
+    fail("1 one outcome", number, "was rejected after its DELIVER");
+  if (exchange.on_wire == Seen::kRejected &&
+      (exchange.reason != header.reason() || exchange.executed != header.executed()))
+    fail("1 REJECT is final", number, "was rejected again in other words");
+  exchange.on_wire = Seen::kRejected;
+  exchange.reason = header.reason();
+  exchange.executed = header.executed();
+  const bool may_run = std::ranges::any_of(
+      exchange.attempts, [](const Attempt& attempt) { return attempt.runs > 0 || !attempt.refused; });
+  if (denies && may_run) fail("3 executed=no", number, "was routed, and its client is told it was not executed");
 }
 
 void Ledger::sweep(std::uint64_t now_ns) {

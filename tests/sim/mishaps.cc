@@ -37,11 +37,18 @@ void World::befall(Mishap what) {
   const auto direction = static_cast<Direction>(random_.below(2));
   const std::uint32_t anybody = random_.below(static_cast<std::uint32_t>(peers_.size()));
   trace_.note(now_ns_, kMishapNames[static_cast<std::size_t>(what)], anybody);
+  ++coverage_.mishaps[static_cast<std::size_t>(what)];
   switch (what) {
     case Mishap::kClog:
       return network_.clog(anybody, direction, until(faults.clog_max_ns));
-    case Mishap::kPartition:
-      return network_.partition(anybody, direction, until(faults.partition_max_ns));
+    case Mishap::kPartition: {
+      const std::uint64_t ends_ns = until(faults.partition_max_ns);
+      const bool whole_port = chance(random_, 0.2);
+      for (std::uint32_t i = 0; i < peers_.size(); ++i)
+        if (i == anybody || (whole_port && peers_[i].host.port() == peers_[anybody].host.port()))
+          network_.partition(i, direction, ends_ns);
+      return;
+    }
     case Mishap::kWorkerCrash:
     case Mishap::kClientCrash:
     case Mishap::kWorkerLeave:
@@ -61,6 +68,18 @@ void World::befall(Mishap what) {
     case Mishap::kLinkFlap:
       links_down_ns_[random_.below(options_.sizes.ports)] = until(faults.pause_max_ns);
       return;
+    case Mishap::kBrokerRestart:
+      if (broker_ == nullptr) return;
+      stop_broker();
+      return push(until(faults.down_max_ns), Kind::kBrokerStart, 0, broker_life_);
+    case Mishap::kRingFull:
+      cores_[random_.below(options_.sizes.queues)].ring_full_ns = until(faults.pause_max_ns);
+      return;
+    case Mishap::kPoolExhaustion:
+      if (broker_ == nullptr) return;
+      exhausted_ns_ = until(faults.pause_max_ns);
+      broker_->exhaust_buffers();
+      return push(exhausted_ns_, Kind::kBuffersBack, 0);
     case Mishap::kCount:
       return;
   }
@@ -72,15 +91,18 @@ void World::heal() {
   trace_.note(now_ns_, "heals", 0);
   network_.heal();
   control_paused_ns_ = links_down_ns_[0] = links_down_ns_[1] = 0;
-  for (Core& core : cores_) core.paused_ns = 0;
-  if (options_.drain_broker) broker_.control().drain();
+  if (broker_ == nullptr) start_broker();
+  broker_->release_buffers();
+  exhausted_ns_ = 0;
+  for (Core& core : cores_) core.paused_ns = core.ring_full_ns = 0;
+  if (options_.drain_broker) broker_->control().drain();
   for (std::uint32_t i = 0; i < peers_.size(); ++i)
     if (peers_[i].down() || peers_[i].leaving) start(i);
 }
 
 bool World::everybody_registered() const {
   return std::ranges::all_of(peers_, [this](const Peer& peer) {
-    return !peer.down() && peer.session().registered() && broker_.knows(peer.session().id(), peer.hello.instance);
+    return !peer.down() && peer.session().registered() && broker_->knows(peer.session().id(), peer.hello.instance);
   });
 }
 

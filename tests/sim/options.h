@@ -14,7 +14,7 @@ namespace mcplane::sim {
 // Things that happen to machines, as opposed to frames.
 enum class Mishap : std::uint8_t {
   kClog,         // a direction of a peer delivers nothing, then all at once
-  kPartition,    // a direction of a peer loses everything
+  kPartition,    // a direction loses everything, of a peer or of all of a port's; the other goes on
   kWorkerCrash,  // comes back as a new instance on the same address
   kWorkerLeave,  // says BYE, finishes what it runs, then comes back
   kClientCrash,
@@ -22,12 +22,15 @@ enum class Mishap : std::uint8_t {
   kCorePause,
   kControlStall,
   kLinkFlap,
+  kBrokerRestart,   // dies with all it knows; another life begins on the same addresses
+  kRingFull,        // the NIC takes nothing from a core's send queues any more
+  kPoolExhaustion,  // somebody else holds every buffer that is free
   kCount
 };
 inline constexpr std::size_t kMishaps = static_cast<std::size_t>(Mishap::kCount);
 inline constexpr std::array<std::string_view, kMishaps> kMishapNames = {
-    "clog",          "partition",   "worker crash",    "worker leaves", "client crash",
-    "client leaves", "core paused", "control stalled", "link flap"};
+    "clog",          "partition",   "worker crash",    "worker leaves", "client crash",   "client leaves",
+    "core paused",   "control stalled", "link flap", "broker restarts", "ring full", "pool exhausted"};
 
 struct Faults {
   // Of a frame, each direction; probabilities.
@@ -39,6 +42,17 @@ struct Faults {
   std::uint64_t mishap_interval_ns = 0;
   std::array<bool, kMishaps> mishaps{};
   std::uint64_t clog_max_ns = 0, partition_max_ns = 0, down_max_ns = 0, pause_max_ns = 0, stall_max_ns = 0;
+
+  bool may_befall(Mishap what) const noexcept {
+    return mishap_interval_ns != 0 && mishaps[static_cast<std::size_t>(what)];
+  }
+};
+
+// What a run's load and faults leave no excuse for.
+enum class Promise : std::uint8_t {
+  kNone,
+  kDelivery,  // frames are lost, repeated and damaged, but no machine suffers and time is plenty: every task is answered
+  kEconomy,   // no frame is lost or late: nothing is sent twice, and acknowledgements are few
 };
 
 struct Sizes {
@@ -59,6 +73,7 @@ struct Load {
   std::uint64_t service_min_ns = 100'000, service_max_ns = 5'000'000;
   std::uint32_t payload_max = 200, answer_max = 200;  // bytes
   std::uint32_t selectors = 4;                        // of tasks; some of them nobody serves
+  double idempotent = 0, cancelled = 0;               // of all tasks: may run more than once; their clients give them up
   std::uint16_t worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
 };
@@ -74,19 +89,20 @@ enum class Sabotage : std::uint8_t {
   kStealSlot,       // a worker's slot is taken and never returned
   kDenyExecution,   // an outcome says that a task which ran did not
   kMiscountFrame,   // a shard counts a frame it never received
-  kRouteAgain,      // a ROUTE is seen to leave twice
+  kRouteElsewhere,  // a ROUTE is seen to leave for a second worker
   kCorruptAnswer,   // an answer is not what its worker said
   kCount
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Sabotage::kCount)> kSabotageNames = {
     "none",       "deliver-twice",  "run-twice",      "withhold-buffer", "swallow-outcome", "misdeliver",
-    "steal-slot", "deny-execution", "miscount-frame", "route-again",     "corrupt-answer"};
+    "steal-slot", "deny-execution", "miscount-frame", "route-elsewhere",     "corrupt-answer"};
 
 struct Options {
   std::uint64_t seed = 0;
   Sizes sizes;
   Faults faults;
   Load load;
+  Promise promise = Promise::kNone;
   bool drain_broker = false;  // at the end of the faulty time, for good
   Sabotage sabotage = Sabotage::kNone;
 };

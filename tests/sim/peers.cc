@@ -75,7 +75,7 @@ void World::flush(std::uint32_t index) {
   Peer& peer = peers_[index];
   for (const client::Outbox::Entry& entry : out_.entries()) {
     const wire::Header& header = wire::header_of(std::span<const std::byte>(entry.datagram));
-    if (header.type() == wire::FrameType::Send) ledger_.on_send(header);
+    ledger_.on_peer_frame(header);
     peer.host.wrap(entry.datagram, entry.to, scratch_);
     carry(index, Direction::kToBroker, scratch_);
   }
@@ -139,6 +139,7 @@ void World::on_completions() {
     if (completion.delivered && sabotage(Sabotage::kDenyExecution)) completion.executed = wire::Executed::No;
     const auto answer = answer_of(static_cast<std::uint32_t>(completion.context));
     ledger_.on_outcome(completion, answer, now_ns_);
+    if (completion.broker_lost) ++coverage_.broker_lost;
     trace_.note(now_ns_, "outcome of task", static_cast<std::uint32_t>(completion.context), raw(completion.reason));
     if (sabotage(Sabotage::kDeliverTwice)) ledger_.on_outcome(completion, answer, now_ns_);
   }
@@ -149,8 +150,9 @@ void World::on_assignments(std::uint32_t index) {
   for (const client::Assignment& assignment : assigned_) {
     const std::uint32_t number = Ledger::number_of(assignment.task_id);
     trace_.note(now_ns_, "runs", index, number);
-    ledger_.on_execution(number, assignment.ttl_ms);
-    if (sabotage(Sabotage::kRunTwice)) ledger_.on_execution(number, assignment.ttl_ms);
+    const client::Session& session = peers_[index].worker->session();
+    ledger_.on_execution(assignment, session);
+    if (sabotage(Sabotage::kRunTwice)) ledger_.on_execution(assignment, session);
     const Load& load = options_.load;
     const std::uint64_t service_ns =
         between_ns(random_, load.service_min_ns, healed_ ? load.service_min_ns + kNsPerMs : load.service_max_ns);
@@ -171,6 +173,8 @@ void World::finish(std::uint32_t index, std::uint32_t which) {
   peer.worker->finish(job.token, job.attempt, answer, job.number % kErrorEvery == 0, now_ns_, out_);
   flush(index);
 }
+
+void World::cancel(std::uint32_t) {}
 
 std::span<const std::byte> World::answer_of(std::uint32_t number) {
   answer_.resize(sizeof number + scatter(number) % (options_.load.answer_max + 1));
@@ -201,13 +205,15 @@ void World::send_burst(std::uint32_t index) {
 bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t ttl_ms) {
   client::ClientEngine* const engine = peers_[index].client.get();
   if (engine == nullptr || !engine->session().registered() || engine->slots_free() == 0 || out_.full()) return false;
-  const std::uint32_t number = ledger_.begin(index, ttl_ms, now_ns_);
+  const bool idempotent = chance(random_, options_.load.idempotent);
+  const std::uint32_t number = ledger_.begin(index, ttl_ms, idempotent, now_ns_);
   payload_.assign(random_.below(options_.load.payload_max + 1), std::byte{0x55});
   client::SendRequest request;
   request.context = number;
   request.task_id = Ledger::id_of(number);
   request.ttl_ms = ttl_ms;
-  request.flags = wire::with_priority(0, static_cast<std::uint8_t>(random_.below(wire::kPriorities)));
+  request.flags = wire::with_priority(idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0},
+                                      static_cast<std::uint8_t>(random_.below(wire::kPriorities)));
   request.table = tables_[selector];
   request.payload = payload_;
   if (engine->send(request, now_ns_, out_) == client::SendStatus::kSent) return true;

@@ -7,9 +7,13 @@ namespace mcplane::sim {
 namespace {
 
 constexpr std::uint64_t kFaultyNs = 4 * kNsPerSecond;  // at most, whatever the clients could send
-constexpr std::uint64_t kRegisterNs = 8 * kNsPerSecond;
+constexpr std::uint64_t kRegisterNs = 8 * kNsPerSecond, kFirstRegisterNs = 30 * kNsPerSecond;
 constexpr std::uint64_t kProbesNs = 60 * kNsPerSecond;
 constexpr std::size_t kTasksMin = 1'000, kProbesMin = 32;
+// All that is sent again is sent once a second at least; and then nobody has a reason to speak of tasks.
+constexpr std::uint64_t kSettleNs = 5 * kNsPerSecond / 2, kSilenceNs = 3 * kNsPerSecond / 2;
+// A SEND, ROUTE, RESULT and DELIVER each acknowledged by a frame of its own.
+constexpr std::uint64_t kAcksPerTaskMax = 4;
 
 // From the last fault on: the last frame that was under way arrives, its task's TTL and grace pass, its worker
 // finishes, and a CANCEL is repeated at its slowest twice; a session that nobody keeps alive has ended well before.
@@ -52,16 +56,56 @@ void probe(World& world) {
   }
 }
 
+// Every task was answered, and in a lossless run at the cost of the frames it takes.
+void check_promise(World& world) {
+  const Ledger& ledger = world.ledger();
+  for (std::uint32_t i = 0; i < ledger.sent() && !world.verdict().failed(); ++i)
+    if (!ledger.was_delivered(i))
+      world.fail("every task is delivered",
+                 "task " + std::to_string(i) + " ended " + wire::fb::EnumNameReason(ledger.reason(i)));
+  if (world.options().promise != Promise::kEconomy) return;
+  const Traffic& traffic = ledger.traffic();
+  if (const std::uint64_t again = traffic.again + traffic[wire::FrameType::Resend]; again != 0)
+    world.fail("nothing is sent twice without need", std::to_string(again) + " frames were");
+  if (traffic.acks > kAcksPerTaskMax * ledger.sent())
+    world.fail("acknowledgements are few", std::to_string(traffic.acks) + " of them");
+}
+
+// Faults until all tasks were sent; where they can be survived, until all are answered.
+void suffer(World& world) {
+  const bool promised = world.options().promise != Promise::kNone;
+  if (promised) {
+    if (!world.run_until(world.now_ns() + kFirstRegisterNs, [&] { return all_published(world); }))
+      return world.fail("everybody comes", "an endpoint did not register");
+    world.start_sending();
+  }
+  world.run_until(world.now_ns() + kFaultyNs, [&] { return world.ledger().sent() >= world.options().load.tasks; });
+  world.stop_sending();
+  if (!promised || world.verdict().failed()) return;
+  if (!world.run_until(drain_ns(world), [&] { return world.ledger().open() == 0; }) && !world.verdict().failed())
+    return world.fail("every task is delivered", "some are left after their TTL");
+  check_promise(world);
+}
+
+// Nobody has tasks, so nobody speaks of any.
+void be_silent(World& world) {
+  world.run_until(world.now_ns() + kSettleNs, [] { return false; });
+  const std::uint64_t before = world.ledger().traffic().tasks();
+  world.run_until(world.now_ns() + kSilenceNs, [] { return false; });
+  if (world.ledger().traffic().tasks() != before) world.fail("silence", "frames about tasks, and none is left");
+  if (const std::string kept = world.check_endpoints(); !kept.empty()) world.fail("nothing is left", kept);
+}
+
 }  // namespace
 
 Result run(const Options& options, bool print) {
   World world(options, print);
-  world.run_until(world.now_ns() + kFaultyNs, [&] { return world.ledger().sent() >= options.load.tasks; });
-  world.stop_sending();
+  suffer(world);
   world.heal();
   drain(world, "tasks are left after TTL and grace");
   if (!options.drain_broker && !world.verdict().failed()) probe(world);
   if (!world.verdict().failed()) drain(world, "tasks are left at the end");
+  if (!world.verdict().failed()) be_silent(world);
   if (!world.verdict().failed())
     if (const std::string wrong = world.broker().check_empty(); !wrong.empty())
       world.fail("4, 8, 10, 12 nothing is left", wrong);
@@ -74,6 +118,7 @@ Result run(const Options& options, bool print) {
   result.tasks = world.ledger().sent();
   result.delivered = world.ledger().delivered();
   result.virtual_ns = world.now_ns();
+  result.coverage = world.coverage();
   return result;
 }
 

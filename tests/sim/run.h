@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "options.h"
+#include "coverage.h"
 
 namespace mcplane::sim {
 
@@ -13,6 +13,7 @@ struct Result {
   std::string broken;  // the oracle and what it saw; empty: all held
   std::string last;    // events, when broken
   std::uint64_t hash = 0, events = 0, tasks = 0, delivered = 0, virtual_ns = 0;
+  Coverage coverage;
 };
 
 Result run(const Options& options, bool print = false);

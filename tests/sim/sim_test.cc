@@ -63,7 +63,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Planted{Sabotage::kStealSlot, "4, 5, 8, 10, 12 full sweep: worker slots taken"},
                       Planted{Sabotage::kDenyExecution, "3 executed=no"},
                       Planted{Sabotage::kMiscountFrame, "12 every frame is counted once"},
-                      Planted{Sabotage::kRouteAgain, "3 at most once"},
+                      Planted{Sabotage::kRouteElsewhere, "3 at most once"},
                       Planted{Sabotage::kCorruptAnswer, "9 the answer to this task"}),
     [](const auto& test) {
       std::string name(kSabotageNames[static_cast<std::size_t>(test.param.what)]);

@@ -53,12 +53,14 @@ Faults draw_faults(Random& random) {
   faults.corrupt = draw_level(random, 0.05);
   faults.delay_min_ns = between_ns(random, 500, 50'000);
   faults.delay_max_ns = faults.delay_min_ns + between_ns(random, 500, chance(random, 0.3) ? 20 * kNsPerMs : 100'000);
-  faults.reorder_ns = draw_span(random, 800 * kNsPerMs);
+  // A round trip of seconds registers hardly anybody: few seeds are worth it.
+  if (chance(random, 0.03)) faults.delay_max_ns = between_ns(random, 20 * kNsPerMs, 5 * kNsPerSecond);
+  faults.reorder_ns = draw_span(random, chance(random, 0.2) ? 5 * kNsPerSecond : 800 * kNsPerMs);
   faults.late_drain = draw_level(random, 0.8);
   if (chance(random, 0.8)) faults.mishap_interval_ns = between_ns(random, 20 * kNsPerMs, 600 * kNsPerMs);
   for (bool& mishap : faults.mishaps) mishap = chance(random, 0.5);
   faults.clog_max_ns = draw_span(random, 5 * kNsPerSecond);
-  faults.partition_max_ns = draw_span(random, 2 * kNsPerSecond);
+  faults.partition_max_ns = draw_span(random, 5 * kNsPerSecond);
   faults.down_max_ns = draw_span(random, kNsPerSecond);
   faults.pause_max_ns = draw_span(random, 400 * kNsPerMs);
   faults.stall_max_ns = draw_span(random, 800 * kNsPerMs);
@@ -81,7 +83,49 @@ Load draw_load(Random& random, const Sizes& sizes) {
   load.worker_slots_max = static_cast<std::uint16_t>(chance(random, 0.5) ? 4 : between(random, 1, 64));
   load.worker_heartbeat_ms = chance(random, 0.7) ? 100 : between(random, 20, 200);
   load.client_heartbeat_ms = chance(random, 0.7) ? 1'000 : between(random, 100, 1'000);
+  load.idempotent = chance(random, 0.3) ? 0 : random.unit();
+  load.cancelled = draw_level(random, 0.3);
   return load;
+}
+
+// Room for all there can be, workers who serve everything, and no time that runs out: only the network is left to blame.
+void leave_no_excuse(Random& random, Options& options) {
+  Sizes& sizes = options.sizes;
+  sizes.handoff_frames = 1'024;
+  sizes.tx_capacity = 0;
+  sizes.max_tasks = sizes.max_queued = 1'024;
+  sizes.max_routes = 64;
+  sizes.client_slots = static_cast<std::uint16_t>(512 / sizes.clients);
+  sizes.buffers = sizes.shards * 1'400 + 4'096;
+  options.faults.mishap_interval_ns = 0;
+  Load& load = options.load;
+  load.ttl_min_ms = 60'000;
+  load.ttl_max_ms = 90'000;
+  load.service_max_ns = std::min(load.service_max_ns, load.service_min_ns + 5 * kNsPerMs);
+  load.selectors = 1;
+  load.answer_max = std::min(load.answer_max, 1'200U);
+  load.cancelled = 0;
+  // Three heartbeats that are lost in a row would end a session, and its tasks with it.
+  load.worker_heartbeat_ms = load.client_heartbeat_ms = between(random, 5'000, 8'000);
+  options.drain_broker = false;
+}
+
+// Frames may be lost, but each will come within a second: no lease runs out for it.
+void draw_losses(Random& random, Options& options) {
+  options.promise = Promise::kDelivery;
+  leave_no_excuse(random, options);
+  Faults& faults = options.faults;
+  faults.loss = chance(random, 0.5) ? 0.05 * random.unit() : 0.3 * random.unit();
+  faults.delay_max_ns = std::min(faults.delay_max_ns, 20 * kNsPerMs);
+  faults.reorder_ns = std::min(faults.reorder_ns, kNsPerSecond);
+}
+
+void draw_none(Random& random, Options& options) {
+  options.promise = Promise::kEconomy;
+  leave_no_excuse(random, options);
+  options.faults = {};
+  options.faults.delay_min_ns = between_ns(random, 500, 200'000);
+  options.faults.delay_max_ns = options.faults.delay_min_ns + between_ns(random, 500, 200'000);
 }
 
 }  // namespace
@@ -94,6 +138,9 @@ Options draw(std::uint64_t seed) {
   options.faults = draw_faults(random);
   options.load = draw_load(random, options.sizes);
   options.drain_broker = chance(random, 0.05);
+  const std::uint32_t which = random.below(20);
+  if (which < 3) draw_losses(random, options);
+  if (which == 3) draw_none(random, options);
   return options;
 }
 

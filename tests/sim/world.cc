@@ -18,10 +18,9 @@ World::World(const Options& options, bool print)
       trace_(print),
       ledger_(verdict_),
       network_(options.faults, options.sizes.clients + options.sizes.workers, Random(options.seed * 2 + 2)),
-      broker_(options),
-      cores_(options.sizes.shards) {
-  for (std::uint32_t i = 0; i < options_.sizes.shards; ++i) wake(i, now_ns_);
-  push(now_ns_, Kind::kControl, 0);
+      cores_(options.sizes.shards),
+      sending_(options.promise == Promise::kNone) {
+  start_broker();
   add_peers();
   if (options_.faults.mishap_interval_ns != 0) push(now_ns_ + 50 * kNsPerMs, Kind::kMishap, 0);
 }
@@ -51,12 +50,15 @@ void World::handle(const Event& event) {
       if (event.at_ns == cores_[event.index].next_ns) step_core(event.index);
       return;
     case Kind::kControl:
-      return poll_control();
+      if (event.handle == broker_life_) poll_control();
+      return;
     case Kind::kPeerTimer:
       if (event.at_ns == peers_[event.index].timer_ns) on_timer(event.index);
       return;
     case Kind::kSend:
       return send_burst(event.index);
+    case Kind::kCancel:
+      return cancel(event.handle);
     case Kind::kToBroker:
       arrive_at_broker(event.index, frames_[event.handle]);
       return frames_free_.push_back(event.handle);
@@ -70,16 +72,64 @@ void World::handle(const Event& event) {
       return;
     case Kind::kMishap:
       return mishap();
+    case Kind::kBrokerStart:
+      if (event.handle == broker_life_) start_broker();
+      return;
+    case Kind::kBuffersBack:
+      if (broker_ != nullptr && now_ns_ >= exhausted_ns_) broker_->release_buffers();
+      return;
   }
+}
+
+void World::start_broker() {
+  broker_ = std::make_unique<Broker>(options_, ++broker_life_, now_ns_);
+  trace_.note(now_ns_, "broker starts", broker_life_);
+  std::ranges::fill(cores_, Core{});
+  for (std::uint32_t i = 0; i < cores_.size(); ++i) wake(i, now_ns_);
+  push(now_ns_, Kind::kControl, 0, broker_life_);
+}
+
+// With all it knows, and with the frames that its NIC has not sent.
+void World::stop_broker() {
+  check();
+  count_broker();
+  broker_.reset();
+  ++broker_life_;
+}
+
+void World::count_broker() {
+  for (std::size_t i = 0; i < kDropReasons; ++i) coverage_.dropped[i] += broker_->dropped(static_cast<DropReason>(i));
+  coverage_.not_taken += broker_->not_taken();
+}
+
+Coverage World::coverage() {
+  if (broker_ != nullptr) count_broker();
+  coverage_.again = ledger_.traffic().again;
+  coverage_.resends = ledger_.traffic()[wire::FrameType::Resend];
+  coverage_.executed_again = ledger_.executed_again();
+  return coverage_;
 }
 
 void World::check() {
   ledger_.sweep(now_ns_);
-  if (const std::string wrong = broker_.check_all(); !wrong.empty()) verdict_.fail("4, 5, 8, 10, 12 full sweep", wrong);
+  if (broker_ == nullptr) return;
+  if (const std::string wrong = broker_->check_all(); !wrong.empty()) verdict_.fail("4, 5, 8, 10, 12 full sweep", wrong);
 }
 
 bool World::drained() {
-  return ledger_.open() == 0 && jobs_open_ == 0 && now_ns_ > network_.latest_ns() && broker_.idle();
+  return ledger_.open() == 0 && jobs_open_ == 0 && now_ns_ > network_.latest_ns() && broker_->idle();
+}
+
+std::string World::check_endpoints() const {
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    const Peer& peer = peers_[i];
+    const std::string who = std::to_string(i);
+    if (peer.client && peer.client->in_flight() != 0) return "client " + who + " has tasks in flight";
+    const bool whole = !peer.client || peer.client->slots_free() == peer.client->session().slot_limit();
+    if (!whole && peer.client->session().registered()) return "client " + who + " has slots that are not free";
+    if (peer.worker && peer.worker->running() != 0) return "worker " + who + " runs tasks";
+  }
+  return {};
 }
 
 void World::wake(std::uint32_t core, std::uint64_t at_ns) {
@@ -90,41 +140,45 @@ void World::wake(std::uint32_t core, std::uint64_t at_ns) {
 }
 
 void World::step_core(std::uint32_t core) {
+  if (broker_ == nullptr) return;
   Core& of = cores_[core];
   of.next_ns = 0;
   if (of.paused_ns > now_ns_) return wake(core, of.paused_ns);
-  const bool worked = broker_.step(core, now_ns_);
+  if (of.undrained_ns == 0) of.undrained_ns = now_ns_;
+  const bool worked = broker_->step(core, now_ns_);
+  if (exhausted_ns_ > now_ns_) broker_->exhaust_buffers();
   of.idle = worked ? 0 : of.idle + 1;
   if (sabotage(Sabotage::kWithholdBuffer) || sabotage(Sabotage::kStealSlot) || sabotage(Sabotage::kMiscountFrame))
-    broker_.sabotage(options_.sabotage);
+    broker_->sabotage(options_.sabotage);
   if (worked) {
     trace_.note(now_ns_, "core", core);
-    if (const std::string wrong = broker_.check_step(core); !wrong.empty()) verdict_.fail(wrong, "");
+    if (const std::string wrong = broker_->check_step(core); !wrong.empty()) verdict_.fail(wrong, "");
   }
-  const std::uint64_t passed_on = broker_.passed_on(core);
+  const std::uint64_t passed_on = broker_->passed_on(core);
   if (passed_on != of.passed_on)
     for (std::uint32_t i = 0; i < cores_.size(); ++i)
       if (i != core) wake(i, now_ns_ + 1 + random_.below(kStepNs));
   of.passed_on = passed_on;
   const bool drain_later = !healed_ && chance(random_, options_.faults.late_drain);
-  if (!drain_later) drain_nic(core);
+  if (!drain_later && of.ring_full_ns <= now_ns_) drain_nic(core);
   // Each loop serves one port: all have had their turn before the core is idle.
   const bool soon = drain_later || of.idle < options_.sizes.ports;
   wake(core, now_ns_ + kStepNs + (soon ? random_.below(kStepNs) : kIdleStepNs + random_.below(kIdleStepNs)));
 }
 
 void World::poll_control() {
-  if (control_paused_ns_ > now_ns_) return push(control_paused_ns_, Kind::kControl, 0);
-  for (std::size_t i = 0; i < broker_.link_up.size(); ++i) broker_.link_up[i] = links_down_ns_[i] <= now_ns_;
-  broker_.poll(now_ns_);
+  if (control_paused_ns_ > now_ns_) return push(control_paused_ns_, Kind::kControl, 0, broker_life_);
+  for (std::size_t i = 0; i < broker_->link_up.size(); ++i) broker_->link_up[i] = links_down_ns_[i] <= now_ns_;
+  broker_->poll(now_ns_);
   for (std::uint32_t i = 0; i < cores_.size(); ++i)
-    if (broker_.has_commands(i)) wake(i, now_ns_ + 1 + random_.below(kStepNs));
-  push(now_ns_ + kPollNs + random_.below(200'000), Kind::kControl, 0);
+    if (broker_->has_commands(i)) wake(i, now_ns_ + 1 + random_.below(kStepNs));
+  push(now_ns_ + kPollNs + random_.below(200'000), Kind::kControl, 0, broker_life_);
 }
 
 void World::drain_nic(std::uint32_t core) {
+  since_ns_ = std::exchange(cores_[core].undrained_ns, 0);
   if (core >= options_.sizes.queues) return;
-  broker_.take_sent(core, [this](PortId port, std::span<std::byte> frame) { leave_broker(port, frame); });
+  broker_->take_sent(core, [this](PortId port, std::span<std::byte> frame) { leave_broker(port, frame); });
 }
 
 // As a switch that knows everybody: by the frame's MAC.
@@ -144,11 +198,23 @@ void World::leave_broker(PortId port, std::span<std::byte> frame) {
 
 void World::observe(const wire::Header& header, std::uint32_t to) {
   const bool route = header.type() == wire::FrameType::Route;
-  if (route && !broker_.relays() && options_.faults.late_drain == 0 && !broker_.admits({header.worker_session()}))
-    verdict_.fail("7 no ROUTE to who was taken out", "a ROUTE to a worker that no longer admits tasks");
+  // Frames that other cores left here, or that waited in a paused core's queue, are older than since_ns_ says.
+  const bool dated = !broker_->relays() && !options_.faults.may_befall(Mishap::kCorePause);
+  if (route) check_route(header);
   const bool astray = header.type() == wire::FrameType::Deliver && sabotage(Sabotage::kMisdeliver);
-  ledger_.on_broker_frame(header, astray ? to + 1 : to);
-  if (route && sabotage(Sabotage::kRouteAgain)) ledger_.on_broker_frame(header, to);
+  ledger_.on_broker_frame(header, astray ? to + 1 : to, dated ? since_ns_ : 0);
+  if (route && sabotage(Sabotage::kRouteElsewhere)) {
+    wire::Header elsewhere = header;
+    elsewhere.mutate_worker_session(header.worker_session() + 1);
+    ledger_.on_broker_frame(elsewhere, to, 0);
+  }
+}
+
+void World::check_route(const wire::Header& header) {
+  if (!broker_->relays() && since_ns_ == now_ns_ && !broker_->admits({header.worker_session()}))
+    verdict_.fail("7 no ROUTE to who was taken out", "a ROUTE to a worker that no longer admits tasks");
+  if (broker_->lives({ledger_.unfinished_before(header)}))
+    verdict_.fail("3 no second worker while the first lives", "a task was routed anew that its worker still holds");
 }
 
 void World::carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame) {
@@ -182,11 +248,16 @@ std::uint32_t World::keep_frame(std::span<const std::byte> bytes) {
 
 void World::arrive_at_broker(std::uint32_t peer, Frame& frame) {
   const Host& host = peers_[peer].host;
-  if (links_down_ns_[raw(host.port())] > now_ns_) return;
+  if (links_down_ns_[raw(host.port())] > now_ns_ || broker_ == nullptr) return;
   const auto found = peek(frame.bytes);
   const std::uint16_t port = found ? found->destination.port : std::uint16_t{0};
-  const std::uint32_t core = broker_.inject(host.port(), port, peer * 64 + port, frame.bytes);
-  if (core == Broker::kNobody) return trace_.note(now_ns_, "no buffer", peer);
+  const std::uint32_t core = broker_->inject(host.port(), port, peer * 64 + port, frame.bytes);
+  if (core == Broker::kNobody) {
+    ++coverage_.no_buffer;
+    return trace_.note(now_ns_, "no buffer", peer);
+  }
+  if (found && !frame.corrupted)
+    ledger_.on_arrival(wire::header_of(std::span<const std::byte>(found->datagram)), now_ns_);
   wake(core, now_ns_ + 1 + random_.below(kStepNs));
 }
 

@@ -12,6 +12,7 @@
 
 #include "broker.h"
 #include "client/worker_engine.h"
+#include "coverage.h"
 #include "ledger.h"
 #include "network.h"
 #include "trace.h"
@@ -27,24 +28,42 @@ class World {
   // Ends every fault and brings everybody back.
   void heal();
   // From now on clients send nothing by themselves.
+  void start_sending() { sending_ = true; }
   void stop_sending() { sending_ = false; }
   // Each client may have one task of the first selector under way until that many were sent in all.
   void send_one_by_one(std::size_t total) { one_by_one_ = total; }
   bool everybody_registered() const;
   // No task anywhere, nothing old under way.
   bool drained();
+  // What endpoints keep of tasks though none is left; empty when they keep nothing.
+  std::string check_endpoints() const;
+  // Once, at the end.
+  Coverage coverage();
   void fail(std::string_view oracle, std::string_view what) { verdict_.fail(oracle, what); }
 
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   const Options& options() const noexcept { return options_; }
-  Broker& broker() noexcept { return broker_; }
+  Broker& broker() noexcept { return *broker_; }
   const Ledger& ledger() const noexcept { return ledger_; }
   const Network& network() const noexcept { return network_; }
   Verdict& verdict() noexcept { return verdict_; }
   Trace& trace() noexcept { return trace_; }
 
  private:
-  enum class Kind : std::uint8_t { kCore, kControl, kPeerTimer, kSend, kToBroker, kToPeer, kFinish, kRestart, kMishap };
+  enum class Kind : std::uint8_t {
+    kCore,
+    kControl,
+    kPeerTimer,
+    kSend,
+    kCancel,
+    kToBroker,
+    kToPeer,
+    kFinish,
+    kRestart,
+    kMishap,
+    kBrokerStart,
+    kBuffersBack
+  };
   struct Event {
     std::uint64_t at_ns = 0, order = 0;
     Kind kind{};
@@ -55,6 +74,8 @@ class World {
   };
   struct Core {
     std::uint64_t next_ns = 0, paused_ns = 0, passed_on = 0;
+    std::uint64_t ring_full_ns = 0;  // the NIC takes nothing until then
+    std::uint64_t undrained_ns = 0;  // when the first frame may have been given to the NIC that it has not sent yet
     std::uint32_t idle = 0;
   };
   struct Frame {
@@ -89,6 +110,10 @@ class World {
   void drain_nic(std::uint32_t core);
   void leave_broker(PortId port, std::span<std::byte> frame);
   void observe(const wire::Header& header, std::uint32_t to);
+  void check_route(const wire::Header& header);
+  void start_broker();
+  void stop_broker();
+  void count_broker();
   void carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame);
   void arrive_at_broker(std::uint32_t peer, Frame& frame);
   std::uint32_t keep_frame(std::span<const std::byte> bytes);
@@ -106,6 +131,7 @@ class World {
   void finish(std::uint32_t peer, std::uint32_t job);
   void send_burst(std::uint32_t peer);
   bool send_task(std::uint32_t peer, std::uint32_t selector, std::uint32_t ttl_ms);
+  void cancel(std::uint32_t task);
   std::span<const std::byte> answer_of(std::uint32_t number);
 
   // mishaps.cc
@@ -123,7 +149,9 @@ class World {
   Trace trace_;
   Ledger ledger_;
   Network network_;
-  Broker broker_;
+  std::unique_ptr<Broker> broker_;  // null: it is down
+  std::uint32_t broker_life_ = 0;   // goes up at each start and each end
+  Coverage coverage_;
 
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
   std::uint64_t now_ns_ = kNsPerSecond, order_ = 0, steps_ = 0;
@@ -134,8 +162,9 @@ class World {
   std::vector<Job> jobs_;
   std::size_t jobs_open_ = 0;
   std::vector<std::vector<std::byte>> tables_;  // by selector
-  std::uint64_t control_paused_ns_ = 0, links_down_ns_[2] = {0, 0};
-  bool sending_ = true, healed_ = false;
+  std::uint64_t control_paused_ns_ = 0, links_down_ns_[2] = {0, 0}, exhausted_ns_ = 0;
+  std::uint64_t since_ns_ = 0;  // of the frames that leave the broker now: none is older
+  bool sending_, healed_ = false;
   std::size_t one_by_one_ = 0;
   std::uint32_t sabotage_due_ = 20;
 

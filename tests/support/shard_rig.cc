@@ -16,8 +16,8 @@ state::SharedOptions shared_options(const RigOptions& given) {
   return {.shards = given.shards,
           .sessions = ShardRig::kSessions,
           .workers = ShardRig::kWorkers,
-          .boot_id = kSampleBoot,
-          .cookie_key = {0x1234, 0x5678}};
+          .boot_id = given.boot_id,
+          .cookie_key = given.cookie_key};
 }
 
 // Addresses that make parse() take a frame as its addressee does.

@@ -23,6 +23,8 @@ struct RigOptions {
   std::uint32_t handoff_frames = 256;  // of each ring between two shards, relay rings too
   std::uint32_t tx_capacity = 0;       // of each NIC queue, until take_sent(); 0: no limit
   std::uint16_t burst = 32;
+  std::uint32_t boot_id = kSampleBoot;
+  SipKey cookie_key{0x1234, 0x5678};
   // ports: what each answers to; empty: all to our_addresses().
   dataplane::ShardOptions shard{
       .max_tasks = 1024, .max_queued = 512, .max_routes = 64, .client_slots = 16'384, .ports = {}};

@@ -1,0 +1,22 @@
+// What happened in a run, so that a test can tell that everything does happen somewhere. Of no influence on the run.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/drop_reason.h"
+#include "options.h"
+
+namespace mcplane::sim {
+
+struct Coverage {
+  std::array<std::uint64_t, kMishaps> mishaps{};
+  std::array<std::uint64_t, kDropReasons> dropped{};  // frames, by the broker
+  // Frames: for which the broker's pool had no buffer; that no NIC or ring took from a core; that peers sent again;
+  // with which the broker asked for one.
+  std::uint64_t no_buffer = 0, not_taken = 0, again = 0, resends = 0;
+  // Tasks: whose session ended under them, that their clients gave up, that ran more than once.
+  std::uint64_t broker_lost = 0, cancelled = 0, executed_again = 0;
+};
+
+}  // namespace mcplane::sim
