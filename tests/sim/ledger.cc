@@ -206,9 +206,9 @@ void Ledger::on_client_gone(std::uint32_t client) {
 
 // What the broker says.
 
-void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to, std::uint64_t since_ns) {
+void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to, const Departure& departure) {
   count(header);
-  if (header.type() == wire::FrameType::Route) return on_route(header, since_ns);
+  if (header.type() == wire::FrameType::Route) return on_route(header, departure);
   const bool deliver = header.type() == wire::FrameType::Deliver;
   const bool reject = header.type() == wire::FrameType::Reject && header.answers() == wire::FrameType::Send &&
                       header.reason() != wire::Reason::UnknownSession && header.reason() != wire::Reason::Unsupported;
@@ -230,7 +230,7 @@ std::uint32_t Ledger::unfinished_before(const wire::Header& route) const {
   return 0;
 }
 
-void Ledger::on_route(const wire::Header& header, std::uint64_t since_ns) {
+void Ledger::on_route(const wire::Header& header, const Departure& departure) {
   const std::uint32_t number = number_of(wire::task_id_of(header));
   Exchange* exchange = find_by_task(number, header);
   if (exchange == nullptr) return fail("9 ROUTE of what was sent", number, "is unknown");
@@ -241,9 +241,9 @@ void Ledger::on_route(const wire::Header& header, std::uint64_t since_ns) {
   if (header.ttl_ms() == 0) fail("6 no ROUTE without time", number, "was routed with no time left");
   if (header.ttl_ms() > tasks_[number].ttl_ms)
     fail("6 time only shrinks", number, "was routed with more time than it had");
-  if (since_ns + header.ttl_ms() * kNsPerMs > exchange->expiry_ns + kResidenceSlackNs)
+  if (departure.since_ns + header.ttl_ms() * kNsPerMs > exchange->expiry_ns + kResidenceSlackNs)
     fail("6 time in the broker counts", number, "was routed with time that it had spent waiting");
-  if (exchange->on_wire == Seen::kRejected)
+  if (exchange->on_wire == Seen::kRejected && departure.in_order)
     fail(exchange->executed == wire::Executed::No ? "3 executed=no" : "1 REJECT is final", number,
          "was routed after its REJECT");
   if (const Attempt* known = find(*exchange, header.attempt())) {

@@ -66,8 +66,12 @@ class Ledger {
   // A frame as a peer's engine wrote it, and a sound one as it reaches the broker.
   void on_peer_frame(const wire::Header& header);
   void on_arrival(const wire::Header& header, std::uint64_t now_ns);
-  // A frame as the broker sent it, not before `since_ns`; `to` is the peer whose address it has.
-  void on_broker_frame(const wire::Header& header, std::uint32_t to, std::uint64_t since_ns);
+  struct Departure {
+    std::uint64_t since_ns = 0;  // the broker did not send it earlier
+    bool in_order = false;       // no frame that is seen later was sent in an earlier loop
+  };
+  // A frame as the broker sent it; `to` is the peer whose address it has.
+  void on_broker_frame(const wire::Header& header, std::uint32_t to, const Departure& departure);
   // The worker session that holds the attempt before this ROUTE's, when it never said it would not run it; else 0.
   std::uint32_t unfinished_before(const wire::Header& route) const;
 
@@ -137,7 +141,7 @@ class Ledger {
   void count(const wire::Header& header);
   void on_send(const wire::Header& header);
   void on_refusal(const wire::Header& header);
-  void on_route(const wire::Header& header, std::uint64_t since_ns);
+  void on_route(const wire::Header& header, const Departure& departure);
   void on_deliver(const wire::Header& header, Exchange& exchange);
   void on_reject(const wire::Header& header, Exchange& exchange);
   Exchange* find_by_task(std::uint32_t number, const wire::Header& header);

@@ -35,8 +35,9 @@ class Network {
   void partition(std::size_t peer, Direction direction, std::uint64_t until_ns) {
     path(peer, direction).cut_ns = until_ns;
   }
-  // No more faults; frames that are under way stay so.
+  // No faults, until spoil(); frames that are under way stay so.
   void heal();
+  void spoil(const Faults& faults) { faults_ = faults; }
   // When the last frame that is under way arrives.
   std::uint64_t latest_ns() const noexcept { return latest_ns_; }
 

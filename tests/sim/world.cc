@@ -22,6 +22,7 @@ World::World(const Options& options, bool print)
       sending_(options.promise == Promise::kNone) {
   start_broker();
   add_peers();
+  if (!sending_) network_.heal();
   if (options_.faults.mishap_interval_ns != 0) push(now_ns_ + 50 * kNsPerMs, Kind::kMishap, 0);
 }
 
@@ -79,6 +80,11 @@ void World::handle(const Event& event) {
       if (broker_ != nullptr && now_ns_ >= exhausted_ns_) broker_->release_buffers();
       return;
   }
+}
+
+void World::start_sending() {
+  sending_ = true;
+  network_.spoil(options_.faults);
 }
 
 void World::start_broker() {
@@ -200,13 +206,14 @@ void World::observe(const wire::Header& header, std::uint32_t to) {
   const bool route = header.type() == wire::FrameType::Route;
   // Frames that other cores left here, or that waited in a paused core's queue, are older than since_ns_ says.
   const bool dated = !broker_->relays() && !options_.faults.may_befall(Mishap::kCorePause);
+  const Ledger::Departure departure{dated ? since_ns_ : 0, dated && since_ns_ == now_ns_};
   if (route) check_route(header);
   const bool astray = header.type() == wire::FrameType::Deliver && sabotage(Sabotage::kMisdeliver);
-  ledger_.on_broker_frame(header, astray ? to + 1 : to, dated ? since_ns_ : 0);
+  ledger_.on_broker_frame(header, astray ? to + 1 : to, departure);
   if (route && sabotage(Sabotage::kRouteElsewhere)) {
     wire::Header elsewhere = header;
     elsewhere.mutate_worker_session(header.worker_session() + 1);
-    ledger_.on_broker_frame(elsewhere, to, 0);
+    ledger_.on_broker_frame(elsewhere, to, {});
   }
 }
 
@@ -256,8 +263,8 @@ void World::arrive_at_broker(std::uint32_t peer, Frame& frame) {
     ++coverage_.no_buffer;
     return trace_.note(now_ns_, "no buffer", peer);
   }
-  if (found && !frame.corrupted)
-    ledger_.on_arrival(wire::header_of(std::span<const std::byte>(found->datagram)), now_ns_);
+  // A damaged frame may be sound all the same: IPv6 has no checksum over its hop limit.
+  if (found) ledger_.on_arrival(wire::header_of(std::span<const std::byte>(found->datagram)), now_ns_);
   wake(core, now_ns_ + 1 + random_.below(kStepNs));
 }
 

@@ -28,7 +28,8 @@ class World {
   // Ends every fault and brings everybody back.
   void heal();
   // From now on clients send nothing by themselves.
-  void start_sending() { sending_ = true; }
+  // Clients send, and the network is as bad as it was drawn; so it is from the start unless something is promised.
+  void start_sending();
   void stop_sending() { sending_ = false; }
   // Each client may have one task of the first selector under way until that many were sent in all.
   void send_one_by_one(std::size_t total) { one_by_one_ = total; }
