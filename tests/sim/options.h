@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/planted_bug.h"
 #include "base/random.h"
 #include "base/types.h"
 
@@ -105,6 +106,7 @@ struct Options {
   Promise promise = Promise::kNone;
   bool drain_broker = false;  // at the end of the faulty time, for good
   Sabotage sabotage = Sabotage::kNone;
+  PlantedBug plant = PlantedBug::kNone;
 };
 
 inline bool chance(Random& random, double probability) noexcept { return random.unit() < probability; }

@@ -99,6 +99,7 @@ void be_silent(World& world) {
 }  // namespace
 
 Result run(const Options& options, bool print) {
+  planted_bug = options.plant;
   World world(options, print);
   suffer(world);
   world.heal();
