@@ -97,9 +97,7 @@ void Ledger::count(const wire::Header& header) {
 void Ledger::on_peer_frame(const wire::Header& header) {
   count(header);
   if (header.type() == wire::FrameType::Send) return on_send(header);
-  const bool refuses = header.type() == wire::FrameType::Ack && header.answers() == wire::FrameType::Route &&
-                       header.reason() == wire::Reason::Stopped;
-  if (refuses) on_refusal(header);
+  if (header.type() == wire::FrameType::Ack && header.reason() == wire::Reason::Stopped) on_refusal(header);
 }
 
 void Ledger::on_send(const wire::Header& header) {
@@ -128,9 +126,11 @@ void Ledger::on_refusal(const wire::Header& header) {
   Exchange* exchange = find_by_token(wire::token_of(header), header.boot_id());
   if (exchange == nullptr) return;
   Attempt* attempt = find(*exchange, header.attempt());
-  if (attempt == nullptr) return;
-  attempt->refused = true;
-  if (attempt->runs > 0) fail("3 what a worker ran it cannot refuse", exchange->task, "ran, and its worker says it won't");
+  // What it ran before and has told already, a worker will not run any more either.
+  if (attempt == nullptr || attempt->runs > 0) return;
+  attempt->stopped = true;
+  // A CANCEL's answer frees the slot; only a ROUTE's says that the task is free for another.
+  attempt->refused = attempt->refused || header.answers() == wire::FrameType::Route;
 }
 
 void Ledger::on_arrival(const wire::Header& header, std::uint64_t now_ns) {
@@ -156,7 +156,7 @@ void Ledger::on_execution(const client::Assignment& assignment, const client::Se
   if (++attempt->runs > 1) fail("3 an attempt runs once", number, "was executed twice for one attempt");
   if (attempt->worker_session != worker.id().value)
     fail("8 executed without a ROUTE", number, "ran at a worker it was not routed to");
-  if (attempt->refused) fail("3 what a worker refused it cannot run", number, "ran, and its worker had said it won't");
+  if (attempt->stopped) fail("3 what a worker refused it cannot run", number, "ran, and its worker had said it won't");
   if (task.denied || (exchange->on_wire == Seen::kRejected && exchange->executed == wire::Executed::No))
     fail("3 executed=no", number, "was executed after its client was told that it was not");
   if (assignment.ttl_ms == 0) fail("6 no ROUTE without time", number, "had no time left");
@@ -219,7 +219,7 @@ void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to, const
   Exchange& exchange = exchanges_[found->second];
   if (tasks_[exchange.task].client != to)
     fail("9 only to the session that sent", exchange.task, "had its outcome sent to another peer");
-  deliver ? on_deliver(header, exchange) : on_reject(header, exchange);
+  deliver ? on_deliver(header, exchange, departure) : on_reject(header, exchange);
 }
 
 std::uint32_t Ledger::unfinished_before(const wire::Header& route) const {
@@ -261,7 +261,7 @@ void Ledger::on_route(const wire::Header& header, const Departure& departure) {
                                 .number = header.attempt()});
 }
 
-void Ledger::on_deliver(const wire::Header& header, Exchange& exchange) {
+void Ledger::on_deliver(const wire::Header& header, Exchange& exchange, const Departure& departure) {
   const std::uint32_t number = exchange.task;
   if (exchange.on_wire == Seen::kRejected) fail("1 REJECT is final", number, "was delivered after a REJECT");
   exchange.on_wire = Seen::kDelivered;
@@ -270,6 +270,9 @@ void Ledger::on_deliver(const wire::Header& header, Exchange& exchange) {
     return fail("8 RESULT of the live attempt", number, "was delivered and never executed so");
   if (header.worker_session() != attempt->worker_session)
     fail("8 RESULT of the live attempt", number, "was answered by a worker it was not routed to");
+  const bool latest = std::ranges::none_of(
+      exchange.attempts, [&](const Attempt& other) { return other.number > header.attempt(); });
+  if (departure.in_order && !latest) fail("8 RESULT of the live attempt", number, "was answered by one that is over");
   if (number_of(wire::task_id_of(header)) != number)
     fail("9 the answer to this task", number, "was answered with another task's RESULT");
 }

@@ -108,7 +108,8 @@ class Ledger {
     TaskToken token;
     std::uint32_t worker_session = 0, route_number = 0, runs = 0;
     std::uint8_t number = 0;
-    bool refused = false;  // the worker said that it does not and will not run it
+    bool stopped = false;  // the worker said that it does not and will not run it
+    bool refused = false;  // and said so of its ROUTE
   };
   struct Exchange {
     std::uint32_t task = 0, earlier = kNobody;  // of the same task
@@ -142,7 +143,7 @@ class Ledger {
   void on_send(const wire::Header& header);
   void on_refusal(const wire::Header& header);
   void on_route(const wire::Header& header, const Departure& departure);
-  void on_deliver(const wire::Header& header, Exchange& exchange);
+  void on_deliver(const wire::Header& header, Exchange& exchange, const Departure& departure);
   void on_reject(const wire::Header& header, Exchange& exchange);
   Exchange* find_by_task(std::uint32_t number, const wire::Header& header);
   Exchange* find_by_token(TaskToken token, std::uint32_t boot_id);

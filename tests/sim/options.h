@@ -52,7 +52,8 @@ struct Faults {
 // What a run's load and faults leave no excuse for.
 enum class Promise : std::uint8_t {
   kNone,
-  kDelivery,  // frames are lost, repeated and damaged, but no machine suffers and time is plenty: every task is answered
+  kDelivery,  // frames are lost, repeated and damaged, or machines pause, but none dies and time is plenty: every task
+              // is answered
   kEconomy,   // no frame is lost or late: nothing is sent twice, and acknowledgements are few
 };
 

@@ -120,6 +120,21 @@ void draw_losses(Random& random, Options& options) {
   faults.reorder_ns = std::min(faults.reorder_ns, kNsPerSecond);
 }
 
+// Cores and control pause, cables are pulled: nobody is evicted for it, and what was lost meanwhile is made good.
+void draw_pauses(Random& random, Options& options) {
+  options.promise = Promise::kDelivery;
+  leave_no_excuse(random, options);
+  options.load.worker_heartbeat_ms = 100;
+  options.load.client_heartbeat_ms = 1'000;
+  Faults sound;
+  sound.mishap_interval_ns = between_ns(random, 500 * kNsPerMs, kNsPerSecond);
+  for (const Mishap mishap : {Mishap::kCorePause, Mishap::kControlStall, Mishap::kLinkFlap})
+    sound.mishaps[static_cast<std::size_t>(mishap)] = chance(random, 0.7);
+  sound.pause_max_ns = draw_span(random, 400 * kNsPerMs);
+  sound.stall_max_ns = draw_span(random, 800 * kNsPerMs);
+  options.faults = sound;
+}
+
 void draw_none(Random& random, Options& options) {
   options.promise = Promise::kEconomy;
   leave_no_excuse(random, options);
@@ -140,7 +155,8 @@ Options draw(std::uint64_t seed) {
   options.drain_broker = chance(random, 0.05);
   const std::uint32_t which = random.below(20);
   if (which < 3) draw_losses(random, options);
-  if (which == 3) draw_none(random, options);
+  if (which == 3) draw_pauses(random, options);
+  if (which == 4) draw_none(random, options);
   return options;
 }
 
