@@ -222,6 +222,13 @@ void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to, const
   deliver ? on_deliver(header, exchange, departure) : on_reject(header, exchange);
 }
 
+bool Ledger::begins_attempt(const wire::Header& route) const {
+  const auto found = by_token_.find(token_name(wire::token_of(route), route.boot_id()));
+  return found == by_token_.end() ||
+         std::ranges::find(exchanges_[found->second].attempts, route.attempt(), &Attempt::number) ==
+             exchanges_[found->second].attempts.end();
+}
+
 std::uint32_t Ledger::unfinished_before(const wire::Header& route) const {
   const auto found = by_token_.find(token_name(wire::token_of(route), route.boot_id()));
   if (found == by_token_.end()) return 0;

@@ -72,6 +72,8 @@ class Ledger {
   };
   // A frame as the broker sent it; `to` is the peer whose address it has.
   void on_broker_frame(const wire::Header& header, std::uint32_t to, const Departure& departure);
+  // Whether no ROUTE of this attempt was seen before.
+  bool begins_attempt(const wire::Header& route) const;
   // The worker session that holds the attempt before this ROUTE's, when it never said it would not run it; else 0.
   std::uint32_t unfinished_before(const wire::Header& route) const;
 

@@ -76,7 +76,7 @@ struct Load {
   std::uint32_t payload_max = 200, answer_max = 200;  // bytes
   std::uint32_t selectors = 4;                        // of tasks; some of them nobody serves
   double idempotent = 0, cancelled = 0;               // of all tasks: may run more than once; their clients give them up
-  std::uint16_t worker_slots_max = 8;
+  std::uint16_t worker_slots_min = 1, worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
 };
 

@@ -33,7 +33,7 @@ void World::add_peers() {
     peer.hello.service = worker ? wire::Service::kWorker : wire::Service::kClient;
     peer.hello.name = (worker ? "worker" : "client") + std::to_string(i);
     peer.hello.slots =
-        worker ? static_cast<std::uint16_t>(between(random_, 1, options_.load.worker_slots_max)) : sizes.client_slots;
+        worker ? static_cast<std::uint16_t>(between(random_, options_.load.worker_slots_min, options_.load.worker_slots_max)) : sizes.client_slots;
     // Everybody serves the first; of the others, each what it draws.
     for (std::uint32_t k = 0; worker && k < std::min<std::size_t>(tables_.size(), kActionsMax); ++k)
       if (k == 0 || chance(random_, 0.6)) peer.hello.actions.push_back(action(k));
@@ -119,8 +119,10 @@ void World::arrive_at_peer(std::uint32_t index, Frame& frame) {
 
 void World::on_datagram(Peer& peer, std::uint32_t index, std::span<const std::byte> datagram,
                         const wire::Endpoint& from) {
-  if (wire::check_datagram(datagram) != DropReason::kNone)
-    return verdict_.fail("9 frames are sound", "a datagram that no endpoint can read");
+  if (const DropReason reason = wire::check_datagram(datagram); reason != DropReason::kNone) {
+    trace_.note_frame(now_ns_, "unsound, at peer", index, datagram);
+    return verdict_.fail("9 frames are sound", name_of(reason));
+  }
   if (peer.client) {
     peer.client->on_datagram(datagram, from, now_ns_, out_, done_);
     on_completions();
@@ -174,7 +176,16 @@ void World::finish(std::uint32_t index, std::uint32_t which) {
   flush(index);
 }
 
-void World::cancel(std::uint32_t) {}
+void World::cancel(std::uint32_t index, std::uint32_t number) {
+  Peer& peer = peers_[index];
+  if (ledger_.ended(number) || peer.client == nullptr) return;
+  ledger_.on_cancel(number);
+  ++coverage_.cancelled;
+  if (!peer.client->cancel(number, now_ns_, out_, done_))
+    verdict_.fail("1 what is in flight can be cancelled", "a task that has no outcome could not be");
+  on_completions();
+  flush(index);
+}
 
 std::span<const std::byte> World::answer_of(std::uint32_t number) {
   answer_.resize(sizeof number + scatter(number) % (options_.load.answer_max + 1));
@@ -216,6 +227,8 @@ bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t
                                       static_cast<std::uint8_t>(random_.below(wire::kPriorities)));
   request.table = tables_[selector];
   request.payload = payload_;
+  if (chance(random_, sending_ ? options_.load.cancelled : 0))
+    push(now_ns_ + between_ns(random_, 0, ttl_ms * kNsPerMs), Kind::kCancel, index, number);
   if (engine->send(request, now_ns_, out_) == client::SendStatus::kSent) return true;
   verdict_.fail("1 a free slot takes a task", "a registered client with a free slot could not send");
   return false;

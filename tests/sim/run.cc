@@ -12,8 +12,8 @@ constexpr std::uint64_t kProbesNs = 60 * kNsPerSecond;
 constexpr std::size_t kTasksMin = 1'000, kProbesMin = 32;
 // All that is sent again is sent once a second at least; and then nobody has a reason to speak of tasks.
 constexpr std::uint64_t kSettleNs = 5 * kNsPerSecond / 2, kSilenceNs = 3 * kNsPerSecond / 2;
-// A SEND, ROUTE, RESULT and DELIVER each acknowledged by a frame of its own.
-constexpr std::uint64_t kAcksPerTaskMax = 4;
+// SEND, ROUTE, RESULT and DELIVER each acknowledged by a frame of its own, RESULT first as held.
+constexpr std::uint64_t kAcksPerTaskMax = 5;
 
 // From the last fault on: the last frame that was under way arrives, its task's TTL and grace pass, its worker
 // finishes, and a CANCEL is repeated at its slowest twice; a session that nobody keeps alive has ended well before.

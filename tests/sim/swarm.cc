@@ -102,6 +102,8 @@ void leave_no_excuse(Random& random, Options& options) {
   load.ttl_min_ms = 60'000;
   load.ttl_max_ms = 90'000;
   load.service_max_ns = std::min(load.service_max_ns, load.service_min_ns + 5 * kNsPerMs);
+  load.worker_slots_min = 16;
+  load.worker_slots_max = 64;
   load.selectors = 1;
   load.answer_max = std::min(load.answer_max, 1'200U);
   load.cancelled = 0;

@@ -132,7 +132,7 @@ class World {
   void finish(std::uint32_t peer, std::uint32_t job);
   void send_burst(std::uint32_t peer);
   bool send_task(std::uint32_t peer, std::uint32_t selector, std::uint32_t ttl_ms);
-  void cancel(std::uint32_t task);
+  void cancel(std::uint32_t peer, std::uint32_t task);
   std::span<const std::byte> answer_of(std::uint32_t number);
 
   // mishaps.cc
