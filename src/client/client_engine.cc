@@ -34,6 +34,7 @@ SendStatus ClientEngine::send(const SendRequest& request, std::uint64_t now_ns, 
   ++slot.sequence;
   slot.state = SlotState::kInFlight;
   slot.task_id = request.task_id;
+  slot.moved = false;
   ++in_flight_;
   earliest_ns_ = std::min(earliest_ns_, slot.deadline_ns);
   unlist(index);  // this SEND acknowledges the slot's last outcome
@@ -142,6 +143,8 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   if (wants_ack) list(index, Listed::kAck, now_ns);
   const std::uint64_t context = slot->context, sent_ns = slot->sent_ns;
   const wire::Id16 task_id = slot->task_id;
+  // What this session never ran may have run in the one before.
+  const bool denies_too_much = slot->moved && header.executed() == wire::Executed::No;
   free_slot(index, now_ns);
   if (!in_time) {
     ++duplicates_;
@@ -151,7 +154,7 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   Completion& completion = done.emplace_back();
   completion.context = context;
   completion.reason = header.reason();
-  completion.executed = header.executed();
+  completion.executed = denies_too_much ? wire::Executed::Maybe : header.executed();
   completion.delivered = delivered;
   completion.attempt = header.attempt();
   completion.worker_session = header.worker_session();

@@ -110,6 +110,7 @@ class ClientEngine {
     std::uint32_t sequence = 0;  // of the latest send in this session
     SlotState state = SlotState::kFree;
     Listed listed = Listed::kNowhere;
+    bool moved = false;  // sent before, in a session that is gone
   };
   static_assert(sizeof(Slot) == kCacheLineBytes);
 

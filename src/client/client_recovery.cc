@@ -220,6 +220,7 @@ void ClientEngine::use_slots(std::size_t limit, std::uint64_t now_ns) {
 void ClientEngine::start_again(std::uint16_t index, std::uint64_t now_ns) noexcept {
   Slot& slot = slots_[index];
   slot.state = SlotState::kInFlight;
+  slot.moved = true;
   wire::Header& header = wire::header_of(slot.kept.mutable_bytes());
   header.mutate_boot_id(session_.boot_id());
   header.mutate_session(session_.id().value);
