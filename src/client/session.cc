@@ -213,6 +213,7 @@ void Session::on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns
   if (!registering() || (state_ == SessionState::kCookieSent && same_cookie(cookie, cookie_))) return;
   if (state_ == SessionState::kHelloSent && hellos_ == 1) sample_rtt(now_ns - hello_sent_ns_);
   cookie_ = cookie;
+  cookie_boot_ = wire::header_of(datagram).boot_id();
   cookie_known_ = true;
   state_ = SessionState::kCookieSent;
   hellos_ = 0;
@@ -226,6 +227,8 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   const wire::fb::Welcome welcome = wire::welcome_of(datagram);
   // Only a HELLO with a cookie is answered so; a repeated ACK finds the session registered.
   if (!registering() || !cookie_known_ || header.boot_id() == 0 || !usable(welcome)) return;
+  // From a life of the broker that is over, it would make us begin anew in a session that lives.
+  if (header.boot_id() != cookie_boot_) return;
   // A late one may be for the process that had this address before: its session is not ours to go on with.
   if (wire::task_id_of(header) != instance_) return;
   state_ = SessionState::kRegistered;

@@ -123,6 +123,7 @@ class Session {
   std::uint64_t hello_sent_ns_ = 0;
   std::uint64_t hello_pto_ns_ = 0;
   std::uint32_t hellos_ = 0;   // since the state was entered; only an answer to the first is an RTT sample
+  std::uint32_t cookie_boot_ = 0;  // the broker's life that made the cookie
   bool cookie_known_ = false;  // a HELLO with cookie went out in this registration
   wire::fb::Cookie cookie_;
 
