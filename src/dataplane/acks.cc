@@ -10,16 +10,17 @@ namespace mcplane::dataplane {
 OwedAcks::OwedAcks(std::uint32_t workers)
     : lines_(new Line[workers]), due_(new WorkerId[workers]), capacity_(workers) {}
 
-void OwedAcks::add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept {
+bool OwedAcks::add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept {
   Line& line = lines_[raw(worker)];
   if (line.session != session.value) {
     line.session = session.value;
     line.count = 0;
   }
-  if (line.count == kPerWorker) return;
+  if (line.count == kPerWorker) return false;
   line.entries[(line.first + line.count) % kPerWorker] = {result_number, now_ms};
   ++line.count;
   if (!line.listed) list(worker, line);
+  return true;
 }
 
 std::uint32_t OwedAcks::take(WorkerId worker, SessionId session) noexcept {

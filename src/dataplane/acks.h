@@ -17,12 +17,13 @@ struct Session;
 struct Task;
 
 // RESULTs that are done with, by worker: each ROUTE takes the oldest one along; what has waited for the ack delay goes
-// in an ACK. A worker whose line is full loses one, and hears of it when it sends that RESULT again.
+// in an ACK.
 class OwedAcks {
  public:
   explicit OwedAcks(std::uint32_t workers);
 
-  void add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept;
+  // False when the worker's line is full: it is to be told otherwise.
+  bool add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept;
   // The oldest, 0 when nothing is owed to that session.
   std::uint32_t take(WorkerId worker, SessionId session) noexcept;
 

@@ -27,8 +27,9 @@ void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Execu
 
 // The worker may forget the RESULT.
 void end_delivering(Shard& shard, Task& task) noexcept {
-  if (const Session* worker = shard.sessions.find(task.worker_session))
-    shard.owed.add(worker->record.worker, worker->record.id, task.number, shard.now_ms);
+  const Session* worker = shard.sessions.find(task.worker_session);
+  if (worker != nullptr && !shard.owed.add(worker->record.worker, worker->record.id, task.number, shard.now_ms))
+    shard.acks.add(worker->record.id, wire::FrameType::Result, task.number, raw(wire::Reason::Ok));
   shard.free_task(task);
 }
 
@@ -133,6 +134,10 @@ void lose_worker(Shard& shard, Task& task) noexcept {
 
 void return_task(Shard& shard, Task& task) noexcept {
   release_worker_slot(shard, task);
+  if (task.attempt == kAttemptsMax) {
+    shard.set_state(task, TaskState::kPulling);
+    return lose_last_worker(shard, task);
+  }
   begin_pulling(shard, task);
 }
 
