@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "allocations.h"
+#include "net/faulty_nic.h"
 #include "net/memory_nic.h"
 
 namespace mcplane::net {
@@ -28,6 +29,22 @@ TEST(MemoryNic, TheBurstCallsDoNotAllocate) {
   EXPECT_EQ(heap_allocations() - before, 0U);
   EXPECT_EQ(nic.buffers_free(), 64U);
   EXPECT_EQ(nic.free_errors(), 0U);
+}
+
+TEST(FaultyNic, TheBurstCallsDoNotAllocate) {
+  FaultyNic<MemoryNic> nic({.loss = 0.2, .duplicate = 0.2, .reorder = 0.2, .corrupt = 0.2}, 0,
+                           MemoryNic::Options{.buffers = 256});
+  const std::array<std::byte, 60> frame{};
+  std::array<Packet, 32> packets;
+  const std::size_t before = heap_allocations();
+  for (int round = 0; round < 2'000; ++round) {
+    nic.wrapped().inject(frame);
+    const auto received = std::span(packets).first(nic.rx_burst(packets));
+    EXPECT_EQ(nic.tx_burst(received), received.size());
+    nic.free(std::span(packets).first(nic.wrapped().take_sent(packets)));
+  }
+  EXPECT_EQ(heap_allocations() - before, 0U);
+  EXPECT_GT(nic.received().lost + nic.sent().duplicated, 0U);
 }
 
 TEST(HeapAllocations, AreCounted) {
