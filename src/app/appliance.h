@@ -9,9 +9,9 @@
 
 #include "app/appliance_parts.h"
 #include "app/config.h"
+#include "app/core.h"
 #include "control/admin.h"
 #include "control/control_thread.h"
-#include "dataplane/core_loop.h"
 #include "net/dpdk/eal.h"
 #include "net/dpdk/port.h"
 
@@ -30,16 +30,6 @@ class Appliance {
   void drain(std::uint32_t patience_ms);
 
  private:
-  // One dataplane core.
-  struct Core {
-    std::unique_ptr<dataplane::Shard> shard;
-    std::vector<std::unique_ptr<net::DpdkNic>> queues;  // by PortId; of the ports that have one for this core
-    std::unique_ptr<net::DpdkNic> pool;                 // only allocates and frees
-    std::unique_ptr<dataplane::CoreLoop<net::DpdkNic>> loop;
-  };
-
-  void make_core(const ApplianceConfig& config, ShardId id, std::uint64_t start_ns);
-  void run_core(Core& core) noexcept;
   bool idle() const noexcept;
 
   // Declared in the order they start.
@@ -49,7 +39,7 @@ class Appliance {
   state::Shared shared_;
   dataplane::HandoffMesh mesh_;
   std::unique_ptr<dataplane::HandoffMesh> relay_mesh_;  // null: each core has a queue of each port
-  std::vector<Core> cores_;
+  std::vector<std::unique_ptr<Core>> cores_;
   bool shares_cpu_;  // a loop that polled nothing lets others run
   // Written by: main. Relaxed: it says only when to end; join orders everything else.
   std::atomic<bool> stop_{false};

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "app/config_network.h"
+#include "app/faults_flag.h"
 
 namespace mcplane::app {
 namespace {
@@ -94,6 +95,20 @@ void add_process(CLI::App& app, ApplianceConfig& config) {
             [&config](const std::string& typed) { return accept_log_level(typed, config.log_level); });
 }
 
+std::string accept_faults(const std::string& typed, std::optional<net::Faults>& faults) {
+  auto parsed = parse_faults(typed);
+  if (parsed) faults = *parsed.value;
+  return parsed.error;
+}
+
+void add_testing(CLI::App& app, ApplianceConfig& config) {
+  add_value(app, "--faults", "LIST", "",
+            "Testing aid, never for service: a bad network on every port, both ways. Shares of frames from 0 to 1, "
+            "such as loss=0.3,duplicate=0.1,reorder=0.1,corrupt=0.01; seed=N for other dice; withhold=N takes N "
+            "packet buffers of each queue away",
+            [&config](const std::string& typed) { return accept_faults(typed, config.faults); });
+}
+
 // Adds flags under a heading of the help.
 void add_group(CLI::App& app, const char* heading, const std::function<void()>& add) {
   app.option_defaults()->group(heading);
@@ -165,6 +180,7 @@ ApplianceCommand parse_appliance_config(int argc, const char* const* argv) {
   add_group(app, "Tables", [&] { add_tables(app, config); });
   add_group(app, "Times", [&] { add_times(app, config); });
   add_group(app, "Process", [&] { add_process(app, config); });
+  add_group(app, "Testing", [&] { add_testing(app, config); });
 
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;

@@ -10,6 +10,7 @@
 #include "app/cli.h"
 #include "base/types.h"
 #include "net/dpdk/device.h"
+#include "net/faults.h"
 #include "wire/address.h"
 
 namespace mcplane::app {
@@ -59,6 +60,7 @@ struct ApplianceConfig {
   bool hugepages = false;          // false: EAL's --no-huge
   std::uint64_t memory_bytes = 0;  // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogLevel log_level = LogLevel::kInfo;
+  std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are
   std::vector<std::string> eal_arguments;  // what follows `--`
 
   std::uint32_t memory_mib() const noexcept { return static_cast<std::uint32_t>(memory_bytes >> 20); }

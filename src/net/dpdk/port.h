@@ -63,6 +63,7 @@ class DpdkPort {
   DpdkPort& operator=(const DpdkPort&) = delete;
 
   const std::string& name() const noexcept { return options_.name; }
+  PortId id() const noexcept { return options_.id; }
   wire::MacAddress mac() const noexcept;
   bool link_up() const noexcept;               // control thread
   PortStatistics statistics() const noexcept;  // control thread

@@ -42,6 +42,7 @@ TEST(ApplianceConfig, LeastCommandLineGivesTheDefaults) {
   EXPECT_EQ(config.heartbeat_interval_ns, 100'000'000U);
   EXPECT_EQ(config.memory_mib(), 512U);
   EXPECT_FALSE(config.hugepages);
+  EXPECT_FALSE(config.faults);
   EXPECT_TRUE(config.eal_arguments.empty());
   cpu_set_t allowed;
   ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
@@ -99,6 +100,8 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "1GiB",
                                           "--log-level",
                                           "debug",
+                                          "--faults",
+                                          "loss=0.3,duplicate=.1,reorder=1,corrupt=0.01,seed=7,withhold=9",
                                           "--",
                                           "--log-level=8",
                                           "-v"});
@@ -131,6 +134,8 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
   EXPECT_TRUE(config.hugepages);
   EXPECT_EQ(config.memory_mib(), 1'024U);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.faults,
+            (net::Faults{.loss = 0.3, .duplicate = 0.1, .reorder = 1, .corrupt = 0.01, .seed = 7, .withheld = 9}));
   EXPECT_EQ(config.eal_arguments, std::vector<std::string>({"--log-level=8", "-v"}));
 }
 
@@ -183,6 +188,19 @@ TEST(ApplianceConfig, EachMistakeIsOneLineAndExit2) {
            {"--memory", "512", "has no unit"},
            {"--memory", "1MiB", "type 64MiB to 1024GiB"},
            {"--log-level", "loud", "type error, warning, info or debug"},
+           {"--faults", "", "'' is not NAME=VALUE"},
+           {"--faults", "loss", "'loss' is not NAME=VALUE; type some of loss=0.3"},
+           {"--faults", "loss=0.3,", "'' is not NAME=VALUE"},
+           {"--faults", "loos=0.3", "'loos' is no fault; type loss, duplicate, reorder, corrupt, withhold or seed"},
+           {"--faults", "loss=", "'' of loss is no probability; type 0 to 1, such as loss=0.3"},
+           {"--faults", "loss=1.01", "'1.01' of loss is no probability"},
+           {"--faults", "loss=-1", "'-1' of loss is no probability"},
+           {"--faults", "loss=30%", "'30%' of loss is no probability"},
+           {"--faults", "corrupt=1e-3", "'1e-3' of corrupt is no probability"},
+           {"--faults", "reorder=inf", "'inf' of reorder is no probability"},
+           {"--faults", "seed=x", "'x' of seed is no number"},
+           {"--faults", "withhold=16777216", "type 0 to 16777215"},
+           {"--faults", "loss=0.1,loss=0.2", "'loss' is given twice; keep one"},
            {"--crores", "2", "unknown flag --crores; did you mean --cores? (mcplane --help lists all)"},
        }) {
     const auto command = parse_with({flag, value});

@@ -1,0 +1,103 @@
+// See core.h.
+#include "app/core.h"
+
+#include <sched.h>
+
+#include <cstdio>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "dataplane/core_loop.h"
+#include "net/dpdk/eal.h"
+#include "net/faulty_nic.h"
+
+namespace mcplane::app {
+namespace {
+
+// How a core makes its queues. pool(): one that only allocates and frees.
+struct SoundQueues {
+  using Queue = net::DpdkNic;
+
+  std::unique_ptr<Queue> pool(net::DpdkPort& port) const { return std::make_unique<Queue>(port, 0); }
+  std::unique_ptr<Queue> queue(net::DpdkPort& port, ShardId core) const {
+    return std::make_unique<Queue>(port, raw(core));
+  }
+  void report(net::DpdkPort&, ShardId, const Queue&) const noexcept {}
+};
+
+struct FaultyQueues {
+  using Queue = net::FaultyNic<net::DpdkNic>;
+
+  std::unique_ptr<Queue> pool(net::DpdkPort& port) const {
+    return std::make_unique<Queue>(net::Faults{}, 0U, port, std::uint16_t{0});
+  }
+  std::unique_ptr<Queue> queue(net::DpdkPort& port, ShardId core) const {
+    return std::make_unique<Queue>(faults, raw(core) * kPortsMax + raw(port.id()), port, raw(core));
+  }
+  // So that a test can tell that its faults took place.
+  void report(const net::DpdkPort& port, ShardId core, const Queue& queue) const noexcept {
+    for (const auto& [way, counts] : {std::pair{"from", queue.received()}, std::pair{"to", queue.sent()}})
+      std::fprintf(stderr,
+                   "mcplane: core %u, %llu frames %s %s: %llu lost, %llu duplicated, %llu reordered, %llu corrupted\n",
+                   raw(core), of(counts.frames), way, port.name().c_str(), of(counts.lost), of(counts.duplicated),
+                   of(counts.reordered), of(counts.corrupted));
+  }
+  static unsigned long long of(std::uint64_t count) noexcept { return count; }
+
+  net::Faults faults;
+};
+
+template <class Queues>
+class CoreOver final : public Core {
+ public:
+  using Queue = typename Queues::Queue;
+
+  CoreOver(const ApplianceConfig& config, const CoreSurroundings& around, ShardId id, std::uint64_t start_ns,
+           Queues queues)
+      : make_(std::move(queues)),
+        ports_(around.ports),
+        shard_(around.shared, around.mesh, shard_options(config, id, start_ns)),
+        pool_(make_.pool(*ports_.front())) {
+    dataplane::Relay<Queue> relay{around.relay_mesh, {}, pool_.get()};
+    std::vector<Queue*> nics;
+    for (const auto& port : ports_) {
+      queues_.push_back(raw(id) < port->queues() ? make_.queue(*port, id) : nullptr);
+      nics.push_back(queues_.back().get());
+      relay.senders.push_back(ShardId(static_cast<std::uint8_t>(raw(id) % port->queues())));
+    }
+    loop_.emplace(shard_, std::move(nics), config.rx_burst, std::move(relay));
+  }
+
+  void run(const std::atomic<bool>& stop, bool yields) noexcept override {
+    while (!stop.load(std::memory_order_relaxed)) {
+      const bool busy = loop_->run_once(net::tsc_now_ns);
+      if (!busy && yields) sched_yield();
+    }
+  }
+
+  void finish() noexcept override {
+    loop_->finish();
+    for (std::size_t port = 0; port < queues_.size(); ++port)
+      if (queues_[port] != nullptr) make_.report(*ports_[port], shard_.options.id, *queues_[port]);
+  }
+
+ private:
+  Queues make_;
+  const Ports& ports_;
+  dataplane::Shard shard_;
+  std::unique_ptr<Queue> pool_;
+  std::vector<std::unique_ptr<Queue>> queues_;  // by PortId; of the ports that have one for this core
+  std::optional<dataplane::CoreLoop<Queue>> loop_;
+};
+
+}  // namespace
+
+std::unique_ptr<Core> make_core(const ApplianceConfig& config, const CoreSurroundings& around, ShardId id,
+                                std::uint64_t start_ns) {
+  if (config.faults)
+    return std::make_unique<CoreOver<FaultyQueues>>(config, around, id, start_ns, FaultyQueues{*config.faults});
+  return std::make_unique<CoreOver<SoundQueues>>(config, around, id, start_ns, SoundQueues{});
+}
+
+}  // namespace mcplane::app

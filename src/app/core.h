@@ -1,0 +1,39 @@
+// One dataplane core: its shard, its queue of each port, and the loop over them. The loop is a template over the kind
+// of queue; which kind is chosen here, once, and what is virtual is called once a thread, never a frame.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "app/appliance_parts.h"
+#include "dataplane/shard.h"
+
+namespace mcplane::app {
+
+class Core {
+ public:
+  Core() = default;
+  virtual ~Core() = default;
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // The core's thread: until `stop`. yields: lets others run when there was nothing to do.
+  virtual void run(const std::atomic<bool>& stop, bool yields) noexcept = 0;
+  // Main thread, when no core runs any more: every buffer back to the pool.
+  virtual void finish() noexcept = 0;
+};
+
+// What the cores share.
+struct CoreSurroundings {
+  state::Shared& shared;
+  dataplane::HandoffMesh& mesh;
+  dataplane::HandoffMesh* relay_mesh = nullptr;
+  const Ports& ports;
+};
+
+// Main thread. What it names outlives the core.
+std::unique_ptr<Core> make_core(const ApplianceConfig& config, const CoreSurroundings& around, ShardId id,
+                                std::uint64_t start_ns);
+
+}  // namespace mcplane::app
