@@ -173,6 +173,23 @@ class Bench:
         assert (result["lost"], result["duplicates"]) == (0, 0), result
         return result
 
+    def start_load(self, *arguments, broker=BROKER4):
+        """Load beside a case, until end_load()."""
+        return self.start("mcplane-load", [self.path("mcplane-load"), "--udp", broker, "--json", "--warmup", "0s",
+                                           "--duration", "1h", *arguments])
+
+    def end_load(self, load, seconds=60):
+        """Has it wait for what is in flight; its JSON, which accounts for every task it sent."""
+        if load.poll() is None:
+            load.send_signal(signal.SIGINT)
+        load.wait(seconds)
+        lines = [line for line in self.log_of(load).splitlines() if line.startswith("{")]
+        assert lines, self.log_of(load)
+        result = json.loads(lines[-1])
+        ended = result["delivered"] + result["lost"] + sum(result["errors"].values())
+        assert (result["sent"], result["duplicates"], result["mismatched"]) == (ended, 0, 0), result
+        return result
+
 
 def run_cases(*cases):
     """Main of a test: BINARIES as its argument. Exit 1 when a case failed, 77 when all were skipped."""

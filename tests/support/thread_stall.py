@@ -1,0 +1,68 @@
+"""Stops exactly one thread of another process for a while, by ptrace: SIGSTOP would stop them all.
+
+The thread that calls stopped() is the tracer, so enter and leave it on the same one.
+"""
+
+import contextlib
+import ctypes
+import os
+import time
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
+WALL = 0x40000000  # waitpid: threads too
+WATCH_S = 0.3
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def ptrace(request, tid):
+    if libc.ptrace(request, tid, None, None) != 0:
+        raise OSError(ctypes.get_errno(), f"ptrace {request:#x} of thread {tid}")
+
+
+@contextlib.contextmanager
+def stopped(tid):
+    """The thread stands still inside the block; its process runs on."""
+    ptrace(PTRACE_SEIZE, tid)
+    try:
+        ptrace(PTRACE_INTERRUPT, tid)
+        os.waitpid(tid, WALL)
+        yield
+    finally:
+        ptrace(PTRACE_DETACH, tid)
+
+
+def stop_for(tid, seconds):
+    with stopped(tid):
+        time.sleep(seconds)
+
+
+def status_of(pid, tid):
+    with open(f"/proc/{pid}/task/{tid}/status", encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file)
+
+
+def threads_of(pid):
+    """{tid: its status}."""
+    return {int(tid): status_of(pid, tid) for tid in os.listdir(f"/proc/{pid}/task")}
+
+
+def core_threads(pid):
+    """The appliance's dataplane cores, as EAL names them."""
+    return [tid for tid, status in threads_of(pid).items() if status["Name"].startswith("rte-worker")]
+
+
+def control_thread(pid):
+    """The appliance's control thread: the one that sleeps and wakes a thousand times a second."""
+    before = threads_of(pid)
+    time.sleep(WATCH_S)
+    after = threads_of(pid)
+
+    def sleeps(tid):
+        return (int(after[tid]["voluntary_ctxt_switches"]) - int(before[tid]["voluntary_ctxt_switches"])) / WATCH_S
+
+    found = [tid for tid in before if tid in after and 300 < sleeps(tid) < 1_500
+             and tid not in core_threads(pid)]
+    assert len(found) == 1, {tid: (after[tid]["Name"], sleeps(tid)) for tid in before}
+    return found[0]
