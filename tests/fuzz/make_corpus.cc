@@ -1,9 +1,11 @@
 // Writes the seeds of tests/fuzz/corpus: `make_corpus tests/fuzz/corpus`. Run it after the protocol has changed.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
+#include "base/random.h"
 #include "support/frame_builder.h"
 #include "wire/payload.h"
 #include "wire/registration.h"
@@ -31,6 +33,16 @@ void write_frames(const std::filesystem::path& folder) {
   }
 }
 
+// Moves at random: enough of them make tasks that are routed, answered, cancelled and lost.
+void write_moves(const std::filesystem::path& folder) {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    Random random(seed);
+    Bytes moves(1'500);
+    std::ranges::generate(moves, [&] { return static_cast<std::byte>(random.next() >> 56); });
+    write(folder / std::to_string(seed), moves);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -40,6 +52,7 @@ int main(int argc, char** argv) {
   }
   const std::filesystem::path corpus = argv[1];
   write_frames(corpus / "frame");
+  write_moves(corpus / "session");
   const auto v6 = testing::our_endpoint(Family::kIpv6).ip;
   write(corpus / "neighbour/arp", testing::build_arp_request(testing::our_endpoint(Family::kIpv4).ip, 5));
   write(corpus / "neighbour/echo", testing::build_icmp_echo(Family::kIpv4, 8));
