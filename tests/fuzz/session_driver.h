@@ -100,7 +100,7 @@ class SessionDriver {
   alignas(16) std::array<std::byte, 2'048> frame_{};
   std::size_t frame_bytes_ = 0, datagram_at_ = 0;
   std::array<std::uint64_t, 19> sent_{};
-  std::uint64_t frames_ = 0;
+  std::uint64_t frames_ = 0, steps_ = 0;
   std::uint32_t clients_made_ = 0, workers_made_ = 0;
 };
 

@@ -48,6 +48,15 @@ def threads_of(pid):
     return {int(tid): status_of(pid, tid) for tid in os.listdir(f"/proc/{pid}/task")}
 
 
+def waited_s(pid):
+    """How long the threads of a process, all together, were ready to run and did not: others had their CPU."""
+    total = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[1])
+    return total / 1e9
+
+
 def core_threads(pid):
     """The appliance's dataplane cores, as EAL names them."""
     return [tid for tid, status in threads_of(pid).items() if status["Name"].startswith("rte-worker")]
