@@ -92,7 +92,7 @@ void SessionDriver::move(Choices& choices) {
   if (what < 28) return pass_time(choices);
   if (what < 30) return anything(choices);
   if (what == 30) return garbage(choices);
-  if (choices.rarely(16)) return replace(choices);
+  if (choices.rarely(8)) return replace(choices);
   change_routes(choices);
 }
 
@@ -119,10 +119,8 @@ const Header* SessionDriver::recall(const Party& party, Choices& choices, FrameT
 void SessionDriver::send_task(Choices& choices) {
   Party& party = client(choices);
   const auto slot = static_cast<std::uint16_t>(choices.below(kSlots));
-  std::uint32_t& last = party.sequences[slot];
-  const std::uint32_t ahead = choices.byte();
-  const std::uint32_t sequence = ahead < 192 ? last + 1 : ahead < 240 ? last : ahead < 250 ? last + 2 : choices.word();
-  if (sequence == last + 1) last = sequence;
+  const std::uint32_t last = party.sequences[slot], ahead = choices.byte();
+  const std::uint32_t sequence = ahead < 208 ? last + 1 : ahead < 240 ? last : ahead < 250 ? last + 2 : choices.word();
   Header& header = begin(party, FrameType::Send);
   header.mutate_attempt(0);
   wire::set_token(header, {});
@@ -211,11 +209,9 @@ void SessionDriver::acknowledge(Choices& choices, bool from_worker) {
 void SessionDriver::cancel(Choices& choices) {
   Party& party = client(choices);
   const auto slot = static_cast<std::uint16_t>(choices.below(kSlots));
-  std::uint32_t& last = party.sequences[slot];
-  const bool ahead = choices.rarely(4);
   Header& header = begin(party, FrameType::Cancel);
   header.mutate_slot(slot);
-  header.mutate_sequence(ahead ? ++last : last);
+  header.mutate_sequence(party.sequences[slot] + choices.below(2));
   emit(choices, raw(party.peer->spec.shard));
 }
 
@@ -257,7 +253,7 @@ void SessionDriver::garbage(Choices& choices) {
 }
 
 void SessionDriver::pass_time(Choices& choices) {
-  constexpr std::array<std::uint32_t, 6> kMs = {1, 5, 20, 60, 300, 1'500};
+  constexpr std::array<std::uint32_t, 8> kMs = {1, 1, 2, 5, 10, 30, 200, 1'200};
   rig_.advance_ms(kMs[choices.below(kMs.size())]);
   step();
 }
@@ -354,6 +350,9 @@ void SessionDriver::hear(std::span<std::byte> frame) {
                            (header.type() == FrameType::Resend && header.answers() == FrameType::Result);
     if (worker != to_worker) continue;
     party.remembered[party.heard++ % kRemembered] = header;
+    // The broker names the exchange: it knows of it.
+    if (!worker && header.slot() < kSlots && header.sequence() - party.sequences[header.slot()] < 2)
+      party.sequences[header.slot()] = header.sequence();
   }
 }
 

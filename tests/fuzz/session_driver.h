@@ -62,7 +62,7 @@ class SessionDriver {
     std::array<testing::Bytes, 19> sound;              // by type: a sound frame of this peer
     std::array<wire::Header, kRemembered> remembered;  // what the broker last sent it
     std::size_t heard = 0;
-    std::array<std::uint32_t, kSlots> sequences{};  // clients: last used
+    std::array<std::uint32_t, kSlots> sequences{};  // clients: last that the broker is known to know
     std::uint32_t results = 0;                      // workers: last number
   };
 
