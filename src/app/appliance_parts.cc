@@ -141,7 +141,10 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
     options.gateways.push_back(port.gateways);
   }
   options.hooks.buffers = [&pool] { return control::BufferUse{pool.buffers_total(), pool.buffers_free()}; };
-  options.hooks.link_up = [&ports](PortId port) { return ports[raw(port)]->link_up(); };
+  options.hooks.link_up = [&ports](PortId port) {
+    ports[raw(port)]->revive();
+    return ports[raw(port)]->link_up();
+  };
   options.hooks.ports = [&ports] { return states_of(ports); };
   options.logger = control::make_stderr_logger();
   options.logger->set_level(spdlog_level(config.log_level));

@@ -7,6 +7,7 @@
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <array>
@@ -141,6 +142,7 @@ PortOptions port_options(const DeviceSpec& device, std::uint8_t index) {
   options.queues = device.queues;
   options.mtu = device.mtu;
   options.verify_checksums = may_verify_checksums(device.kind);
+  options.rings_for_frames = device.kind == DeviceKind::kTap;
   return options;
 }
 
@@ -188,6 +190,18 @@ PortStatistics DpdkPort::statistics() const noexcept {
           .rx_errors = stats.ierrors,
           .tx_errors = stats.oerrors,
           .rx_no_buffer = stats.rx_nombuf};
+}
+
+// The TAP driver polls its descriptor only once SIGIO said that a frame came. A poll that finds no buffer counts as one
+// that found no frame; the kernel's queue, full by then, takes no frame and raises no signal any more.
+void DpdkPort::revive() noexcept {
+  if (!options_.rings_for_frames) return;
+  const std::uint64_t starved = statistics().rx_no_buffer;
+  if (starved == starved_) return;
+  starved_ = starved;
+  struct sigaction action {};
+  const bool handled = sigaction(SIGIO, nullptr, &action) == 0 && action.sa_handler != SIG_DFL;
+  if (handled) raise(SIGIO);
 }
 
 DpdkNic::DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept

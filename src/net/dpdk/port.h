@@ -45,6 +45,7 @@ struct PortOptions {
   std::uint16_t tx_descriptors = 1024;
   std::uint16_t mtu = 1500;       // IP packet bytes
   bool verify_checksums = false;  // let the device do it, if it can
+  bool rings_for_frames = false;  // the driver reads only after a signal that a frame has come
 };
 
 // What a device's description says of its port; descriptors are the caller's.
@@ -67,6 +68,9 @@ class DpdkPort {
   wire::MacAddress mac() const noexcept;
   bool link_up() const noexcept;               // control thread
   PortStatistics statistics() const noexcept;  // control thread
+  // Has a receiver that ran out of buffers look again; it may wait for a signal that never comes. Control thread, now
+  // and then.
+  void revive() noexcept;
   std::uint16_t queues() const noexcept { return options_.queues; }
   // The device verifies UDP checksums of what it receives.
   bool verifies_checksums() const noexcept { return verifies_checksums_; }
@@ -76,7 +80,8 @@ class DpdkPort {
   PortOptions options_;
   std::uint16_t dpdk_id_ = 0;
   bool verifies_checksums_ = false;
-  void* pool_;  // rte_mempool
+  std::uint64_t starved_ = 0;  // frames without a buffer, when revive() last looked
+  void* pool_;                 // rte_mempool
 };
 
 // One queue pair. Satisfies net::Nic; one lcore uses it.
