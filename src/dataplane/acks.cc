@@ -11,6 +11,8 @@ OwedAcks::OwedAcks(std::uint32_t workers)
     : lines_(new Line[workers]), due_(new WorkerId[workers]), capacity_(workers) {}
 
 bool OwedAcks::add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept {
+  // Workers count from 1: take() says 0 for nothing.
+  if (result_number == 0) return false;
   Line& line = lines_[raw(worker)];
   if (line.session != session.value) {
     line.session = session.value;

@@ -22,7 +22,7 @@ class OwedAcks {
  public:
   explicit OwedAcks(std::uint32_t workers);
 
-  // False when the worker's line is full: it is to be told otherwise.
+  // False when the worker's line is full, or the number is none: it is to be told otherwise.
   bool add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept;
   // The oldest, 0 when nothing is owed to that session.
   std::uint32_t take(WorkerId worker, SessionId session) noexcept;
