@@ -25,6 +25,16 @@ constexpr std::uint32_t kTtlMsMax = 2'000;
   std::abort();
 }
 
+std::string hex(std::span<const std::byte> bytes) {
+  std::string text;
+  char digits[3];
+  for (const std::byte byte : bytes) {
+    std::snprintf(digits, sizeof digits, "%02x", std::to_integer<unsigned>(byte));
+    text += digits;
+  }
+  return text;
+}
+
 testing::RigOptions rig_options() {
   testing::RigOptions options;
   options.shards = kShards;
@@ -340,7 +350,8 @@ void SessionDriver::hear(std::span<std::byte> frame) {
   const Header& header = wire::header_of(frame.subspan(at));
   if (const DropReason reason = wire::check_datagram(std::span<const std::byte>(frame.subspan(at)));
       reason != DropReason::kNone)
-    fail("the broker sent what it would refuse", std::string(name_of(reason)));
+    fail("the broker sent what it would refuse",
+         std::string(name_of(reason)) + " of a " + wire::fb::EnumNameFrameType(header.type()) + ": " + hex(frame));
   ++sent_[static_cast<std::size_t>(header.type())];
   for (Party& party : parties_) {
     const std::uint32_t session = party.peer->session.value;
