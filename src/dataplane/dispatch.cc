@@ -46,8 +46,9 @@ Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& 
                             : session->record.peer != frame.ip.source ? DropReason::kWrongSource
                                                                       : DropReason::kNone;
   if (reason == DropReason::kNone) return session;
-  verdict = answerable(header.type()) ? reject(shard, packet, frame, nullptr, wire::Reason::UnknownSession)
-                                      : Verdict::drop(reason);
+  // Who names no session at all would get a REJECT that names none either, which nobody takes.
+  verdict = answerable(header.type()) && claimed ? reject(shard, packet, frame, nullptr, wire::Reason::UnknownSession)
+                                                 : Verdict::drop(reason);
   return nullptr;
 }
 
