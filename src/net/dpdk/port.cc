@@ -192,16 +192,19 @@ PortStatistics DpdkPort::statistics() const noexcept {
           .rx_no_buffer = stats.rx_nombuf};
 }
 
-// The TAP driver polls its descriptor only once SIGIO said that a frame came. A poll that finds no buffer counts as one
-// that found no frame; the kernel's queue, full by then, takes no frame and raises no signal any more.
+// The TAP driver reads its descriptor only once a real-time signal of its choice said that a frame came. A poll that
+// finds no buffer counts as one that found no frame; the kernel's queue, full by then, takes no frame and raises no
+// signal any more.
 void DpdkPort::revive() noexcept {
   if (!options_.rings_for_frames) return;
   const std::uint64_t starved = statistics().rx_no_buffer;
   if (starved == starved_) return;
   starved_ = starved;
-  struct sigaction action {};
-  const bool handled = sigaction(SIGIO, nullptr, &action) == 0 && action.sa_handler != SIG_DFL;
-  if (handled) raise(SIGIO);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) {
+    struct sigaction action {};
+    const bool handled = sigaction(signal, nullptr, &action) == 0 && action.sa_handler != SIG_DFL;
+    if (handled && action.sa_handler != SIG_IGN) raise(signal);
+  }
 }
 
 DpdkNic::DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept
