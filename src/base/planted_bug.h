@@ -13,11 +13,89 @@ namespace mcplane {
 
 enum class PlantedBug : std::uint8_t {
   kNone,
+  // Dataplane.
+  kSkipSlotDedup,        // a SEND that came before starts a task again
+  kAcceptStaleSequence,  // a SEND of an exchange that is long over starts a task
+  kLeakWorkerSlot,       // a RESULT does not give the worker's slot back
+  kReleaseSlotTwice,     // a RESULT gives the worker's slot back twice
+  kAckResultEarly,       // the worker may forget a RESULT before its client has it
+  kTakeAnyResult,        // a RESULT of an attempt that is over is taken
+  kForgetReject,         // a late REJECT that was lost is not said again
+  kCancelOnce,           // a CANCEL that was lost is not said again
+  kFailOverAnyTask,      // a task that may run once goes to a second worker
+  kDenyAfterAttempt,     // a task that waits again after a worker had it ends as never executed
+  kRouteExpired,         // a pulled SEND goes out although its time is up
+  kTtlNotSpent,          // waiting costs no time to live
+  kResendOtherToken,     // a RESEND names another generation of the task's slot
+  kFreeTwice,            // a duplicate's buffer is freed twice
+  kLeakDuplicate,        // a duplicate's buffer is not freed
+  kMiscountWaiting,      // a frame that waits for a worker is not counted
+  kLeakHandoff,          // a frame that another core has no room for keeps its buffer
+  kSweepSkips,           // the end of a session passes over one task in two
+  kAcceptOverBound,      // a worker takes one task more than it has slots
+  kLoseFullAcks,         // an acknowledgement that finds its worker's line full is lost
+  kWrapAttempt,          // attempts go on beyond the last number there is
+  // State and control.
+  kRouteToDraining,   // a worker that said BYE takes tasks
+  kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
+  kKeepInstance,      // who starts anew goes on in the session of the one before
+  kOverlappingSlots,  // two clients share a slot
+  // Client.
+  kOutcomeTwice,    // an outcome that comes twice ends its send twice
+  kForeignOutcome,  // frames of another session, or another life of the broker, are taken for ours
+  kDenyMoved,       // a task that another session may have run ends as never executed
+  kStaleWelcome,    // a HELLO's ACK of a broker that is gone is taken
+  kSendOnce,        // a SEND that was lost is not sent again
+  kAckOtherSlot,    // an acknowledgement of several outcomes names the wrong ones
+  kResendAnyTask,   // in a new session every task is sent again
+  kNoDeadline,      // a send that nobody answers never ends
+  // Worker.
+  kSkipRouteDedup,  // a ROUTE that comes twice runs twice
+  kWindowOffByOne,  // the newest ROUTE is not known as seen
+  kDropHeld,        // a RESULT that the broker holds is dropped as if its client had it
+  kRunAfterStop,    // a ROUTE that its CANCEL overtook is run
   kCount
 };
 
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBug::kCount)> kPlantedBugNames = {
-    "none"};
+    "none",
+    "skip-slot-dedup",
+    "accept-stale-sequence",
+    "leak-worker-slot",
+    "release-slot-twice",
+    "ack-result-early",
+    "take-any-result",
+    "forget-reject",
+    "cancel-once",
+    "fail-over-any-task",
+    "deny-after-attempt",
+    "route-expired",
+    "ttl-not-spent",
+    "resend-other-token",
+    "free-twice",
+    "leak-duplicate",
+    "miscount-waiting",
+    "leak-handoff",
+    "sweep-skips",
+    "accept-over-bound",
+    "lose-full-acks",
+    "wrap-attempt",
+    "route-to-draining",
+    "lease-ignores-link",
+    "keep-instance",
+    "overlapping-slots",
+    "outcome-twice",
+    "foreign-outcome",
+    "deny-moved",
+    "stale-welcome",
+    "send-once",
+    "ack-other-slot",
+    "resend-any-task",
+    "no-deadline",
+    "skip-route-dedup",
+    "window-off-by-one",
+    "drop-held",
+    "run-after-stop"};
 
 #if defined(MCPLANE_PLANTED_BUGS)
 inline PlantedBug planted_bug = PlantedBug::kNone;  // of the run at hand; one thread

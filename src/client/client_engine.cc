@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/prefetch.h"
 #include "wire/ack.h"
 
@@ -108,6 +109,7 @@ void ClientEngine::prefetch(std::span<const std::byte> datagram) const noexcept 
 }
 
 bool ClientEngine::ours(const wire::Header& header) const noexcept {
+  if (planted(PlantedBug::kForeignOutcome)) return true;
   return header.boot_id() == slots_boot_ && header.session() == slots_session_.value;
 }
 
@@ -131,7 +133,7 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
     ++(ahead < 0 ? duplicates_ : dropped_);  // its SEND has acknowledged the earlier ones
     return;
   }
-  if (slot->state == SlotState::kFree) {
+  if (slot->state == SlotState::kFree && !planted(PlantedBug::kOutcomeTwice)) {
     ++duplicates_;
     if (wants_ack) acknowledge_again(index, now_ns, out);
     return;
@@ -144,7 +146,8 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   const std::uint64_t context = slot->context, sent_ns = slot->sent_ns;
   const wire::Id16 task_id = slot->task_id;
   // What this session never ran may have run in the one before.
-  const bool denies_too_much = slot->moved && header.executed() == wire::Executed::No;
+  const bool denies_too_much =
+      !planted(PlantedBug::kDenyMoved) && slot->moved && header.executed() == wire::Executed::No;
   free_slot(index, now_ns);
   if (!in_time) {
     ++duplicates_;

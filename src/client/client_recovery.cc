@@ -2,6 +2,7 @@
 // sends that get no outcome, and those that move to another session. See client_engine.h.
 #include <cstring>
 
+#include "base/planted_bug.h"
 #include "client/client_engine.h"
 #include "wire/ack.h"
 
@@ -16,7 +17,7 @@ constexpr std::uint64_t kLookNs = 10 * kNsPerMs;
 
 void ClientEngine::on_timer(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done) {
   session_.on_timer(now_ns, out);
-  if (now_ns >= earliest_ns_) end_overdue(now_ns, done);
+  if (now_ns >= earliest_ns_ && !planted(PlantedBug::kNoDeadline)) end_overdue(now_ns, done);
   if (!session_.registered()) return;
   send_what_is_due(now_ns, out);
   if (now_ns >= next_ack_ns()) write_acks(now_ns, out);
@@ -41,6 +42,7 @@ void ClientEngine::transmit(std::uint16_t index, bool again, std::uint64_t now_n
   const Slot& slot = slots_[index];
   const bool cancelling = slot.state == SlotState::kCancelling;
   if (!cancelling && ttl_left_ms(slot, now_ns) == 0) return;
+  if (again && !cancelling && planted(PlantedBug::kSendOnce)) return;
   if (again) ++retransmissions_;
   if (cancelling)
     write_cancel(index, out);
@@ -93,7 +95,8 @@ void ClientEngine::write_acks(std::uint64_t now_ns, Outbox& out) {
     for (std::size_t i = 0; i < entries_max && !owed_.empty(); ++i) {
       const auto index = static_cast<std::uint16_t>(owed_.first());
       unlist(index);
-      length = wire::append_ack_entry(datagram, length, index, slots_[index].sequence);
+      length = wire::append_ack_entry(datagram, length, index + (planted(PlantedBug::kAckOtherSlot) ? 1U : 0U),
+                                      slots_[index].sequence);
     }
     out.commit(length, session_.shard());
     session_.on_sent(now_ns);
@@ -188,7 +191,8 @@ void ClientEngine::on_registered(std::uint64_t now_ns, std::vector<Completion>& 
     const bool alive = slot.state == SlotState::kInFlight || slot.state == SlotState::kWaiting;
     slot.state = SlotState::kFree;
     if (!alive) continue;
-    if (!wire::has(wire::header_of(slot.kept.bytes()).flags(), wire::Flag::Idempotent)) {
+    if (!wire::has(wire::header_of(slot.kept.bytes()).flags(), wire::Flag::Idempotent) &&
+        !planted(PlantedBug::kResendAnyTask)) {
       --in_flight_;
       complete_lost(slot, done);
     } else if (ttl_left_ms(slot, now_ns) == 0) {

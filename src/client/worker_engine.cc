@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/prefetch.h"
 
 namespace mcplane::client {
@@ -160,7 +161,7 @@ const wire::RouteView* WorkerEngine::read_route(std::span<const std::byte> table
 void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns,
                              Outbox& out) {
   const TaskToken token = wire::token_of(header);
-  window_of(token).mark(wire::route_number(header));
+  if (!planted(PlantedBug::kRunAfterStop)) window_of(token).mark(wire::route_number(header));
   RunningTask* const task = running_.find(token, header.attempt());
   if (task != nullptr) owe_no_ack(*task);
   if (const KeptResult* const kept = kept_.find(token, header.attempt())) drop_kept(*kept);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/planted_bug.h"
+
 namespace mcplane::control {
 
 // How far the shard's clock ran since the last tick, at most kStepMaxNs.
@@ -27,7 +29,8 @@ void LeaseClock::tick(std::uint64_t now_ns, const state::Shared& shared, const L
     const std::uint64_t loop_ns = shared.shards[i]->loop_ns.load(std::memory_order_relaxed);
     const std::uint64_t ran_ns = step(shards_[i], loop_ns, elapsed_ns);
     for (std::size_t port = 0; port < ports_; ++port)
-      if (links.up(PortId(static_cast<std::uint8_t>(port)))) active_ns_[i * ports_ + port] += ran_ns;
+      if (links.up(PortId(static_cast<std::uint8_t>(port))) || planted(PlantedBug::kLeaseIgnoresLink))
+        active_ns_[i * ports_ + port] += ran_ns;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "wire/checksum.h"
 #include "wire/registration.h"
 
@@ -129,6 +130,8 @@ bool send_about(Shard& shard, const Task& task, const Session& to, const Answer&
   header.mutate_attempt(task.attempt);
   wire::set_token(header, shard.token_of(task));
   if (how.type == wire::FrameType::Cancel) wire::set_route_number(header, task.number);
+  if (planted(PlantedBug::kResendOtherToken) && how.type == wire::FrameType::Resend)
+    header.mutate_token_generation(task.generation + 1);
   send_datagram(shard, packet, wire::kLeadBytes, to);
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/task_end.h"
@@ -80,6 +81,7 @@ void say_reject(Shard& shard, Task& task) noexcept {
 
 void say_cancel(Shard& shard, Task& task) noexcept {
   if (task.tries > 0) shard.counters.repeated.add();
+  if (planted(PlantedBug::kCancelOnce) && task.tries > 0) return;
   if (const Session* worker = shard.sessions.find(task.worker_session))
     send_about(shard, task, *worker, {.type = wire::FrameType::Cancel});
 }
@@ -134,6 +136,7 @@ void on_rejecting(Shard& shard, Task& task) noexcept {
   const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
   if (reached(shard, until_ms)) return forget_client(shard, task);
   say_reject(shard, task);
+  if (planted(PlantedBug::kForgetReject)) return;
   try_again(shard, task, pto_ms(shard, task.client), until_ms);
 }
 

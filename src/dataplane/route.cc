@@ -2,6 +2,7 @@
 // Slot check, selector look-up, worker choice, task record. The frame becomes a ROUTE in place; its table and payload
 // are not touched. A SEND that a RESEND pulled joins its task where that waits for it. Workers are chosen by least
 // outstanding: idle ones first, from a rotating start.
+#include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
@@ -27,10 +28,11 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen)
       std::uint32_t at = count > 0 ? entry.rotor % count : 0;
       for (std::uint32_t looked = 0; looked < count && least > 0; ++looked, at = at + 1 < count ? at + 1 : 0) {
         const state::WorkerLine& line = shard.shared.workers[workers[at].id];
-        if (line.admits.load(std::memory_order_relaxed) == 0) continue;
+        if (line.admits.load(std::memory_order_relaxed) == 0 && !planted(PlantedBug::kRouteToDraining)) continue;
         live = true;
         const std::uint32_t held = line.outstanding.load(std::memory_order_relaxed);
-        if (held >= line.bound.load(std::memory_order_relaxed) || held >= least) continue;
+        const std::uint32_t over = planted(PlantedBug::kAcceptOverBound) ? 1 : 0;
+        if (held >= line.bound.load(std::memory_order_relaxed) + over || held >= least) continue;
         least = held;
         chosen = workers[at];
         entry.rotor = at + 1;
@@ -52,7 +54,7 @@ void forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, F
   wire::set_route_number(header, task.number);
   header.mutate_sequence(shard.owed.take(to.record.worker, to.record.id));
   header.mutate_slot(0);
-  header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
+  if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
   forward(shard, packet, frame, to);
 }
 
@@ -178,6 +180,7 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
       task->sequence != header.sequence() || task->attempt != header.attempt())
     return nullptr;
   const bool waits = task->state == TaskState::kPulling || task->state == TaskState::kRouted;
+  if (planted(PlantedBug::kRouteExpired)) return waits ? task : nullptr;
   return waits && static_cast<std::int32_t>(task->deadline_ms - shard.now_ms) > 0 ? task : nullptr;
 }
 

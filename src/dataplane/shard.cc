@@ -1,6 +1,7 @@
 // Construction of a shard, and the two ends of every burst: the loop's clock and the settling of verdicts.
 #include "dataplane/shard.h"
 
+#include "base/planted_bug.h"
 #include "dataplane/departure.h"
 #include "wire/registration.h"
 
@@ -67,6 +68,9 @@ bool punt(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept 
 
 void drop(Shard& shard, net::Packet& packet, DropReason reason) noexcept {
   shard.counters.dropped[static_cast<std::size_t>(reason)].add();
+  if (planted(PlantedBug::kLeakDuplicate) && reason == DropReason::kDuplicate) packet = {};
+  if (planted(PlantedBug::kFreeTwice) && reason == DropReason::kDuplicate)
+    shard.give_back({packet.data(), packet.buffer(), packet.length(), packet.headroom(), packet.port()});
   shard.give_back(take(packet));
 }
 
@@ -80,7 +84,8 @@ void hand_off(Shard& shard, std::span<net::Packet> packets, std::span<const Verd
       if (verdicts[i].action == Action::kHandoff && verdicts[i].to == to) shard.leaving.push(take(packets[i]));
     const std::size_t taken = shard.handoff_mesh.push(shard.options.id, to, shard.leaving.items());
     shard.counters.handed_off.add(taken);
-    for (net::Packet& packet : shard.leaving.items().subspan(taken)) drop(shard, packet, DropReason::kHandoffFull);
+    for (net::Packet& packet : shard.leaving.items().subspan(taken))
+      planted(PlantedBug::kLeakHandoff) ? void(packet = {}) : drop(shard, packet, DropReason::kHandoffFull);
     shard.leaving.clear();
   }
 }
@@ -109,7 +114,7 @@ void settle(Shard& shard, std::span<net::Packet> packets, std::span<const Frame>
         }
         break;
       case Action::kComplete:
-        shard.counters.completed.add();
+        if (packet.buffer() != nullptr || !planted(PlantedBug::kMiscountWaiting)) shard.counters.completed.add();
         if (packet.buffer() != nullptr) shard.give_back(take(packet));
         break;
       case Action::kContinue:

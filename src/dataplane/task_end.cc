@@ -1,6 +1,7 @@
 // See task_end.h. A slot of a worker returns exactly once: by release_worker_slot, in whichever ending comes first.
 #include "dataplane/task_end.h"
 
+#include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
@@ -13,8 +14,8 @@ constexpr std::uint32_t kRerunsFree = 10, kTasksPerRerun = 10;
 constexpr std::uint8_t kAttemptsMax = 255;
 
 bool may_run_again(const Task& task, const Session& client) noexcept {
-  return wire::has(task.flags, wire::Flag::Idempotent) && task.attempt < kAttemptsMax &&
-         client.failed_over < kRerunsFree + client.accepted / kTasksPerRerun;
+  return (wire::has(task.flags, wire::Flag::Idempotent) || planted(PlantedBug::kFailOverAnyTask)) &&
+         task.attempt < kAttemptsMax && client.failed_over < kRerunsFree + client.accepted / kTasksPerRerun;
 }
 
 // What a REJECT of the task says, kept for its repeats.
@@ -29,7 +30,8 @@ void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Execu
 void end_delivering(Shard& shard, Task& task) noexcept {
   const Session* worker = shard.sessions.find(task.worker_session);
   if (worker != nullptr && !shard.owed.add(worker->record.worker, worker->record.id, task.number, shard.now_ms))
-    shard.acks.add(worker->record.id, wire::FrameType::Result, task.number, raw(wire::Reason::Ok));
+    if (!planted(PlantedBug::kLoseFullAcks))
+      shard.acks.add(worker->record.id, wire::FrameType::Result, task.number, raw(wire::Reason::Ok));
   shard.free_task(task);
 }
 
@@ -74,7 +76,8 @@ void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
   const Session* client = shard.sessions.find(task.client);
   if (client == nullptr) return drop_queued(shard, task);
   HeldFrame held = take_queued(shard, task);
-  const auto executed = task.attempt == 0 ? wire::Executed::No : wire::Executed::Maybe;
+  const auto executed =
+      task.attempt == 0 || planted(PlantedBug::kDenyAfterAttempt) ? wire::Executed::No : wire::Executed::Maybe;
   close_slot(shard, shard.client_slot(*client, task.slot), reason, executed);
   Frame frame = frame_of(held);
   wire::set_token(*frame.header, shard.token_of(task));
@@ -134,7 +137,7 @@ void lose_worker(Shard& shard, Task& task) noexcept {
 
 void return_task(Shard& shard, Task& task) noexcept {
   release_worker_slot(shard, task);
-  if (task.attempt == kAttemptsMax) {
+  if (task.attempt == kAttemptsMax && !planted(PlantedBug::kWrapAttempt)) {
     shard.set_state(task, TaskState::kPulling);
     return lose_last_worker(shard, task);
   }

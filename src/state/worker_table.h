@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/planted_bug.h"
 #include "base/types.h"
 
 namespace mcplane::state {
@@ -29,10 +30,10 @@ struct alignas(kCacheLineBytes) WorkerLine {
   // Takes a slot of the worker for `owner`. Core loops. False when it is full, draining, or another's by now.
   bool try_acquire(SessionId owner) noexcept {
     if (session.load(std::memory_order_acquire) != owner.value) return false;
-    if (admits.load(std::memory_order_relaxed) == 0) return false;
+    if (admits.load(std::memory_order_relaxed) == 0 && !planted(PlantedBug::kRouteToDraining)) return false;
     const std::uint32_t limit = bound.load(std::memory_order_relaxed);
     std::uint32_t held = outstanding.load(std::memory_order_relaxed);
-    while (held < limit) {
+    while (held < limit + (planted(PlantedBug::kAcceptOverBound) ? 1U : 0U)) {
       if (outstanding.compare_exchange_weak(held, held + 1, std::memory_order_relaxed)) return true;
     }
     return false;

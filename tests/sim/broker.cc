@@ -80,6 +80,20 @@ bool Broker::step(std::uint32_t core, std::uint64_t now_ns) {
   return worked;
 }
 
+bool Broker::poll(std::uint64_t now_ns, const std::array<bool, 2>& cut_off) {
+  const control::Registry& registry = control_.registry();
+  cut_off_.clear();
+  for (std::size_t port = 0; port < sizes_.ports; ++port) {
+    if (!cut_off[port] || control_.links().up(PortId(static_cast<std::uint8_t>(port)))) continue;
+    for (const std::uint32_t index : registry.live()) {
+      const control::Session& session = registry.at(index);
+      if (raw(session.path.port) == port && session.phase != control::Phase::kDraining) cut_off_.push_back(session.id);
+    }
+  }
+  control_.poll(now_ns);
+  return std::ranges::all_of(cut_off_, [this](SessionId session) { return lives(session); });
+}
+
 std::string Broker::check_step(std::uint32_t core) {
   const state::ShardCounters& c = rig_.counters(core);
   if (c.received.read() != c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + all_dropped(c))

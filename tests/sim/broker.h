@@ -25,8 +25,8 @@ class Broker {
                        std::span<const std::byte> frame);
   // One loop. Returns whether it did anything.
   bool step(std::uint32_t core, std::uint64_t now_ns);
-  // One poll of control.
-  void poll(std::uint64_t now_ns) { control_.poll(now_ns); }
+  // One poll of control. False when it ended a session of a port that is cut off, and that never said BYE.
+  bool poll(std::uint64_t now_ns, const std::array<bool, 2>& cut_off);
   // Hands each frame that left by the core's queues: sink(port, bytes).
   template <class Sink>
   void take_sent(std::uint32_t core, Sink&& sink);
@@ -73,6 +73,7 @@ class Broker {
   std::vector<bool> started_;    // by core
   std::array<net::Packet, 64> packets_;
   std::vector<net::Packet> withheld_;
+  std::vector<SessionId> cut_off_;
 };
 
 template <class Sink>

@@ -7,9 +7,13 @@ namespace mcplane::sim {
 
 void World::mishap() {
   if (healed_) return;
+  const bool promised = options_.promise != Promise::kNone;
   push(now_ns_ + 1 + between_ns(random_, 0, 2 * options_.faults.mishap_interval_ns), Kind::kMishap, 0);
   const auto what = static_cast<Mishap>(random_.below(kMishaps));
-  if (options_.faults.mishaps[static_cast<std::size_t>(what)]) befall(what);
+  if (!options_.faults.mishaps[static_cast<std::size_t>(what)] || (promised && now_ns_ < calm_ns_)) return;
+  // One outage on the heels of another is a longer one.
+  calm_ns_ = now_ns_ + std::max(options_.faults.pause_max_ns, options_.faults.stall_max_ns) + 300 * kNsPerMs;
+  befall(what);
 }
 
 std::optional<std::uint32_t> World::draw_peer(bool client) {
@@ -65,9 +69,12 @@ void World::befall(Mishap what) {
     case Mishap::kControlStall:
       control_paused_ns_ = until(faults.stall_max_ns);
       return;
-    case Mishap::kLinkFlap:
-      links_down_ns_[random_.below(options_.sizes.ports)] = until(faults.pause_max_ns);
+    case Mishap::kLinkFlap: {
+      const std::uint32_t port = random_.below(options_.sizes.ports);
+      if (links_down_ns_[port] <= now_ns_) links_went_ns_[port] = now_ns_;
+      links_down_ns_[port] = until(faults.pause_max_ns);
       return;
+    }
     case Mishap::kBrokerRestart:
       if (broker_ == nullptr) return;
       stop_broker();

@@ -88,7 +88,8 @@ Load draw_load(Random& random, const Sizes& sizes) {
   return load;
 }
 
-// Room for all there can be, workers who serve everything, and no time that runs out: only the network is left to blame.
+// Room for all there can be, workers who serve everything, and no time that runs out: only the network is left to
+// blame.
 void leave_no_excuse(Random& random, Options& options) {
   Sizes& sizes = options.sizes;
   sizes.handoff_frames = 1'024;
@@ -129,11 +130,11 @@ void draw_pauses(Random& random, Options& options) {
   options.load.worker_heartbeat_ms = 100;
   options.load.client_heartbeat_ms = 1'000;
   Faults sound;
-  sound.mishap_interval_ns = between_ns(random, 500 * kNsPerMs, kNsPerSecond);
+  sound.mishap_interval_ns = between_ns(random, 100 * kNsPerMs, 800 * kNsPerMs);
   for (const Mishap mishap : {Mishap::kCorePause, Mishap::kControlStall, Mishap::kLinkFlap})
     sound.mishaps[static_cast<std::size_t>(mishap)] = chance(random, 0.7);
-  sound.pause_max_ns = draw_span(random, 400 * kNsPerMs);
-  sound.stall_max_ns = draw_span(random, 800 * kNsPerMs);
+  // Shorter than three heartbeats: an endpoint that misses these gives its session up.
+  sound.pause_max_ns = sound.stall_max_ns = draw_span(random, 200 * kNsPerMs);
   options.faults = sound;
 }
 

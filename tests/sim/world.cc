@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::uint32_t kStepNs = 8'000, kIdleStepNs = 2'000'000, kPunctualStepNs = 100'000;
 constexpr std::uint64_t kPollNs = kNsPerMs;
+// By then control has seen that a link is down, and what came before.
+constexpr std::uint64_t kLinkWatchNs = 30 * kNsPerMs;
 constexpr std::uint64_t kStepsPerSweep = 1'000;
 
 }  // namespace
@@ -181,7 +183,13 @@ void World::step_core(std::uint32_t core) {
 void World::poll_control() {
   if (control_paused_ns_ > now_ns_) return push(control_paused_ns_, Kind::kControl, 0, broker_life_);
   for (std::size_t i = 0; i < broker_->link_up.size(); ++i) broker_->link_up[i] = links_down_ns_[i] <= now_ns_;
-  broker_->poll(now_ns_);
+  // Nobody behind a link that is down can say BYE or begin anew, once what came before has been read.
+  const bool read = !options_.faults.may_befall(Mishap::kCorePause) && !options_.faults.may_befall(Mishap::kControlStall);
+  std::array<bool, 2> cut_off{};
+  for (std::size_t i = 0; i < cut_off.size(); ++i)
+    cut_off[i] = read && links_down_ns_[i] > now_ns_ && now_ns_ - links_went_ns_[i] > kLinkWatchNs;
+  if (!broker_->poll(now_ns_, cut_off))
+    verdict_.fail("no eviction without a link", "a session ended whose link was down");
   for (std::uint32_t i = 0; i < cores_.size(); ++i)
     if (broker_->has_commands(i)) wake(i, now_ns_ + 1 + random_.below(kStepNs));
   push(now_ns_ + kPollNs + random_.below(200'000), Kind::kControl, 0, broker_life_);

@@ -164,6 +164,8 @@ class World {
   std::size_t jobs_open_ = 0;
   std::vector<std::vector<std::byte>> tables_;  // by selector
   std::uint64_t control_paused_ns_ = 0, links_down_ns_[2] = {0, 0}, exhausted_ns_ = 0;
+  std::uint64_t links_went_ns_[2] = {0, 0};  // when they went down last
+  std::uint64_t calm_ns_ = 0;  // where no machine may be out of reach for long, no mishap until then
   std::uint64_t since_ns_ = 0;  // of the frames that leave the broker now: none is older
   bool sending_, healed_ = false;
   std::size_t one_by_one_ = 0;
