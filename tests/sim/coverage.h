@@ -17,6 +17,19 @@ struct Coverage {
   std::uint64_t no_buffer = 0, not_taken = 0, again = 0, resends = 0;
   // Tasks: whose session ended under them, that their clients gave up, that ran more than once.
   std::uint64_t broker_lost = 0, cancelled = 0, executed_again = 0;
+
+  Coverage& operator+=(const Coverage& other) noexcept {
+    for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
+    for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
+    no_buffer += other.no_buffer;
+    not_taken += other.not_taken;
+    again += other.again;
+    resends += other.resends;
+    broker_lost += other.broker_lost;
+    cancelled += other.cancelled;
+    executed_again += other.executed_again;
+    return *this;
+  }
 };
 
 }  // namespace mcplane::sim

@@ -38,12 +38,63 @@ TEST(Simulation, ASoundNetworkLosesNothing) {
   EXPECT_EQ(result.delivered, result.tasks);
 }
 
-struct Planted {
+// Workers die under tasks that may run again: all are answered.
+TEST(Simulation, IdempotentTasksOutliveTheirWorkers) {
+  Options options = draw(2);
+  options.sizes = {.shards = 2, .queues = 2, .clients = 4, .workers = 5, .buffers = 4'096};
+  options.faults = {};
+  options.faults.mishap_interval_ns = 10 * kNsPerMs;
+  options.faults.mishaps[static_cast<std::size_t>(Mishap::kWorkerCrash)] = true;
+  options.faults.down_max_ns = 50 * kNsPerMs;
+  options.load = {.tasks = 2'000, .interval_ns = 9 * kNsPerMs, .ttl_min_ms = 30'000, .ttl_max_ms = 40'000, .selectors = 1, .idempotent = 1};
+  options.promise = Promise::kDelivery;
+  options.drain_broker = false;
+  const Result result = run(options);
+  EXPECT_EQ(result.broken, "");
+  EXPECT_EQ(result.delivered, result.tasks);
+  EXPECT_GT(result.coverage.mishaps[static_cast<std::size_t>(Mishap::kWorkerCrash)], 5U);
+  EXPECT_GT(result.coverage.executed_again, 0U);
+}
+
+// Whatever a seed can draw, some of a few hundred do, and it happens.
+TEST(Simulation, TheSwarmDrawsEverything) {
+  Coverage all;
+  Faults most;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    const Options options = draw(seed);
+    most.loss = std::max(most.loss, options.faults.loss);
+    most.duplicate = std::max(most.duplicate, options.faults.duplicate);
+    most.reorder = std::max(most.reorder, options.faults.reorder);
+    most.corrupt = std::max(most.corrupt, options.faults.corrupt);
+    most.delay_max_ns = std::max(most.delay_max_ns, options.faults.delay_max_ns);
+    most.clog_max_ns = std::max(most.clog_max_ns, options.faults.clog_max_ns);
+    all += run(options).coverage;
+  }
+  for (std::size_t i = 0; i < kMishaps; ++i) EXPECT_GT(all.mishaps[i], 0U) << kMishapNames[i];
+  for (const DropReason reason : {DropReason::kBadUdpChecksum, DropReason::kUnknownSession, DropReason::kDuplicate,
+                                  DropReason::kStaleSequence, DropReason::kStaleToken, DropReason::kHandoffFull})
+    EXPECT_GT(all.dropped[static_cast<std::size_t>(reason)], 0U) << name_of(reason);
+  EXPECT_GT(all.no_buffer, 0U);
+  EXPECT_GT(all.not_taken, 0U);
+  EXPECT_GT(all.again, 0U);
+  EXPECT_GT(all.resends, 0U);
+  EXPECT_GT(all.broker_lost, 0U);
+  EXPECT_GT(all.cancelled, 0U);
+  EXPECT_GT(all.executed_again, 0U);
+  EXPECT_GT(most.loss, 0.27);
+  EXPECT_GT(most.duplicate, 0.45);
+  EXPECT_GT(most.reorder, 0.45);
+  EXPECT_GT(most.corrupt, 0.045);
+  EXPECT_GT(most.delay_max_ns, kNsPerSecond);
+  EXPECT_GT(most.clog_max_ns, 4 * kNsPerSecond);
+}
+
+struct Broken {
   Sabotage what;
   const char* oracle;  // how its words begin
 };
 
-class SabotageTest : public ::testing::TestWithParam<Planted> {};
+class SabotageTest : public ::testing::TestWithParam<Broken> {};
 
 TEST_P(SabotageTest, IsFoundByItsOracle) {
   Options options = draw(18);
@@ -56,15 +107,15 @@ TEST_P(SabotageTest, IsFoundByItsOracle) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, SabotageTest,
-    ::testing::Values(Planted{Sabotage::kDeliverTwice, "2 one outcome"}, Planted{Sabotage::kRunTwice, "3 at most once"},
-                      Planted{Sabotage::kWithholdBuffer, "4, 8, 10, 12 nothing is left: 10 buffers"},
-                      Planted{Sabotage::kSwallowOutcome, "1 outcome in time"},
-                      Planted{Sabotage::kMisdeliver, "9 only to the session that sent"},
-                      Planted{Sabotage::kStealSlot, "4, 5, 8, 10, 12 full sweep: worker slots taken"},
-                      Planted{Sabotage::kDenyExecution, "3 executed=no"},
-                      Planted{Sabotage::kMiscountFrame, "12 every frame is counted once"},
-                      Planted{Sabotage::kRouteElsewhere, "3 at most once"},
-                      Planted{Sabotage::kCorruptAnswer, "9 the answer to this task"}),
+    ::testing::Values(Broken{Sabotage::kDeliverTwice, "2 one outcome"}, Broken{Sabotage::kRunTwice, "3 an attempt runs once"},
+                      Broken{Sabotage::kWithholdBuffer, "4, 8, 10, 12 nothing is left: 10 buffers"},
+                      Broken{Sabotage::kSwallowOutcome, "1 outcome in time"},
+                      Broken{Sabotage::kMisdeliver, "9 only to the session that sent"},
+                      Broken{Sabotage::kStealSlot, "5 outstanding within bound"},
+                      Broken{Sabotage::kDenyExecution, "3 executed=no"},
+                      Broken{Sabotage::kMiscountFrame, "12 every frame is counted once"},
+                      Broken{Sabotage::kRouteElsewhere, "3 at most once"},
+                      Broken{Sabotage::kCorruptAnswer, "9 the answer to this task"}),
     [](const auto& test) {
       std::string name(kSabotageNames[static_cast<std::size_t>(test.param.what)]);
       std::ranges::replace(name, '-', '_');
