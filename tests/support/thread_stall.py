@@ -48,10 +48,10 @@ def threads_of(pid):
     return {int(tid): status_of(pid, tid) for tid in os.listdir(f"/proc/{pid}/task")}
 
 
-def waited_s(pid):
-    """How long the threads of a process, all together, were ready to run and did not: others had their CPU."""
+def waited_s(pid, tids):
+    """How long those threads, one after the other, were ready to run and did not: others had their CPUs."""
     total = 0
-    for tid in os.listdir(f"/proc/{pid}/task"):
+    for tid in tids:
         with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as file:
             total += int(file.read().split()[1])
     return total / 1e9
