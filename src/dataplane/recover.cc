@@ -43,16 +43,21 @@ void ack_send(Shard& shard, Task& task) noexcept {
   shard.acks.add(task.client, wire::FrameType::Send, task.slot, task.sequence);
 }
 
-// Whether a frame of the peer may be asked for now.
+// Whether a frame of the peer may be asked for now. Who has been heard of since he was last asked is there, and each
+// frame is asked for by its own timer; who has not is asked for one thing at a time, ever slower.
 bool may_ask(Shard& shard, Session& peer) noexcept {
   const std::uint32_t heard_ms = shard.mine.last_seen[peer.record.id.index()].load(std::memory_order_relaxed);
-  if (static_cast<std::int32_t>(shard.now_ms - heard_ms) <= peer.pto_ms) {
-    peer.probes = 0;
+  const bool heard = static_cast<std::int32_t>(heard_ms - peer.asked_ms) >= 0;
+  if (!heard && shard.now_ms - peer.asked_ms > peer.pto_ms) {
+    if (peer.probes > 0 && !reached(shard, peer.next_probe_ms)) return false;
+    peer.next_probe_ms = shard.now_ms + backed_off_ms(peer.pto_ms, peer.probes);
+    if (peer.probes < 0xff) ++peer.probes;
     return true;
   }
-  if (peer.probes > 0 && !reached(shard, peer.next_probe_ms)) return false;
-  peer.next_probe_ms = shard.now_ms + backed_off_ms(peer.pto_ms, peer.probes);
-  if (peer.probes < 0xff) ++peer.probes;
+  if (heard) {
+    peer.probes = 0;
+    peer.asked_ms = shard.now_ms;
+  }
   return true;
 }
 

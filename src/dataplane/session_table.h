@@ -19,7 +19,7 @@ struct alignas(kCacheLineBytes) Session {
   std::uint32_t routed = 0;                     // worker: number of its last ROUTE from this shard
   std::uint32_t accepted = 0, failed_over = 0;  // client: tasks, and how many of them were given to another worker
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
-  std::uint32_t next_probe_ms = 0;
+  std::uint32_t next_probe_ms = 0, asked_ms = 0;
   std::uint8_t probes = 0;
 };
 
