@@ -13,6 +13,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "mcplane/task.h"
 
@@ -23,7 +24,9 @@ inline constexpr std::chrono::milliseconds kGrace{500};
 inline constexpr std::uint16_t kDefaultPort = 4800;
 
 struct ClientOptions {
-  std::string broker{};       // "10.0.0.1", "10.0.0.1:4800", "[fd00::1]:4800"
+  // "10.0.0.1", "10.0.0.1:4800", "[fd00::1]:4800"; or several, separated by commas: the first that is alive is used,
+  // and the next when it falls silent. All IPv4 or all IPv6.
+  std::string broker{};
   std::string name{};         // for people; default: the program's name
   std::uint16_t slots = 256;  // most tasks in flight; the broker may grant fewer
   std::chrono::milliseconds connect_timeout{5'000};
@@ -32,7 +35,7 @@ struct ClientOptions {
 using OutcomeCallback = std::function<void(Outcome)>;
 
 // For someone else's event loop: no thread of its own. Wait until fd() is readable, then call process().
-// One thread at a time. Callbacks run inside process(), submit() and the destructor.
+// One thread at a time. Callbacks run inside process(), submit(), cancel() and the destructor.
 class AsyncClient {
  public:
   // Opens the socket and starts registering. Throws std::runtime_error (one line) on a bad address or socket error.
@@ -46,9 +49,12 @@ class AsyncClient {
   // Receives, sends, runs timers and callbacks; never blocks.
   void process();
   // Hands a task over; `done` is called exactly once. Tasks beyond the granted slots, and those submitted before
-  // registration, wait inside the client within their TTL. A task that is malformed or does not fit one frame is
-  // rejected at once ("too_large", "malformed: ..."), executed = no.
+  // registration or while the broker is overloaded, wait inside the client within their TTL. A task that is malformed
+  // or does not fit one frame is rejected at once ("too_large", "malformed: ..."), executed = no.
   void submit(Task task, OutcomeCallback done);
+  // Ends every task in flight that has this id: kCancelled, executed = no if it never left, else maybe. The broker is
+  // told, and drops the task or its answer. False when there is none.
+  bool cancel(std::string_view task_id);
 
   bool registered() const noexcept;
   std::uint32_t node_id() const noexcept;  // 0 until registered
@@ -73,6 +79,9 @@ class Client {
   Outcome call(Task task);  // blocks until the outcome
   std::future<Outcome> send(Task task);
   void send(Task task, OutcomeCallback done);
+  // As AsyncClient's, on the I/O thread; the outcome tells whether it came in time. A task gets its id from the
+  // application, if it is to be cancelled.
+  void cancel(std::string task_id);
   std::uint32_t node_id() const noexcept;
 
  private:

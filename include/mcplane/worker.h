@@ -22,7 +22,7 @@ struct Answer {
 };
 
 struct WorkerOptions {
-  std::string broker{};  // as in ClientOptions
+  std::string broker{};  // as in ClientOptions; of several, the worker registers with all
   std::string name{};
   std::vector<std::string> actions{};  // 1-16
   std::vector<std::string> models{};   // at most 16
@@ -37,8 +37,8 @@ using Handler = std::function<Answer(const Task&)>;
 
 class Worker {
  public:
-  // Opens the socket, starts the threads and registers. Throws std::runtime_error (one line) when the broker does
-  // not answer in connect_timeout.
+  // Opens the socket, starts the threads and registers. Throws std::runtime_error (one line) when no broker
+  // answers in connect_timeout.
   Worker(const WorkerOptions& options, Handler handler);
   ~Worker();  // stop(), then joins
   Worker(const Worker&) = delete;
@@ -46,11 +46,12 @@ class Worker {
 
   // Blocks until stop(). Registers again by itself when the broker forgets the session.
   void run();
-  // Says BYE, lets running handlers finish (their answers still go out, up to 1 s), then makes run() return.
+  // Says BYE, gives back what no handler has begun, lets running handlers finish (their answers still go out, and are
+  // acknowledged, within 1 s), then makes run() return.
   // Any thread; not from a signal handler.
   void stop();
 
-  std::uint32_t node_id() const noexcept;
+  std::uint32_t node_id() const noexcept;  // at the first of the brokers that has registered it
   std::uint64_t tasks_done() const noexcept;
 
  private:

@@ -144,7 +144,8 @@ std::string outcome_json(const Outcome& outcome) {
 }  // namespace
 
 void add_send_flags(CLI::App& command, SendFlags& flags) {
-  add_text(command, "--broker", flags.broker, "HOST[:PORT]", "Broker, required; port 4800 unless typed");
+  add_text(command, "--broker", flags.broker, "HOST[:PORT],...",
+           "Broker, required; port 4800 unless typed; the first alive of several");
   add_duration(command, "--connect-timeout", flags.connect_timeout_ns, "Longest wait for the broker's answer",
                {100 * kNsPerMs, 3'600 * kNsPerSecond});
   add_switch(command, "--json", flags.json, "Print the outcome as one JSON object");
@@ -191,7 +192,7 @@ int run_send(const SendFlags& flags) {
   auto task = make_task(flags, std::cin);
   if (!task) return end(failure(kProgram, task.error, kExitUsage));
   try {
-    client::parse_broker_address(flags.broker);
+    client::parse_broker_list(flags.broker);
   } catch (const std::runtime_error& error) {
     return end(failure(kProgram, std::string("--broker: ") + error.what(), kExitUsage));
   }

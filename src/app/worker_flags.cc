@@ -43,7 +43,8 @@ void add_backend(CLI::App& app, std::unique_ptr<Backend>& backend) {
 void add_flags(CLI::App& app, WorkerCommand& command, std::uint64_t& connect_timeout_ns) {
   WorkerOptions& options = command.options;
   app.option_defaults()->group("Broker");
-  add_text(app, "--broker", options.broker, "HOST[:PORT]", "Broker, required; port 4800 unless typed");
+  add_text(app, "--broker", options.broker, "HOST[:PORT],...",
+           "Broker, required; port 4800 unless typed; of several, all");
   add_duration(app, "--connect-timeout", connect_timeout_ns, "Longest wait for the broker's answer",
                {100 * kNsPerMs, 3'600 * kNsPerSecond});
   app.option_defaults()->group("What it offers");
@@ -64,7 +65,7 @@ std::string mistake_in(const WorkerCommand& command) {
   if (command.options.broker.empty()) return "--broker is missing; type --broker HOST, such as --broker 10.0.0.1";
   if (!command.backend) return "--backend is missing; type --backend echo or --backend exec:COMMAND";
   try {
-    client::parse_broker_address(command.options.broker);
+    client::parse_broker_list(command.options.broker);
   } catch (const std::runtime_error& error) {
     return std::string("--broker: ") + error.what();
   }

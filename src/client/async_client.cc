@@ -31,6 +31,12 @@ void AsyncClient::submit(Task task, OutcomeCallback done) {
   if (!impl_->processing) impl_->core.flush();
 }
 
+bool AsyncClient::cancel(std::string_view task_id) {
+  const bool found = impl_->core.cancel(task_id);
+  if (!impl_->processing) impl_->core.flush();
+  return found;
+}
+
 bool AsyncClient::registered() const noexcept { return impl_->core.session().registered(); }
 
 std::uint32_t AsyncClient::node_id() const noexcept { return impl_->core.session().id().value; }

@@ -28,16 +28,18 @@ wire::HelloBody hello_of(const ClientOptions& options) {
 }  // namespace
 
 AsyncCore::AsyncCore(const ClientOptions& options)
-    : broker_(parse_broker_address(options.broker)),
-      socket_(broker_),
-      loop_(socket_.fd()),
+    : brokers_(parse_broker_list(options.broker)),
+      socket_(brokers_.front()),
       random_(random_source()),
-      engine_(broker_, hello_of(options), kMtu, random_source()),
+      engine_(brokers_.front(), hello_of(options), kMtu, random_source()),
       waiting_earliest_ns_(EventLoop::kNever) {
-  engine_.start(now_ns(), outbox_);
+  loop_.add(socket_.fd());
+  for (std::size_t i = 1; i < brokers_.size(); ++i) engine_.add_broker(brokers_[i]);
+  const std::uint64_t now = now_ns();
+  engine_.start(now, outbox_);
   flush();
-  check_first_send(socket_.refusal(), broker_);
-  loop_.arm(next_timer_ns(), now_ns());
+  check_first_send(socket_.refusal(), brokers_.front());
+  loop_.arm(next_timer_ns(now), now);
 }
 
 AsyncCore::~AsyncCore() { close(); }
@@ -45,9 +47,10 @@ AsyncCore::~AsyncCore() { close(); }
 void AsyncCore::process() {
   receive();
   run_timers();
-  send_waiting(now_ns());
+  const std::uint64_t now = now_ns();
+  send_waiting(now);
   flush();
-  loop_.arm(next_timer_ns(), now_ns());
+  loop_.arm(next_timer_ns(now), now);
 }
 
 void AsyncCore::receive() {
@@ -57,7 +60,7 @@ void AsyncCore::receive() {
     const std::uint64_t now = now_ns();
     for (const auto& received : burst) {
       engine_.on_datagram(received.datagram, received.from, now, outbox_, done_);
-      settle(now);
+      settle(done_, now);
     }
     send_waiting(now);
     flush();
@@ -68,17 +71,20 @@ void AsyncCore::run_timers() {
   const std::uint64_t now = now_ns();
   for (int i = 0; i < kTimersMax && engine_.next_timer_ns() <= now; ++i) {
     engine_.on_timer(now, outbox_, done_);
-    settle(now);
+    settle(done_, now);
     if (outbox_.full()) flush();
   }
   if (waiting_earliest_ns_ <= now) expire_waiting(now);
 }
 
-std::uint64_t AsyncCore::next_timer_ns() const noexcept {
-  return std::min(engine_.next_timer_ns(), waiting_earliest_ns_);
+std::uint64_t AsyncCore::next_timer_ns(std::uint64_t now) const noexcept {
+  const std::uint64_t either_ns = std::min(engine_.next_timer_ns(), waiting_earliest_ns_);
+  // When nothing holds the next one back but a slot or the session, what frees those wakes us.
+  const std::uint64_t send_ns = waiting_.empty() ? 0 : throttle_.next_send_ns(now);
+  return send_ns > now ? std::min(either_ns, send_ns) : either_ns;
 }
 
-void AsyncCore::flush() { loop_.want_write(!socket_.send(outbox_)); }
+void AsyncCore::flush() { loop_.want_write(socket_.fd(), !socket_.send(outbox_)); }
 
 std::size_t AsyncCore::take_place() {
   if (free_.empty()) {
@@ -95,6 +101,7 @@ void AsyncCore::submit(Task task, OutcomeCallback done) {
   const std::size_t index = take_place();
   {
     Pending& pending = pending_[index];
+    pending.busy = true;
     pending.done = std::move(done);
     pending.submitted_ns = now;
     pending.task_id = task.id;
@@ -112,13 +119,15 @@ void AsyncCore::submit(Task task, OutcomeCallback done) {
   const Sent sent = waiting_.empty() ? try_send(index, now) : Sent::kLater;
   if (sent == Sent::kTooLarge) return finish_unsent(index, OutcomeKind::kRejected, "too_large", now);
   if (sent == Sent::kYes) return;
+  pending.waits = true;
   waiting_.push_back(index);
   waiting_earliest_ns_ = std::min(waiting_earliest_ns_, pending.deadline_ns);
-  loop_.arm(next_timer_ns(), now);
+  loop_.arm(next_timer_ns(now), now);
 }
 
 // Before its deadline: at least 1 ms of the TTL is said to be left.
 AsyncCore::Sent AsyncCore::try_send(std::size_t index, std::uint64_t now) {
+  if (throttle_.next_send_ns(now) > now) return Sent::kLater;
   Pending& pending = pending_[index];
   const std::uint64_t left_ms = (pending.deadline_ns - now) / kNsPerMs;
   SendRequest request;
@@ -131,7 +140,9 @@ AsyncCore::Sent AsyncCore::try_send(std::size_t index, std::uint64_t now) {
   switch (engine_.send(request, now, outbox_)) {
     case SendStatus::kSent:
       pending.encoded = {};
-      loop_.arm(next_timer_ns(), now);
+      pending.waits = false;
+      throttle_.on_sent(now);
+      loop_.arm(next_timer_ns(now), now);
       return Sent::kYes;
     case SendStatus::kTooLarge:
       return Sent::kTooLarge;
@@ -172,13 +183,36 @@ void AsyncCore::expire_waiting(std::uint64_t now) {
   for (const std::size_t index : expired) finish_unsent(index, OutcomeKind::kExpiredUnrouted, "expired", now);
 }
 
-void AsyncCore::settle(std::uint64_t now) {
-  // A callback's submit() does not touch done_: the engine completes sends in on_datagram() and on_timer() only.
-  for (const Completion& completion : done_) {
+void AsyncCore::settle(std::vector<Completion>& ended, std::uint64_t now) {
+  // A callback's submit() and cancel() do not touch done_: the engine completes sends in on_datagram() and on_timer().
+  for (const Completion& completion : ended) {
+    if (!completion.delivered && completion.executed == wire::Executed::No && Throttle::applies_to(completion.reason))
+      throttle_.on_refused(completion.retry_after_ms * kNsPerMs, now);
     Pending& pending = pending_[completion.context];
     finish(completion.context, outcome_of(completion, std::move(pending.task_id), pending.submitted_ns, now));
   }
-  done_.clear();
+  ended.clear();
+}
+
+bool AsyncCore::cancel(std::string_view task_id) {
+  const std::uint64_t now = now_ns();
+  bool found = false;
+  // A callback may submit more, and those take places that are free.
+  for (std::size_t i = 0; i < pending_.size(); ++i) {
+    if (!pending_[i].busy || pending_[i].task_id != task_id) continue;
+    found = true;
+    if (pending_[i].waits) {
+      std::erase(waiting_, i);
+      finish_unsent(i, OutcomeKind::kCancelled, "cancelled", now);
+      continue;
+    }
+    if (outbox_.full()) flush();
+    std::vector<Completion> ended;  // not done_: a callback of those may have called this
+    engine_.cancel(i, now, outbox_, ended);
+    settle(ended, now);
+  }
+  if (!closed_) loop_.arm(next_timer_ns(now), now);
+  return found;
 }
 
 void AsyncCore::finish(std::size_t index, Outcome outcome) {
@@ -205,7 +239,7 @@ void AsyncCore::close() {
   flush();
   engine_.close(now, outbox_, done_);
   flush();
-  settle(now);
+  settle(done_, now);
   const auto waiting = std::exchange(waiting_, {});
   for (const std::size_t index : waiting) finish_unsent(index, OutcomeKind::kBrokerLost, "broker_lost", now);
 }

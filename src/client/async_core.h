@@ -1,15 +1,19 @@
 // A client over a kernel socket, without a thread: the engine, its socket and timers, and the tasks that wait for a
-// slot or for registration. AsyncClient is this in a box; Client drives one from its I/O thread. One thread at a time.
+// slot, for registration, or for a broker that is overloaded. AsyncClient is this in a box; Client drives one from its
+// I/O thread. One thread at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/client_engine.h"
 #include "client/encoded_task.h"
 #include "client/event_loop.h"
+#include "client/throttle.h"
 #include "client/udp_socket.h"
 #include "mcplane/client.h"
 
@@ -23,13 +27,15 @@ class AsyncCore {
   AsyncCore& operator=(const AsyncCore&) = delete;
 
   EventLoop& loop() noexcept { return loop_; }
-  const wire::Endpoint& broker() const noexcept { return broker_; }
+  const std::vector<wire::Endpoint>& brokers() const noexcept { return brokers_; }
   const Session& session() const noexcept { return engine_.session(); }
   std::size_t in_flight() const noexcept { return pending_.size() - free_.size(); }
 
   void process();
   // Takes the task; what it writes leaves with the next flush() or process().
   void submit(Task task, OutcomeCallback done);
+  // Ends every task of that id as kCancelled; false when there is none. Looks through the tasks in flight.
+  bool cancel(std::string_view task_id);
   void flush();
   // BYE; every task ends kBrokerLost.
   void close();
@@ -42,21 +48,23 @@ class AsyncCore {
     std::uint64_t submitted_ns = 0;
     std::uint64_t deadline_ns = 0;
     EncodedTask encoded;  // empty once sent
+    bool busy = false;
+    bool waits = false;  // not sent yet
   };
   enum class Sent : std::uint8_t { kYes, kLater, kTooLarge };
 
   void receive();
   void run_timers();
-  std::uint64_t next_timer_ns() const noexcept;
+  std::uint64_t next_timer_ns(std::uint64_t now_ns) const noexcept;
   std::size_t take_place();
   Sent try_send(std::size_t index, std::uint64_t now_ns);
   void send_waiting(std::uint64_t now_ns);
   void expire_waiting(std::uint64_t now_ns);
-  void settle(std::uint64_t now_ns);
+  void settle(std::vector<Completion>& ended, std::uint64_t now_ns);
   void finish(std::size_t index, Outcome outcome);
   void finish_unsent(std::size_t index, OutcomeKind kind, std::string reason, std::uint64_t now_ns);
 
-  wire::Endpoint broker_;
+  std::vector<wire::Endpoint> brokers_;
   UdpSocket socket_;
   EventLoop loop_;
   Random random_;
@@ -67,6 +75,7 @@ class AsyncCore {
   std::vector<std::size_t> free_;
   std::deque<std::size_t> waiting_;    // not yet sent, oldest first
   std::uint64_t waiting_earliest_ns_;  // no waiting task's deadline is earlier
+  Throttle throttle_;
   bool closed_ = false;
 };
 

@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -84,6 +85,27 @@ wire::Endpoint parse_broker_address(std::string_view text) {
   const auto found = look_up(host);
   if (!found) refuse(text, "no such host");
   return {*found, number};
+}
+
+std::vector<wire::Endpoint> parse_broker_list(std::string_view text) {
+  std::vector<wire::Endpoint> brokers;
+  for (std::size_t start = 0; start <= text.size();) {
+    const std::size_t comma = std::min(text.find(',', start), text.size());
+    const std::string_view typed = text.substr(start, comma - start);
+    const wire::Endpoint broker = parse_broker_address(typed);
+    if (std::ranges::find(brokers, broker) != brokers.end()) refuse(typed, "named twice");
+    if (!brokers.empty() && brokers.front().ip.is_v4() != broker.ip.is_v4())
+      refuse(text, "IPv4 and IPv6 cannot be mixed");
+    brokers.push_back(broker);
+    start = comma + 1;
+  }
+  return brokers;
+}
+
+std::string to_string(const std::vector<wire::Endpoint>& brokers) {
+  std::string text;
+  for (const auto& broker : brokers) text += (text.empty() ? "" : " or ") + wire::to_string(broker);
+  return text;
 }
 
 }  // namespace mcplane::client

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -31,15 +33,22 @@ struct Client::Impl {
   void wait_registered(std::chrono::milliseconds longest) {
     std::unique_lock lock(mutex);
     if (!registered.wait_for(lock, longest, [this] { return node_id.load(std::memory_order_relaxed) != 0; }))
-      client::throw_unanswered(core.broker(), longest, refusal);
+      client::throw_unanswered(core.brokers(), longest, refusal);
   }
 
-  void push(Task task, OutcomeCallback done) {
+  // For the I/O thread: a task to send, or the id of those to cancel.
+  struct Errand {
+    Task task{};
+    OutcomeCallback done{};
+    std::optional<std::string> cancel{};
+  };
+
+  void push(Errand errand) {
     bool first = false;
     {
       const std::lock_guard lock(mutex);
       first = inbox.empty();
-      inbox.emplace_back(std::move(task), std::move(done));
+      inbox.push_back(std::move(errand));
     }
     if (first) wakeup.signal();
   }
@@ -48,24 +57,29 @@ struct Client::Impl {
     for (bool go_on = true; go_on;) {
       core.loop().wait(std::chrono::milliseconds(-1));
       wakeup.clear();
-      go_on = submit_inbox();
+      go_on = run_errands();
       core.process();
       publish();
     }
     core.close();
-    submit_inbox();  // what callbacks sent meanwhile gets its outcome too
+    run_errands();  // what callbacks sent meanwhile gets its outcome too
   }
 
   // False when the thread is to stop.
-  bool submit_inbox() {
-    std::vector<std::pair<Task, OutcomeCallback>> taken;
+  bool run_errands() {
+    std::vector<Errand> taken;
     bool go_on = false;
     {
       const std::lock_guard lock(mutex);
       taken.swap(inbox);
       go_on = !stopping;
     }
-    for (auto& [task, done] : taken) core.submit(std::move(task), std::move(done));
+    for (Errand& errand : taken) {
+      if (errand.cancel)
+        core.cancel(*errand.cancel);
+      else
+        core.submit(std::move(errand.task), std::move(errand.done));
+    }
     return go_on;
   }
 
@@ -82,7 +96,7 @@ struct Client::Impl {
   client::Wakeup wakeup;
   std::mutex mutex;  // Guards: inbox, stopping, refusal; and the wait for node_id
   std::condition_variable registered;
-  std::vector<std::pair<Task, OutcomeCallback>> inbox;
+  std::vector<Errand> inbox;
   bool stopping = false;
   wire::Reason refusal = wire::Reason::Ok;
   // A number on its own: nothing is read on the strength of it, so relaxed order will do.
@@ -100,11 +114,13 @@ Outcome Client::call(Task task) { return send(std::move(task)).get(); }
 std::future<Outcome> Client::send(Task task) {
   auto promise = std::make_shared<std::promise<Outcome>>();
   auto outcome = promise->get_future();
-  impl_->push(std::move(task), [promise](Outcome result) { promise->set_value(std::move(result)); });
+  impl_->push({.task = std::move(task), .done = [promise](Outcome result) { promise->set_value(std::move(result)); }});
   return outcome;
 }
 
-void Client::send(Task task, OutcomeCallback done) { impl_->push(std::move(task), std::move(done)); }
+void Client::send(Task task, OutcomeCallback done) { impl_->push({.task = std::move(task), .done = std::move(done)}); }
+
+void Client::cancel(std::string task_id) { impl_->push({.cancel = std::move(task_id)}); }
 
 std::uint32_t Client::node_id() const noexcept { return impl_->node_id.load(std::memory_order_relaxed); }
 

@@ -58,6 +58,8 @@ class ClientEngine {
  public:
   ClientEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random);
 
+  // As of Session.
+  void add_broker(const wire::Endpoint& broker) { session_.add_broker(broker); }
   void start(std::uint64_t now_ns, Outbox& out);
   SendStatus send(const SendRequest& request, std::uint64_t now_ns, Outbox& out);
   // Ends a send at once as Cancelled, Maybe, and tells the broker until it has heard. False: no such send is in flight.
@@ -126,10 +128,6 @@ class ClientEngine {
   void free_slot(std::uint16_t index, std::uint64_t now_ns);
 
   // client_recovery.cc
-  void on_registered(std::uint64_t now_ns, std::vector<Completion>& done);
-  void use_slots(std::size_t limit, std::uint64_t now_ns);
-  void start_again(std::uint16_t index, std::uint64_t now_ns) noexcept;
-  bool take_waiting(std::uint16_t index, std::uint64_t now_ns) noexcept;
   void send_what_is_due(std::uint64_t now_ns, Outbox& out);
   void transmit(std::uint16_t index, bool again, std::uint64_t now_ns, Outbox& out);
   void write_kept(std::uint16_t index, const wire::Header* pull, bool again, std::uint64_t now_ns, Outbox& out);
@@ -137,9 +135,15 @@ class ClientEngine {
   void write_acks(std::uint64_t now_ns, Outbox& out);
   void acknowledge_again(std::uint16_t index, std::uint64_t now_ns, Outbox& out);
   void end_overdue(std::uint64_t now_ns, std::vector<Completion>& done);
-  void complete_lost(const Slot& slot, std::vector<Completion>& done);
   void end_here(std::uint16_t index, wire::Reason reason, std::uint64_t now_ns, std::vector<Completion>& done);
   std::uint32_t ttl_left_ms(const Slot& slot, std::uint64_t now_ns) const noexcept;
+
+  // client_sessions.cc
+  void on_registered(std::uint64_t now_ns, std::vector<Completion>& done);
+  void use_slots(std::size_t limit, std::uint64_t now_ns);
+  void start_again(std::uint16_t index, std::uint64_t now_ns) noexcept;
+  bool take_waiting(std::uint16_t index, std::uint64_t now_ns) noexcept;
+  void complete_lost(const Slot& slot, std::vector<Completion>& done);
 
   void list(std::uint16_t index, Listed where, std::uint64_t now_ns) noexcept;
   void unlist(std::uint16_t index) noexcept;
@@ -167,8 +171,9 @@ class ClientEngine {
   std::uint64_t retransmissions_ = 0;
   std::uint64_t acks_sent_ = 0;
   std::uint32_t registrations_ = 0;  // of the session, when the slots were last looked at
-  SessionId slots_session_;          // the session and boot the slot sequences belong to
+  SessionId slots_session_;          // the session, boot and broker the slot sequences belong to
   std::uint32_t slots_boot_ = 0;
+  wire::Endpoint slots_broker_;
 };
 
 }  // namespace mcplane::client

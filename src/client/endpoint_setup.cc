@@ -7,6 +7,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "client/broker_address.h"
 #include "client/outcome.h"
 #include "wire/route_table.h"
 
@@ -64,11 +65,12 @@ void check_first_send(int refusal, const wire::Endpoint& broker) {
   throw std::runtime_error("cannot send to " + to_string(broker) + ": " + std::strerror(refusal));
 }
 
-void throw_unanswered(const wire::Endpoint& broker, std::chrono::milliseconds waited, wire::Reason refusal) {
+void throw_unanswered(const std::vector<wire::Endpoint>& brokers, std::chrono::milliseconds waited,
+                      wire::Reason refusal) {
   if (refusal != wire::Reason::Ok)
-    throw std::runtime_error("broker " + to_string(broker) +
+    throw std::runtime_error("broker " + to_string(brokers) +
                              " refuses the registration: " + std::string(reason_word(refusal)));
-  throw std::runtime_error("no answer from a broker at " + to_string(broker) + " within " +
+  throw std::runtime_error("no answer from a broker at " + to_string(brokers) + " within " +
                            std::to_string(waited.count()) +
                            " ms; is mcplane running there, and does the network let UDP packets of " +
                            std::to_string(kMtu) + " bytes through?");

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "base/random.h"
 #include "client/session.h"
@@ -23,7 +24,7 @@ Random random_source();
 
 // After HELLO was sent: refusal is UdpSocket::refusal().
 void check_first_send(int refusal, const wire::Endpoint& broker);
-[[noreturn]] void throw_unanswered(const wire::Endpoint& broker, std::chrono::milliseconds waited,
+[[noreturn]] void throw_unanswered(const std::vector<wire::Endpoint>& brokers, std::chrono::milliseconds waited,
                                    wire::Reason refusal);
 
 }  // namespace mcplane::client

@@ -6,6 +6,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -47,11 +48,9 @@ void Wakeup::clear() noexcept {
   [[maybe_unused]] const auto got = ::read(fd_.get(), &count, sizeof count);
 }
 
-EventLoop::EventLoop(int socket)
-    : socket_(socket),
-      epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
+EventLoop::EventLoop()
+    : epoll_(checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1")),
       timer_(checked(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), "timerfd_create")) {
-  add(socket);
   add(timer_.get());
 }
 
@@ -74,13 +73,17 @@ void EventLoop::arm(std::uint64_t deadline_ns, std::uint64_t now_ns) noexcept {
   timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
 }
 
-void EventLoop::want_write(bool wanted) noexcept {
-  if (wanted == wants_write_) return;
-  wants_write_ = wanted;
+void EventLoop::want_write(int socket, bool wanted) noexcept {
+  const auto writer = std::find(writers_.begin(), writers_.end(), socket);
+  if (wanted == (writer != writers_.end())) return;
+  if (wanted)
+    writers_.push_back(socket);
+  else
+    writers_.erase(writer);
   epoll_event event{};
   event.events = wanted ? EPOLLIN | EPOLLOUT : EPOLLIN;
-  event.data.fd = socket_;
-  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket_, &event);
+  event.data.fd = socket;
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket, &event);
 }
 
 void EventLoop::wait(std::chrono::milliseconds longest) noexcept {

@@ -1,4 +1,4 @@
-// The kernel objects an I/O thread waits on: one epoll set that holds a socket, a timer and a wake-up from other
+// The kernel objects an I/O thread waits on: one epoll set that holds sockets, a timer and a wake-up from other
 // threads. Owned by the I/O thread, except Wakeup::signal().
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace mcplane::client {
 
@@ -43,21 +44,20 @@ class EventLoop {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
-  explicit EventLoop(int socket);  // throws std::runtime_error
+  EventLoop();  // throws std::runtime_error
   int fd() const noexcept { return epoll_.get(); }
   void add(int fd);  // readable; throws std::runtime_error
   // The set becomes readable at deadline_ns. No system call while the deadline stays the same and ahead.
   void arm(std::uint64_t deadline_ns, std::uint64_t now_ns) noexcept;
-  // Whether room in the socket's send buffer makes the set readable too.
-  void want_write(bool wanted) noexcept;
+  // Whether room in the send buffer of a socket, one of those added, makes the set readable too.
+  void want_write(int socket, bool wanted) noexcept;
   void wait(std::chrono::milliseconds longest) noexcept;
 
  private:
-  int socket_;
   FileDescriptor epoll_;
   FileDescriptor timer_;
   std::uint64_t armed_ns_ = kNever;
-  bool wants_write_ = false;
+  std::vector<int> writers_;  // sockets that want to write
 };
 
 }  // namespace mcplane::client

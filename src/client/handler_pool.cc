@@ -71,7 +71,7 @@ void HandlerPool::run() {
     jobs_.pop_front();
     ++busy_;
     lock.unlock();
-    FinishedJob finished{job.token, job.attempt, answer(job)};
+    FinishedJob finished{job.link, job.sessions, job.token, job.attempt, answer(job)};
     lock.lock();
     --busy_;
     finished_.push_back(std::move(finished));

@@ -17,6 +17,8 @@
 namespace mcplane::client {
 
 struct Job {
+  std::size_t link = 0;        // of the worker's, where it came from,
+  std::uint32_t sessions = 0;  // and in which of its sessions
   TaskToken token;
   std::uint8_t attempt = 0;
   std::uint64_t deadline_ns = 0;
@@ -25,6 +27,8 @@ struct Job {
 };
 
 struct FinishedJob {
+  std::size_t link = 0;
+  std::uint32_t sessions = 0;
   TaskToken token;
   std::uint8_t attempt = 0;
   Answer answer;

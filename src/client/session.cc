@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::uint64_t kHelloPtoMinNs = 50 * kNsPerMs;
 constexpr std::uint64_t kHelloPtoMaxNs = kNsPerSecond;
-// A cookie that brings no ACK after this many HELLOs is stale, or its broker is gone: ask for another.
-constexpr std::uint32_t kHellosPerCookie = 4;
+// A broker that leaves this many HELLOs unanswered is not there, if there is another. A cookie that brings no ACK after
+// as many is stale, or its broker is gone: ask for another.
+constexpr std::uint32_t kHellosMax = 4;
 constexpr std::uint32_t kPingsLostMax = 3;
 // An endpoint that has tasks to send needs no heartbeat, but both ends need to know the round trip.
 constexpr std::uint32_t kIntervalsPerSample = 4;
@@ -43,7 +44,8 @@ bool usable(const wire::fb::Welcome& welcome) noexcept {
 }  // namespace
 
 Session::Session(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random)
-    : broker_(broker),
+    : brokers_{broker},
+      broker_(broker),
       shard_(broker),
       mtu_(mtu),
       frame_bytes_(mtu),
@@ -96,17 +98,27 @@ void Session::on_timer(std::uint64_t now_ns, Outbox& out) {
     case SessionState::kWaiting:
       return begin_hello(now_ns, out);
     case SessionState::kCookieSent:
-      if (hellos_ >= kHellosPerCookie) return begin_hello(now_ns, out);
-      return write_hello(now_ns, out);
+      if (hellos_ < kHellosMax) return write_hello(now_ns, out);
+      turn_to_next_broker();
+      return begin_hello(now_ns, out);
     case SessionState::kHelloSent:
-      return write_hello(now_ns, out);
+      if (hellos_ < kHellosMax || brokers_.size() == 1) return write_hello(now_ns, out);
+      turn_to_next_broker();
+      return begin_hello(now_ns, out);
     case SessionState::kRegistered:
       return on_ping_due(now_ns, out);
   }
 }
 
+void Session::turn_to_next_broker() noexcept {
+  if (brokers_.size() == 1) return;
+  cookie_known_ = false;
+  broker_index_ = broker_index_ + 1 == brokers_.size() ? 0 : broker_index_ + 1;
+  broker_ = brokers_[broker_index_];
+}
+
 void Session::begin_hello(std::uint64_t now_ns, Outbox& out) {
-  if (state_ != SessionState::kCookieSent) hello_pto_ns_ = kHelloPtoMinNs;
+  if (state_ != SessionState::kCookieSent || brokers_.size() > 1) hello_pto_ns_ = kHelloPtoMinNs;
   state_ = SessionState::kHelloSent;
   hellos_ = 0;
   if (out.full())
@@ -144,7 +156,10 @@ void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
     timer_ns_ = due_ns;
     return;
   }
-  if (unanswered_ >= kPingsLostMax) return wait_before_hello(0, now_ns);
+  if (unanswered_ >= kPingsLostMax) {
+    turn_to_next_broker();
+    return wait_before_hello(0, now_ns);
+  }
   ++unanswered_;
   write_ping(next_shard(), now_ns, out);
   timer_ns_ = now_ns + interval_ns_;
@@ -271,7 +286,8 @@ bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexce
   if (header.answers() == wire::FrameType::Hello) {
     if (!registering()) return true;
     refusal_ = header.reason();
-    wait_before_hello(std::uint64_t{header.ttl_ms()} * kNsPerMs, now_ns);
+    turn_to_next_broker();
+    wait_before_hello(brokers_.size() > 1 ? 0 : std::uint64_t{header.ttl_ms()} * kNsPerMs, now_ns);
     return true;
   }
   if (header.reason() != wire::Reason::UnknownSession) return false;

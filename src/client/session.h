@@ -30,6 +30,10 @@ class Session {
   // wire::hello_within_limits(); mtu is 576 to Outbox::kDatagramBytesMax.
   Session(const wire::Endpoint& broker, wire::HelloBody hello, std::uint16_t mtu, Random random);
 
+  // Another to turn to when the one before it is silent or refuses; after the last the first again. All of one IP
+  // version; before start().
+  void add_broker(const wire::Endpoint& broker) { brokers_.push_back(broker); }
+
   void start(std::uint64_t now_ns, Outbox& out);
   // HELLO by PTO (50 ms doubling to 1 s), PING by the granted interval. Writes at most one datagram a call; when the
   // outbox is full it stays due.
@@ -56,6 +60,7 @@ class Session {
   // Session and boot id stay the last granted ones until another ACK: a lost session may come back unchanged.
   SessionId id() const noexcept { return id_; }
   std::uint32_t boot_id() const noexcept { return boot_id_; }
+  const wire::Endpoint& broker() const noexcept { return broker_; }
   const wire::Endpoint& shard() const noexcept { return shard_; }  // where SEND goes
   std::uint16_t shards() const noexcept { return shards_; }
   // As the last PONG said, at most what HELLO's ACK granted.
@@ -82,6 +87,7 @@ class Session {
     std::uint64_t sent_ns = 0;
   };
 
+  void turn_to_next_broker() noexcept;
   void begin_hello(std::uint64_t now_ns, Outbox& out);
   void write_hello(std::uint64_t now_ns, Outbox& out);
   void on_ping_due(std::uint64_t now_ns, Outbox& out);
@@ -100,7 +106,9 @@ class Session {
     return state_ == SessionState::kHelloSent || state_ == SessionState::kCookieSent;
   }
 
-  wire::Endpoint broker_;
+  std::vector<wire::Endpoint> brokers_;
+  std::size_t broker_index_ = 0;
+  wire::Endpoint broker_;  // of them
   wire::Endpoint shard_;
   wire::Id16 instance_;
   std::vector<std::byte> hello_table_;

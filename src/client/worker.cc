@@ -1,11 +1,12 @@
-// Worker: an I/O thread with the engine and its socket, and a pool of handler threads. Only the I/O thread touches the
-// engine; jobs and answers pass through the pool's queues.
+// Worker: an I/O thread with a link to each broker, and a pool of handler threads. Only the I/O thread touches the
+// links; jobs and answers pass through the pool's queues.
 #include "mcplane/worker.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -15,18 +16,15 @@
 #include "client/endpoint_setup.h"
 #include "client/event_loop.h"
 #include "client/handler_pool.h"
-#include "client/task_id.h"
-#include "client/udp_socket.h"
-#include "client/worker_engine.h"
+#include "client/worker_link.h"
 
 namespace mcplane {
 
 namespace {
 
-constexpr std::uint64_t kStopGraceNs = kNsPerSecond;  // for answers of handlers that run when stop() is called
+// For answers of handlers that run when stop() is called, and until the brokers have them.
+constexpr std::uint64_t kStopGraceNs = kNsPerSecond;
 constexpr std::chrono::milliseconds kStopPoll{10};
-constexpr int kBurstsMax = 16;
-constexpr int kTimersMax = 300;  // a registration may owe 256 shards a PING each
 
 wire::HelloBody hello_of(const WorkerOptions& options) {
   wire::HelloBody hello;
@@ -39,36 +37,16 @@ wire::HelloBody hello_of(const WorkerOptions& options) {
   return client::checked_hello(std::move(hello));
 }
 
-client::Job job_of(const client::Assignment& assigned, std::uint64_t now_ns) {
-  client::Job job;
-  job.token = assigned.token;
-  job.attempt = assigned.attempt;
-  job.deadline_ns = now_ns + assigned.ttl_ms * kNsPerMs;
-  job.task.id = client::task_id_text(assigned.task_id, assigned.route->task_id_text);
-  job.task.action = assigned.route->action;
-  job.task.model = assigned.route->model;
-  for (const auto tag : assigned.route->tag_list()) job.task.tags.emplace_back(tag);
-  job.task.ttl = std::chrono::milliseconds(assigned.ttl_ms);
-  job.task.priority = wire::priority_of(assigned.flags);
-  job.task.idempotent = wire::has(assigned.flags, wire::Flag::Idempotent);
-  job.payload.assign(assigned.payload.begin(), assigned.payload.end());
-  return job;
-}
-
 }  // namespace
 
 struct Worker::Impl {
   Impl(const WorkerOptions& options, Handler handler)
-      : broker(client::parse_broker_address(options.broker)),
-        socket(broker),
-        loop(socket.fd()),
-        engine(broker, hello_of(options), client::kMtu, client::random_source()),
-        pool(options.slots, std::move(handler), wakeup) {
+      : brokers(client::parse_broker_list(options.broker)), pool(options.slots, std::move(handler), wakeup) {
+    const wire::HelloBody hello = hello_of(options);
+    for (std::size_t i = 0; i < brokers.size(); ++i)
+      links.push_back(std::make_unique<client::WorkerLink>(brokers[i], hello, loop, i));
     loop.add(wakeup.fd());
-    engine.start(client::now_ns(), outbox);
-    flush();
-    client::check_first_send(socket.refusal(), broker);
-    loop.arm(engine.next_timer_ns(), client::now_ns());
+    arm();
     thread = std::thread([this] { io_loop(); });
   }
   ~Impl() {
@@ -84,7 +62,7 @@ struct Worker::Impl {
   void wait_registered(std::chrono::milliseconds longest) {
     std::unique_lock lock(mutex);
     if (!changed.wait_for(lock, longest, [this] { return node_id.load(std::memory_order_relaxed) != 0; }))
-      client::throw_unanswered(broker, longest, refusal);
+      client::throw_unanswered(brokers, longest, refusal);
   }
 
   void wait_stopped() {
@@ -106,78 +84,57 @@ struct Worker::Impl {
   }
 
   void drain() {
-    const auto dropped = pool.stop();
-    flush();
-    engine.close(client::now_ns(), outbox);
-    for (const auto& job : dropped) {
-      if (outbox.full()) flush();
-      engine.give_back(job.token, job.attempt, client::now_ns(), outbox);
-    }
-    flush();
+    const auto unbegun = pool.stop();
+    for (const auto& link : links) link->close();
+    for (const auto& job : unbegun) links[job.link]->give_back(job);
+    for (const auto& link : links) link->flush();
     const std::uint64_t end_ns = client::now_ns() + kStopGraceNs;
-    while (!(pool.idle() && engine.idle()) && client::now_ns() < end_ns) {
+    while (!idle() && client::now_ns() < end_ns) {
       loop.wait(kStopPoll);
       wakeup.clear();
       turn();
     }
   }
 
+  bool idle() {
+    return pool.idle() && std::all_of(links.begin(), links.end(), [](const auto& link) { return link->idle(); });
+  }
+
   void turn() {
-    send_answers();
-    receive();
-    const std::uint64_t now = client::now_ns();
-    for (int i = 0; i < kTimersMax && engine.next_timer_ns() <= now; ++i) {
-      engine.on_timer(now, outbox);
-      if (outbox.full()) flush();
-    }
-    flush();
-    loop.arm(engine.next_timer_ns(), now);
-  }
-
-  void receive() {
-    for (int i = 0; i < kBurstsMax; ++i) {
-      const auto burst = socket.receive();
-      if (burst.empty()) return;
-      const std::uint64_t now = client::now_ns();
-      for (const auto& received : burst) {
-        engine.on_datagram(received.datagram, received.from, now, outbox, assigned);
-        for (const auto& assignment : assigned) pool.push(job_of(assignment, now));
-        assigned.clear();
-      }
-      flush();
-    }
-  }
-
-  void send_answers() {
     for (const auto& finished : pool.take_finished()) {
-      if (outbox.full()) flush();
-      const auto bytes = wire::write_answer(finished.answer.text);
-      const bool sent =
-          engine.finish(finished.token, finished.attempt, bytes, finished.answer.error, client::now_ns(), outbox);
       // Written by this thread only; readers want the number and nothing else.
-      if (sent) tasks_done.store(tasks_done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      if (links[finished.link]->finish(finished))
+        tasks_done.store(tasks_done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
-    flush();
+    for (const auto& link : links) link->turn(pool);
+    arm();
   }
 
-  void flush() { loop.want_write(!socket.send(outbox)); }
+  void arm() {
+    std::uint64_t next_ns = client::EventLoop::kNever;
+    for (const auto& link : links) next_ns = std::min(next_ns, link->next_timer_ns());
+    loop.arm(next_ns, client::now_ns());
+  }
 
+  // The first that has one speaks for all.
   void publish() {
-    const auto& session = engine.session();
-    if (node_id.load(std::memory_order_relaxed) == session.id().value && refusal == session.refusal()) return;
+    std::uint32_t id = 0;
+    wire::Reason refused = wire::Reason::Ok;
+    for (const auto& link : links) {
+      if (id == 0) id = link->session().id().value;
+      if (refused == wire::Reason::Ok) refused = link->session().refusal();
+    }
+    if (node_id.load(std::memory_order_relaxed) == id && refusal == refused) return;
     const std::lock_guard lock(mutex);
-    refusal = session.refusal();
-    node_id.store(session.id().value, std::memory_order_relaxed);
+    refusal = refused;
+    node_id.store(id, std::memory_order_relaxed);
     changed.notify_all();
   }
 
   // Touched by: the I/O thread, once it runs.
-  wire::Endpoint broker;
-  client::UdpSocket socket;
+  const std::vector<wire::Endpoint> brokers;
   client::EventLoop loop;
-  client::WorkerEngine engine;
-  client::Outbox outbox;
-  std::vector<client::Assignment> assigned;
+  std::vector<std::unique_ptr<client::WorkerLink>> links;
 
   client::Wakeup wakeup;
   client::HandlerPool pool;

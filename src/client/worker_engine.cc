@@ -82,6 +82,7 @@ void WorkerEngine::on_registered() {
   tasks_session_ = session_.id();
   tasks_boot_ = session_.boot_id();
   result_number_ = 0;
+  ++sessions_;
   running_.clear();
   owed_.clear();
   kept_.clear();
@@ -128,6 +129,7 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
   assignment.flags = header.flags();
   assignment.ttl_ms = header.ttl_ms();
   assignment.task_id = wire::task_id_of(header);
+  assignment.sessions = sessions_;
   assignment.route = route;
   assignment.payload = wire::payload_of(datagram);
 }

@@ -27,6 +27,7 @@ struct Assignment {
   std::uint16_t flags = 0;
   std::uint32_t ttl_ms = 0;
   wire::Id16 task_id{};
+  std::uint32_t sessions = 0;              // the engine's when it came
   const wire::RouteView* route = nullptr;  // of the engine, until its next datagram
   std::span<const std::byte> payload;      // wire::read_task_payload
 };
@@ -66,6 +67,9 @@ class WorkerEngine {
   const Session& session() const noexcept { return session_; }
   std::size_t running() const noexcept { return running_.size(); }
   std::size_t kept() const noexcept { return kept_.size(); }  // RESULTs the broker may still need
+  // Sessions so far. With another, all assignments are forgotten, and tokens name other tasks: what came before must
+  // not be finish()ed.
+  std::uint32_t sessions() const noexcept { return sessions_; }
   bool idle() const noexcept { return running_.size() == 0 && kept_.size() == 0; }
   std::uint64_t executed() const noexcept { return executed_; }                // tasks finish()ed
   std::uint64_t duplicates() const noexcept { return duplicates_; }            // ROUTEs seen before
@@ -119,6 +123,7 @@ class WorkerEngine {
   std::vector<std::byte> table_;          // the last ROUTE's, aligned as a FlatBuffer wants it
   std::optional<wire::RouteView> route_;  // what it says; points into table_
   std::uint32_t result_number_ = 0;
+  std::uint32_t sessions_ = 0;
   std::uint32_t registrations_ = 0;  // of the session, when the tasks were last looked at
   SessionId tasks_session_;          // the session and boot the tasks belong to
   std::uint32_t tasks_boot_ = 0;

@@ -89,7 +89,7 @@ void WorkerFleet::run_later(std::size_t worker, const client::Assignment& assign
   answers_free_.pop_back();
   const auto answer = answer_.write(prompt);
   answers_[place].assign(answer.begin(), answer.end());
-  running_.push_back({due_ns, worker, assignment.token, assignment.attempt, place});
+  running_.push_back({due_ns, worker, assignment.token, assignment.attempt, assignment.sessions, place});
   std::push_heap(running_.begin(), running_.end(), std::greater<>{});
 }
 
@@ -109,7 +109,10 @@ void WorkerFleet::finish_due(std::uint64_t now_ns) {
     const Running done = running_.back();
     running_.pop_back();
     take_outbox(done.worker);
-    workers_[done.worker].engine.finish(done.token, done.attempt, answers_[done.answer], false, now_ns, outbox_);
+    client::WorkerEngine& engine = workers_[done.worker].engine;
+    if (done.sessions == engine.sessions())
+      engine.finish(done.token, done.attempt, answers_[done.answer], false, now_ns, outbox_);
+    roll_.note(static_cast<std::uint32_t>(done.worker), engine);
     answers_free_.push_back(done.answer);
   }
   flush();

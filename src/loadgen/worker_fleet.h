@@ -46,7 +46,8 @@ class WorkerFleet {
     std::size_t worker = 0;
     TaskToken token;
     std::uint8_t attempt = 0;
-    std::uint32_t answer = 0;  // index into answers_
+    std::uint32_t sessions = 0;  // the engine's when it came
+    std::uint32_t answer = 0;    // index into answers_
     friend bool operator>(const Running& a, const Running& b) noexcept { return a.due_ns > b.due_ns; }
   };
 

@@ -39,6 +39,8 @@ MiniBroker::MiniBroker() : socket_(::socket(AF_INET, SOCK_DGRAM, 0)) {
   self_ = endpoint_of(address);
   life_.port = life_.base_port = self_.port;
   life_.shards = 1;
+  static std::atomic<std::uint32_t> lives{0xb007};
+  life_.boot_id = ++lives;
   life_.heartbeat_interval_ms = kHeartbeatMs;
   thread_ = std::thread([this] { run(); });
 }

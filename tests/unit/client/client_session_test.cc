@@ -130,6 +130,36 @@ TEST_F(ClientSessionTest, WaitingSendOutlivesYetAnotherSession) {
   EXPECT_EQ(engine_.slots_free(), 4U);
 }
 
+TEST_F(ClientSessionTest, SilentBrokersTasksMoveToTheNext) {
+  const wire::Endpoint second{wire::IpAddress::v4({10, 0, 0, 2}), 4800};
+  engine_.add_broker(second);
+  send(1, 60'000);
+  send_idempotent(2, 60'000);
+  std::vector<Sent> last;
+  while (engine_.session().broker() == kBroker || last.empty() || last.back().header().type() != FrameType::Hello) {
+    ASSERT_LT(now_, kStart + 10'000 * kMs);
+    now_ = std::max(now_, engine_.next_timer_ns());
+    engine_.on_timer(now_, out_, done_);
+    if (auto sent = take_sent(out_); !sent.empty()) last = std::move(sent);
+  }
+  EXPECT_EQ(last.back().to, second);
+  EXPECT_TRUE(done_.empty());
+  // That its numbers happen to be the same makes it no continuation.
+  receive(test::retry(++cookies_), second);
+  receive(test::welcome(life_), second);
+  ASSERT_EQ(done_.size(), 1U);
+  EXPECT_EQ(done_[0].context, 1U);
+  EXPECT_TRUE(done_[0].broker_lost);
+  out_.clear();
+  engine_.on_timer(now_, out_, done_);
+  const auto moved = take_one(out_, FrameType::Send);
+  EXPECT_EQ(moved.to, (wire::Endpoint{second.ip, life_.port}));
+  EXPECT_EQ(moved.header().sequence(), 1U);
+  receive(test::deliver(moved.frame.bytes(), answer_), moved.to);
+  ASSERT_EQ(done_.size(), 2U);
+  EXPECT_EQ(done_[1].context, 2U);
+}
+
 TEST_F(ClientSessionTest, CancellingSlotIsFreeInAnotherSession) {
   send(1);
   engine_.cancel(1, now_, out_, done_);

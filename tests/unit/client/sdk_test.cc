@@ -219,6 +219,125 @@ TEST(Sdk, WorkerOptionsAreChecked) {
   EXPECT_THROW(Worker(options, echo), std::runtime_error);
 }
 
+TEST(Sdk, CancelEndsATaskAndTellsTheBroker) {
+  test::MiniBroker broker;
+  std::latch leave(1);
+  Worker worker(worker_options(broker), [&](const Task&) {
+    leave.wait();
+    return Answer{"late"};
+  });
+  Client client(client_options(broker));
+  Task task = task_of("hi");
+  task.id = "to be cancelled";
+  auto outcome = client.send(task);
+  client.cancel("another");
+  client.cancel(task.id);
+  const Outcome ended = outcome.get();
+  EXPECT_EQ(ended.kind, OutcomeKind::kCancelled);
+  EXPECT_EQ(ended.executed, Executed::kMaybe);
+  EXPECT_EQ(ended.task_id, task.id);
+  EXPECT_EQ(ended.reason, "cancelled");
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (broker.cancels() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  EXPECT_GE(broker.cancels(), 1U);
+  leave.count_down();
+}
+
+TEST(Sdk, CancelOfWhatNeverLeftSaysNotExecuted) {
+  test::MiniBroker broker;
+  broker.fall_silent();
+  AsyncClient client(client_options(broker));
+  std::vector<Outcome> outcomes;
+  for (const std::string id : {"a", "b", "a"}) {
+    Task task = task_of("hi");
+    task.id = id;
+    client.submit(task, [&](Outcome ended) { outcomes.push_back(std::move(ended)); });
+  }
+  EXPECT_TRUE(client.cancel("a"));
+  ASSERT_EQ(outcomes.size(), 2U);
+  EXPECT_EQ(outcomes[0].kind, OutcomeKind::kCancelled);
+  EXPECT_EQ(outcomes[0].executed, Executed::kNo);
+  EXPECT_EQ(client.in_flight(), 1U);
+  EXPECT_FALSE(client.cancel("a"));
+  EXPECT_FALSE(client.cancel(""));
+}
+
+TEST(Sdk, RefusedClientHoldsItsTasksBack) {
+  test::MiniBroker broker;
+  Worker worker(worker_options(broker), echo);
+  AsyncClient client(client_options(broker));
+  ASSERT_TRUE(drive(client, [&] { return client.registered(); }));
+  broker.refuse(200);
+  std::vector<Outcome> outcomes;
+  const auto submit = [&] {
+    client.submit(task_of("hi"), [&](Outcome ended) { outcomes.push_back(std::move(ended)); });
+  };
+  submit();
+  ASSERT_TRUE(drive(client, [&] { return outcomes.size() == 1; }));
+  EXPECT_EQ(outcomes[0].reason, "queue_full");
+  const auto refused = std::chrono::steady_clock::now();
+  broker.refuse(0);
+  submit();
+  submit();
+  ASSERT_TRUE(drive(client, [&] { return outcomes.size() == 3; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - refused, 200ms);
+  EXPECT_TRUE(outcomes[1].ok() && outcomes[2].ok());
+  EXPECT_EQ(broker.sends(), 3U);
+}
+
+TEST(Sdk, ClientTurnsToTheNextBroker) {
+  test::MiniBroker first, second;
+  first.fall_silent();
+  Worker worker(worker_options(second), echo);
+  ClientOptions options = client_options(first);
+  options.broker += "," + second.address();
+  Client client(options);
+  EXPECT_EQ(client.call(task_of("hi")).text, "you said: hi");
+  EXPECT_EQ(first.sends(), 0U);
+}
+
+TEST(Sdk, IdempotentTaskSurvivesItsBroker) {
+  test::MiniBroker first, second;
+  std::latch entered(1), leave(1);
+  Worker stuck(worker_options(first), [&](const Task&) {
+    entered.count_down();
+    leave.wait();
+    return Answer{"too late"};
+  });
+  Worker worker(worker_options(second), echo);
+  ClientOptions options = client_options(first);
+  options.broker += "," + second.address();
+  Client client(options);
+  Task task = task_of("again");
+  task.ttl = 20s;
+  task.idempotent = true;
+  auto survivor = client.send(task);
+  entered.wait();
+  task.idempotent = false;
+  auto victim = client.send(task);
+  first.fall_silent();
+  EXPECT_EQ(survivor.get().text, "you said: again");
+  EXPECT_EQ(victim.get().kind, OutcomeKind::kBrokerLost);
+  leave.count_down();
+}
+
+TEST(Sdk, WorkerServesSeveralBrokers) {
+  test::MiniBroker first, second;
+  WorkerOptions options = worker_options(first);
+  options.broker += "," + second.address();
+  Worker worker(options, echo);
+  Client one(client_options(first)), other(client_options(second));
+  const auto answered = [](Client& client) {
+    const auto end = std::chrono::steady_clock::now() + 10s;
+    while (std::chrono::steady_clock::now() < end)
+      if (const Outcome outcome = client.call(task_of("hi")); outcome.ok()) return true;
+    return false;  // the second registration may take a while longer
+  };
+  EXPECT_TRUE(answered(one));
+  EXPECT_TRUE(answered(other));
+  EXPECT_EQ(worker.tasks_done(), 2U);
+}
+
 TEST(Sdk, DestructorEndsWhatIsInFlightAndSaysBye) {
   test::MiniBroker broker;
   std::latch leave(1);

@@ -137,6 +137,68 @@ TEST_F(SessionTest, WelcomeNobodyAskedForIsIgnored) {
   EXPECT_EQ(session_->state(), SessionState::kHelloSent);
 }
 
+TEST_F(SessionTest, AfterFourUnansweredHellosTheNextBrokerIsAsked) {
+  make(client_hello());
+  const wire::Endpoint second{wire::IpAddress::v4({10, 0, 0, 2}), 4900},
+      third{wire::IpAddress::v4({10, 0, 0, 3}), 4800};
+  session_->add_broker(second);
+  session_->add_broker(third);
+  session_->start(now_, out_);
+  for (int i = 0; i < 12; ++i) fire();
+  std::vector<wire::Endpoint> asked;
+  for (const auto& hello : take_sent(out_)) asked.push_back(hello.to);
+  EXPECT_EQ(asked, (std::vector<wire::Endpoint>{kBroker, kBroker, kBroker, kBroker, second, second, second, second,
+                                                third, third, third, third, kBroker}));
+  EXPECT_LE(now_ - kStart, 3 * 751 * kMs);  // the wait starts anew with each
+}
+
+TEST_F(SessionTest, ABrokerThatTakesNoCookieIsLeftForTheNext) {
+  make(client_hello());
+  const wire::Endpoint second{wire::IpAddress::v4({10, 0, 0, 2}), 4900};
+  session_->add_broker(second);
+  session_->start(now_, out_);
+  receive(test::retry(1));
+  for (int i = 0; i < 3; ++i) fire();
+  for (const auto& hello : take_sent(out_)) EXPECT_EQ(hello.to, kBroker);
+  fire();
+  const auto hello = take_one(out_, FrameType::Hello);
+  EXPECT_EQ(hello.to, second);
+  EXPECT_EQ(wire::cookie_of(hello.frame.bytes()).issued_ms(), 0U);
+}
+
+TEST_F(SessionTest, SilenceAndRefusalLeadToTheNextBroker) {
+  make(client_hello());
+  const wire::Endpoint second{wire::IpAddress::v4({10, 0, 0, 2}), 4900};
+  session_->add_broker(second);
+  register_with({});
+  EXPECT_EQ(session_->broker(), kBroker);
+  for (int i = 0; i < 4; ++i) fire();
+  out_.clear();
+  ASSERT_EQ(session_->state(), SessionState::kWaiting);
+  fire();
+  EXPECT_EQ(take_one(out_, FrameType::Hello).to, second);
+  EXPECT_TRUE(session_->from_broker(second));
+  EXPECT_FALSE(session_->from_broker({kBroker.ip, 4801}));
+  Frame refusal(FrameType::Reject);
+  refusal.header().mutate_answers(FrameType::Hello);
+  refusal.header().mutate_reason(wire::Reason::Draining);
+  refusal.header().mutate_ttl_ms(60'000);
+  receive(refusal);
+  EXPECT_LE(session_->next_timer_ns(), now_ + 1'000 * kMs);
+  fire();
+  EXPECT_EQ(take_one(out_, FrameType::Hello).to, kBroker);
+}
+
+// It is there, but was started anew.
+TEST_F(SessionTest, ForgottenSessionIsRenewedAtTheSameBroker) {
+  make(client_hello());
+  session_->add_broker({wire::IpAddress::v4({10, 0, 0, 2}), 4900});
+  register_with({});
+  receive(test::unknown_session({}));
+  fire();
+  EXPECT_EQ(take_one(out_, FrameType::Hello).to, kBroker);
+}
+
 TEST_F(SessionTest, WelcomeOfAPredecessorIsIgnored) {
   make(client_hello());
   session_->start(now_, out_);

@@ -75,6 +75,17 @@ TEST(BrokerAddressTest, WhatIsNoAddressIsRefusedWithAHint) {
   }
 }
 
+TEST(BrokerAddressTest, ListIsSeparatedByCommas) {
+  const auto list = parse_broker_list("10.0.0.1,10.0.0.2:4900");
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(to_string(list), "10.0.0.1:4800 or 10.0.0.2:4900");
+  EXPECT_EQ(parse_broker_list("[fd00::1]:1,fd00::1").size(), 2U);
+  EXPECT_EQ(parse_broker_list("localhost").size(), 1U);
+  for (const auto* text : {"", ",", "10.0.0.1,", ",10.0.0.1", "10.0.0.1,,10.0.0.2", "10.0.0.1,10.0.0.1:4800",
+                           "10.0.0.1,fd00::1", "10.0.0.1;10.0.0.2"})
+    EXPECT_THROW(parse_broker_list(text), std::runtime_error) << text;
+}
+
 Task small_task() {
   Task task;
   task.action = "generate";
