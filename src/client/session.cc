@@ -83,11 +83,14 @@ void Session::close(std::uint64_t now_ns, Outbox& out) {
     last_sent_ns_ = now_ns;
   }
   timer_ns_ = worker_ && registered() ? now_ns + interval_ns_ : kNever;
+  probing_ = false;
   state_ = SessionState::kClosed;
 }
 
 void Session::on_timer(std::uint64_t now_ns, Outbox& out) {
-  if (now_ns < timer_ns_ || out.full()) return;
+  if (out.full()) return;
+  if (now_ns >= next_probe_ns()) return write_ping(next_shard(), now_ns, out);
+  if (now_ns < timer_ns_) return;
   switch (state_) {
     case SessionState::kIdle:
       return;
@@ -157,6 +160,7 @@ void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
     return;
   }
   if (unanswered_ >= kPingsLostMax) {
+    probing_ = brokers_.size() == 1;
     turn_to_next_broker();
     return wait_before_hello(0, now_ns);
   }
@@ -199,8 +203,17 @@ void Session::write_ping(std::uint16_t shard, std::uint64_t now_ns, Outbox& out)
   last_sent_ns_ = last_ping_ns_ = now_ns;
 }
 
+// The broker was out of reach for a while, and has not given the session up.
+void Session::resume(std::uint64_t now_ns) noexcept {
+  probing_ = false;
+  state_ = SessionState::kRegistered;
+  timer_ns_ = now_ns + interval_ns_;
+}
+
 bool Session::on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
   const wire::Header& header = wire::header_of(datagram);
+  const bool answers_probe = header.type() == wire::FrameType::Pong && header.boot_id() == boot_id_;
+  if (probing_ && answers_probe && header.session() == id_.value) resume(now_ns);
   if (registered() && header.boot_id() == boot_id_) heard(now_ns);
   switch (header.type()) {
     case wire::FrameType::Retry:
@@ -248,6 +261,7 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   // A late one may be for the process that had this address before: its session is not ours to go on with.
   if (wire::task_id_of(header) != instance_) return;
   state_ = SessionState::kRegistered;
+  probing_ = false;
   id_ = {header.session()};
   boot_id_ = header.boot_id();
   shard_ = {broker_.ip, welcome.port()};
@@ -291,6 +305,7 @@ bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexce
     return true;
   }
   if (header.reason() != wire::Reason::UnknownSession) return false;
+  probing_ = false;
   if (registered()) wait_before_hello(0, now_ns);
   if (state_ == SessionState::kClosed) timer_ns_ = kNever;
   return true;

@@ -2,10 +2,12 @@
 //
 //   kIdle -> kHelloSent -> (RETRY) kCookieSent -> (ACK) kRegistered -> (REJECT unknown_session, 3 lost PINGs) kWaiting
 //   kWaiting -> (uniform 0-1 s) kHelloSent;  any -> (close) kClosed
+//   kWaiting, kHelloSent, kCookieSent after lost PINGs: PING goes on, and (PONG of the session) -> kRegistered
 //
 // Sans-I/O: bytes and time in, bytes and state out; the owning engine calls it. One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstddef>
@@ -38,7 +40,7 @@ class Session {
   // HELLO by PTO (50 ms doubling to 1 s), PING by the granted interval. Writes at most one datagram a call; when the
   // outbox is full it stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out);
-  std::uint64_t next_timer_ns() const noexcept { return timer_ns_; }
+  std::uint64_t next_timer_ns() const noexcept { return std::min(timer_ns_, next_probe_ns()); }
   // RETRY, HELLO's ACK, PONG, REJECT(unknown_session). Returns true when the frame was the session's business.
   // The datagram passed wire::check_datagram().
   bool on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
@@ -88,6 +90,9 @@ class Session {
   };
 
   void turn_to_next_broker() noexcept;
+  void resume(std::uint64_t now_ns) noexcept;
+  // While it is out of reach, the broker hears of us as often as before: should it hear, the session goes on.
+  std::uint64_t next_probe_ns() const noexcept { return probing_ ? last_ping_ns_ + interval_ns_ : kNever; }
   void begin_hello(std::uint64_t now_ns, Outbox& out);
   void write_hello(std::uint64_t now_ns, Outbox& out);
   void on_ping_due(std::uint64_t now_ns, Outbox& out);
@@ -130,9 +135,9 @@ class Session {
   std::uint64_t timer_ns_ = kNever;
   std::uint64_t hello_sent_ns_ = 0;
   std::uint64_t hello_pto_ns_ = 0;
-  std::uint32_t hellos_ = 0;   // since the state was entered; only an answer to the first is an RTT sample
+  std::uint32_t hellos_ = 0;       // since the state was entered; only an answer to the first is an RTT sample
   std::uint32_t cookie_boot_ = 0;  // the broker's life that made the cookie
-  bool cookie_known_ = false;  // a HELLO with cookie went out in this registration
+  bool cookie_known_ = false;      // a HELLO with cookie went out in this registration
   wire::fb::Cookie cookie_;
 
   std::uint64_t interval_ns_ = 0;
@@ -148,6 +153,7 @@ class Session {
   std::uint64_t srtt_ns_ = 0;
   std::uint64_t rttvar_ns_ = 0;
   std::uint64_t last_ping_ns_ = 0;
+  bool probing_ = false;        // not registered for the broker's silence alone
   bool ping_measured_ = false;  // in this registration
   std::uint64_t max_ack_delay_ns_ = 0;
   std::uint64_t pto_ns_ = wire::kPtoInitialNs;

@@ -18,10 +18,11 @@ Frame::Frame(std::span<const std::byte> datagram) : storage_(2 + datagram.size()
   std::memcpy(mutable_bytes().data(), datagram.data(), datagram.size());
 }
 
-Frame retry(std::uint32_t issued_ms) {
+Frame retry(std::uint32_t issued_ms, const Life& life) {
   Frame frame(FrameType::Retry, std::vector<std::byte>(wire::kCookieBytes));
   constexpr SipKey kKey = {1, 2};
   wire::set_cookie(frame.mutable_bytes(), wire::make_cookie(kKey, {}, issued_ms));
+  frame.header().mutate_boot_id(life.boot_id);
   return frame;
 }
 

@@ -51,7 +51,7 @@ struct Attempt {
   std::uint32_t route = 0;  // number of its ROUTE, from 1
 };
 
-Frame retry(std::uint32_t issued_ms);
+Frame retry(std::uint32_t issued_ms, const Life& life = {});
 Frame welcome(const Life& life);
 Frame pong(const Life& life, std::uint32_t number);
 Frame unknown_session(const Life& life);

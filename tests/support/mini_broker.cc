@@ -95,6 +95,7 @@ void MiniBroker::on_hello(const Frame& frame, const wire::Endpoint& from) {
   if (!wire::cookie_valid(kCookieKey, from, cookie, kNowMs, kAgeMs)) {
     Frame answer(FrameType::Retry, std::vector<std::byte>(wire::kCookieBytes));
     wire::set_cookie(answer.mutable_bytes(), wire::make_cookie(kCookieKey, from, kNowMs));
+    answer.header().mutate_boot_id(life_.boot_id);
     return transmit(answer, from);
   }
   const auto hello = wire::read_hello(wire::table_of(frame.bytes()));

@@ -25,7 +25,7 @@ class ClientEngineTest : public testing::Test {
     engine_.on_datagram(frame.bytes(), from, now_, out_, done_);
   }
   void register_with(const Life& life) {
-    receive(test::retry(++cookies_), kBroker);
+    receive(test::retry(++cookies_, life), kBroker);
     receive(test::welcome(life), kBroker);
     out_.clear();
   }

@@ -145,7 +145,7 @@ TEST_F(ClientSessionTest, SilentBrokersTasksMoveToTheNext) {
   EXPECT_EQ(last.back().to, second);
   EXPECT_TRUE(done_.empty());
   // That its numbers happen to be the same makes it no continuation.
-  receive(test::retry(++cookies_), second);
+  receive(test::retry(++cookies_, life_), second);
   receive(test::welcome(life_), second);
   ASSERT_EQ(done_.size(), 1U);
   EXPECT_EQ(done_[0].context, 1U);

@@ -30,7 +30,7 @@ class WorkerEngineTest : public testing::Test {
     engine_.on_datagram(frame.bytes(), from, now_, out_, assigned_);
   }
   void register_with(const Life& life) {
-    receive(test::retry(++cookies_), kBroker);
+    receive(test::retry(++cookies_, life), kBroker);
     receive(test::welcome(life), kBroker);
     out_.clear();
   }
