@@ -96,7 +96,8 @@ bool Broker::poll(std::uint64_t now_ns, const std::array<bool, 2>& cut_off) {
 
 std::string Broker::check_step(std::uint32_t core) {
   const state::ShardCounters& c = rig_.counters(core);
-  if (c.received.read() != c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + all_dropped(c))
+  if (c.received.read() !=
+      c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + all_dropped(c))
     return "12 every frame is counted once: shard " + std::to_string(core);
   if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
                                c.worker_lost.read() + c.client_lost.read() + c.cancelled.read() +
@@ -123,9 +124,8 @@ bool Broker::admits(SessionId worker) {
 
 bool Broker::lives(SessionId session) const {
   const control::Registry& registry = control_.registry();
-  return session.value != 0 && std::ranges::any_of(registry.live(), [&](std::uint32_t index) {
-           return registry.at(index).id == session;
-         });
+  return session.value != 0 &&
+         std::ranges::any_of(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == session; });
 }
 
 std::uint64_t Broker::dropped(DropReason reason) {

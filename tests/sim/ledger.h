@@ -97,7 +97,7 @@ class Ledger {
 
   struct Task {
     std::uint32_t client = 0, ttl_ms = 0;
-    std::uint64_t deadline_ns = 0;  // TTL and grace
+    std::uint64_t deadline_ns = 0;   // TTL and grace
     std::uint32_t latest = kNobody;  // exchange
     std::uint32_t executions = 0;
     Seen outcome = Seen::kNothing;  // that the client heard
@@ -135,8 +135,9 @@ class Ledger {
   };
 
   static Name exchange_name(const wire::Header& header) noexcept {
-    return {(std::uint64_t{header.session()} << 32) | ((header.slot() & 0x3ffU) << 22) | (header.sequence() & 0x3fffffU),
-            header.boot_id()};
+    return {
+        (std::uint64_t{header.session()} << 32) | ((header.slot() & 0x3ffU) << 22) | (header.sequence() & 0x3fffffU),
+        header.boot_id()};
   }
   static Name token_name(TaskToken token, std::uint32_t boot_id) noexcept {
     return {(std::uint64_t{token.generation} << 32) | token.location, boot_id};

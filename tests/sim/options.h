@@ -30,8 +30,8 @@ enum class Mishap : std::uint8_t {
 };
 inline constexpr std::size_t kMishaps = static_cast<std::size_t>(Mishap::kCount);
 inline constexpr std::array<std::string_view, kMishaps> kMishapNames = {
-    "clog",          "partition",   "worker crash",    "worker leaves", "client crash",   "client leaves",
-    "core paused",   "control stalled", "link flap", "broker restarts", "ring full", "pool exhausted"};
+    "clog",        "partition",       "worker crash", "worker leaves",   "client crash", "client leaves",
+    "core paused", "control stalled", "link flap",    "broker restarts", "ring full",    "pool exhausted"};
 
 struct Faults {
   // Of a frame, each direction; probabilities.
@@ -75,7 +75,7 @@ struct Load {
   std::uint64_t service_min_ns = 100'000, service_max_ns = 5'000'000;
   std::uint32_t payload_max = 200, answer_max = 200;  // bytes
   std::uint32_t selectors = 4;                        // of tasks; some of them nobody serves
-  double idempotent = 0, cancelled = 0;               // of all tasks: may run more than once; their clients give them up
+  double idempotent = 0, cancelled = 0;  // of all tasks: may run more than once; their clients give them up
   std::uint16_t worker_slots_min = 1, worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
 };
@@ -97,7 +97,7 @@ enum class Sabotage : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, static_cast<std::size_t>(Sabotage::kCount)> kSabotageNames = {
     "none",       "deliver-twice",  "run-twice",      "withhold-buffer", "swallow-outcome", "misdeliver",
-    "steal-slot", "deny-execution", "miscount-frame", "route-elsewhere",     "corrupt-answer"};
+    "steal-slot", "deny-execution", "miscount-frame", "route-elsewhere", "corrupt-answer"};
 
 struct Options {
   std::uint64_t seed = 0;

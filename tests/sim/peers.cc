@@ -32,8 +32,9 @@ void World::add_peers() {
     Peer& peer = peers_.emplace_back(Peer{.host = Host(i, port, family, vlan), .hello = {}});
     peer.hello.service = worker ? wire::Service::kWorker : wire::Service::kClient;
     peer.hello.name = (worker ? "worker" : "client") + std::to_string(i);
-    peer.hello.slots =
-        worker ? static_cast<std::uint16_t>(between(random_, options_.load.worker_slots_min, options_.load.worker_slots_max)) : sizes.client_slots;
+    peer.hello.slots = worker ? static_cast<std::uint16_t>(
+                                    between(random_, options_.load.worker_slots_min, options_.load.worker_slots_max))
+                              : sizes.client_slots;
     // Everybody serves the first; of the others, each what it draws.
     for (std::uint32_t k = 0; worker && k < std::min<std::size_t>(tables_.size(), kActionsMax); ++k)
       if (k == 0 || chance(random_, 0.6)) peer.hello.actions.push_back(action(k));

@@ -20,7 +20,42 @@ struct Find {
 constexpr std::uint64_t kSeedsMore = 400;
 
 constexpr Find kFinds[] = {
-@TABLE@
+    {PlantedBug::kSkipSlotDedup, 1, "3 at most once"},
+    {PlantedBug::kAcceptStaleSequence, 2, "3 at most once"},
+    {PlantedBug::kLeakWorkerSlot, 1, "4, 5, 8, 10, 12 full sweep"},
+    {PlantedBug::kReleaseSlotTwice, 1, "5 outstanding within bound"},
+    {PlantedBug::kAckResultEarly, 9, "every task is delivered"},
+    {PlantedBug::kTakeAnyResult, 2, "4 every task is in one state"},
+    {PlantedBug::kForgetReject, 2, "4, 5, 8, 10, 12 full sweep"},
+    {PlantedBug::kCancelOnce, 2, "4 everything drains"},
+    {PlantedBug::kFailOverAnyTask, 1, "3 at most once"},
+    {PlantedBug::kDenyAfterAttempt, 112, "1 one outcome"},
+    {PlantedBug::kRouteExpired, 72, "6 no ROUTE without time"},
+    {PlantedBug::kTtlNotSpent, 2, "6 time in the broker counts"},
+    {PlantedBug::kResendOtherToken, 9, "every task is delivered"},
+    {PlantedBug::kFreeTwice, 1, "10 buffers"},
+    {PlantedBug::kLeakDuplicate, 1, "4, 8, 10, 12 nothing is left"},
+    {PlantedBug::kMiscountWaiting, 2, "12 every frame is counted once"},
+    {PlantedBug::kLeakHandoff, 31, "12 every frame is counted once"},
+    {PlantedBug::kSweepSkips, 2, "4 everything drains"},
+    {PlantedBug::kAcceptOverBound, 2, "5 outstanding within bound"},
+    {PlantedBug::kRouteToDraining, 1215, "7 no ROUTE to who was taken out"},
+    {PlantedBug::kOutcomeTwice, 1, "1 what is in flight can be cancelled"},
+    {PlantedBug::kForeignOutcome, 32, "8 RESULT of the live attempt"},
+    {PlantedBug::kDenyMoved, 313, "3 executed=no"},
+    {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
+    {PlantedBug::kWrapAttempt, 4964, "9 frames are sound"},
+    {PlantedBug::kSendOnce, 9, "every task is delivered"},
+    {PlantedBug::kAckOtherSlot, 9, "every task is delivered"},
+    {PlantedBug::kResendAnyTask, 15, "3 at most once"},
+    {PlantedBug::kNoDeadline, 1, "1 outcome in time"},
+    {PlantedBug::kSkipRouteDedup, 1, "3 at most once"},
+    {PlantedBug::kWindowOffByOne, 1, "3 what a worker refused it cannot run"},
+    {PlantedBug::kDropHeld, 9, "every task is delivered"},
+    {PlantedBug::kRunAfterStop, 1, "3 what a worker refused it cannot run"},
+    {PlantedBug::kLeaseIgnoresLink, 2179, "no eviction without a link"},
+    {PlantedBug::kKeepInstance, 1, "1 an exchange is one task's"},
+    {PlantedBug::kOverlappingSlots, 89, "silence"},
 };
 
 class PlantTest : public ::testing::TestWithParam<Find> {};

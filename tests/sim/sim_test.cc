@@ -46,7 +46,12 @@ TEST(Simulation, IdempotentTasksOutliveTheirWorkers) {
   options.faults.mishap_interval_ns = 10 * kNsPerMs;
   options.faults.mishaps[static_cast<std::size_t>(Mishap::kWorkerCrash)] = true;
   options.faults.down_max_ns = 50 * kNsPerMs;
-  options.load = {.tasks = 2'000, .interval_ns = 9 * kNsPerMs, .ttl_min_ms = 30'000, .ttl_max_ms = 40'000, .selectors = 1, .idempotent = 1};
+  options.load = {.tasks = 2'000,
+                  .interval_ns = 9 * kNsPerMs,
+                  .ttl_min_ms = 30'000,
+                  .ttl_max_ms = 40'000,
+                  .selectors = 1,
+                  .idempotent = 1};
   options.promise = Promise::kDelivery;
   options.drain_broker = false;
   const Result result = run(options);
@@ -105,22 +110,23 @@ TEST_P(SabotageTest, IsFoundByItsOracle) {
   EXPECT_NE(result.last, "");
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, SabotageTest,
-    ::testing::Values(Broken{Sabotage::kDeliverTwice, "2 one outcome"}, Broken{Sabotage::kRunTwice, "3 an attempt runs once"},
-                      Broken{Sabotage::kWithholdBuffer, "4, 8, 10, 12 nothing is left: 10 buffers"},
-                      Broken{Sabotage::kSwallowOutcome, "1 outcome in time"},
-                      Broken{Sabotage::kMisdeliver, "9 only to the session that sent"},
-                      Broken{Sabotage::kStealSlot, "5 outstanding within bound"},
-                      Broken{Sabotage::kDenyExecution, "3 executed=no"},
-                      Broken{Sabotage::kMiscountFrame, "12 every frame is counted once"},
-                      Broken{Sabotage::kRouteElsewhere, "3 at most once"},
-                      Broken{Sabotage::kCorruptAnswer, "9 the answer to this task"}),
-    [](const auto& test) {
-      std::string name(kSabotageNames[static_cast<std::size_t>(test.param.what)]);
-      std::ranges::replace(name, '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, SabotageTest,
+                         ::testing::Values(Broken{Sabotage::kDeliverTwice, "2 one outcome"},
+                                           Broken{Sabotage::kRunTwice, "3 an attempt runs once"},
+                                           Broken{Sabotage::kWithholdBuffer,
+                                                  "4, 8, 10, 12 nothing is left: 10 buffers"},
+                                           Broken{Sabotage::kSwallowOutcome, "1 outcome in time"},
+                                           Broken{Sabotage::kMisdeliver, "9 only to the session that sent"},
+                                           Broken{Sabotage::kStealSlot, "5 outstanding within bound"},
+                                           Broken{Sabotage::kDenyExecution, "3 executed=no"},
+                                           Broken{Sabotage::kMiscountFrame, "12 every frame is counted once"},
+                                           Broken{Sabotage::kRouteElsewhere, "3 at most once"},
+                                           Broken{Sabotage::kCorruptAnswer, "9 the answer to this task"}),
+                         [](const auto& test) {
+                           std::string name(kSabotageNames[static_cast<std::size_t>(test.param.what)]);
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace mcplane::sim

@@ -67,12 +67,11 @@ std::string Trace::line(const TraceEvent& event) {
   const wire::Header& header = wire::header_of(std::span<const std::byte>(aligned).subspan(2));
   std::uint32_t number = 0;
   std::memcpy(&number, header.task_id()->Data(), sizeof number);
-  length =
-      std::snprintf(text, sizeof text, " %-7s task %u session %08x worker %08x slot %u seq %u token %08x.%u ttl %u %s%s",
-                    wire::fb::EnumNameFrameType(header.type()), number, header.session(), header.worker_session(),
-                    header.slot(), header.sequence(), header.token_index(), header.token_generation(), header.ttl_ms(),
-                    wire::fb::EnumNameReason(header.reason()),
-                    wire::has(header.flags(), wire::Flag::Retry) ? " again" : "");
+  length = std::snprintf(
+      text, sizeof text, " %-7s task %u session %08x worker %08x slot %u seq %u token %08x.%u ttl %u %s%s",
+      wire::fb::EnumNameFrameType(header.type()), number, header.session(), header.worker_session(), header.slot(),
+      header.sequence(), header.token_index(), header.token_generation(), header.ttl_ms(),
+      wire::fb::EnumNameReason(header.reason()), wire::has(header.flags(), wire::Flag::Retry) ? " again" : "");
   return result.append(text, static_cast<std::size_t>(length));
 }
 

@@ -1,7 +1,8 @@
 // One seeded scheduler on one thread over virtual time: core loops, control's polls, the engines' timers, services and
 // frames under way are events in one queue, and nothing in the world knows another clock. Equal options, equal runs.
 //
-// world.cc: the queue, cores, control and the wire.  peers.cc: clients and workers.  mishaps.cc: what befalls them.
+// world.cc: the queue, cores and control.  crossing.cc: frames under way.  peers.cc: clients and workers.
+// mishaps.cc: what befalls them.
 #pragma once
 
 #include <functional>
@@ -101,6 +102,9 @@ class World {
     const client::Session& session() const noexcept { return client ? client->session() : worker->session(); }
   };
 
+  // A core that works loops about this often.
+  static constexpr std::uint32_t kStepNs = 8'000;
+
   // world.cc
   void push(std::uint64_t at_ns, Kind kind, std::uint32_t index, std::uint32_t handle = 0);
   void handle(const Event& event);
@@ -109,12 +113,14 @@ class World {
   void step_core(std::uint32_t core);
   void poll_control();
   void drain_nic(std::uint32_t core);
-  void leave_broker(PortId port, std::span<std::byte> frame);
-  void observe(const wire::Header& header, std::uint32_t to);
-  void check_route(const wire::Header& header);
   void start_broker();
   void stop_broker();
   void count_broker();
+
+  // crossing.cc
+  void leave_broker(PortId port, std::span<std::byte> frame);
+  void observe(const wire::Header& header, std::uint32_t to);
+  void check_route(const wire::Header& header);
   void carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame);
   void arrive_at_broker(std::uint32_t peer, Frame& frame);
   std::uint32_t keep_frame(std::span<const std::byte> bytes);
@@ -165,8 +171,8 @@ class World {
   std::vector<std::vector<std::byte>> tables_;  // by selector
   std::uint64_t control_paused_ns_ = 0, links_down_ns_[2] = {0, 0}, exhausted_ns_ = 0;
   std::uint64_t links_went_ns_[2] = {0, 0};  // when they went down last
-  std::uint64_t calm_ns_ = 0;  // where no machine may be out of reach for long, no mishap until then
-  std::uint64_t since_ns_ = 0;  // of the frames that leave the broker now: none is older
+  std::uint64_t calm_ns_ = 0;                // where no machine may be out of reach for long, no mishap until then
+  std::uint64_t since_ns_ = 0;               // of the frames that leave the broker now: none is older
   bool sending_, healed_ = false;
   std::size_t one_by_one_ = 0;
   std::uint32_t sabotage_due_ = 20;
