@@ -34,7 +34,7 @@ class Sizes:
     economy_tasks: int = 50_000
 
 
-FULL = Sizes(lossy_tasks=100_000, worker_kills=100, broker_kills=100, flaps=100, control_stall_s=30, core_stalls=50,
+FULL = Sizes(lossy_tasks=20_000, worker_kills=100, broker_kills=100, flaps=100, control_stall_s=30, core_stalls=50,
              flood_s=20, economy_tasks=1_000_000)
 
 
