@@ -37,9 +37,7 @@ void expect_all(const std::vector<Case>& cases) {
   for (const Case& one : cases) EXPECT_EQ(name_of(reason_of(one.spec)), name_of(one.want)) << one.what;
 }
 
-bool is_supported(FrameType type) {
-  return type != FrameType::Grant && type <= FrameType::Cancel;
-}
+bool is_supported(FrameType type) { return type != FrameType::Grant && type <= FrameType::Cancel; }
 
 TEST(CheckDatagram, EverySampleIsSound) {
   for (const auto type : testing::all_types())
