@@ -45,6 +45,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kDenyMoved, 313, "3 executed=no"},
     {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
     {PlantedBug::kWrapAttempt, 4964, "9 frames are sound"},
+    {PlantedBug::kStaleWelcome, 3766, "3 what a worker refused it cannot run"},
     {PlantedBug::kSendOnce, 9, "every task is delivered"},
     {PlantedBug::kAckOtherSlot, 9, "every task is delivered"},
     {PlantedBug::kResendAnyTask, 15, "3 at most once"},
@@ -53,7 +54,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kWindowOffByOne, 1, "3 what a worker refused it cannot run"},
     {PlantedBug::kDropHeld, 9, "every task is delivered"},
     {PlantedBug::kRunAfterStop, 1, "3 what a worker refused it cannot run"},
-    {PlantedBug::kLeaseIgnoresLink, 2179, "no eviction without a link"},
+    {PlantedBug::kLeaseIgnoresLink, 1294, "no eviction without a link"},
     {PlantedBug::kKeepInstance, 1, "1 an exchange is one task's"},
     {PlantedBug::kOverlappingSlots, 89, "silence"},
 };

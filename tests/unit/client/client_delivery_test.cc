@@ -77,7 +77,7 @@ TEST_F(ClientDeliveryTest, OneAckMayBeOfSeveralSends) {
   std::vector<Frame> sends;
   for (std::uint64_t i = 0; i < 4; ++i) sends.push_back(send(i));
   Frame ack = test::acknowledge(sends[0].bytes());
-  for (const std::size_t i : {1, 3}) {
+  for (const std::size_t i : {std::size_t{1}, std::size_t{3}}) {
     const auto& header = wire::header_of(sends[i].bytes());
     ack = test::with_entry(ack, header.slot(), header.sequence());
   }
