@@ -246,8 +246,8 @@ TEST(Sdk, CancelEndsATaskAndTellsTheBroker) {
 TEST(Sdk, CancelOfWhatNeverLeftSaysNotExecuted) {
   test::MiniBroker broker;
   broker.fall_silent();
-  AsyncClient client(client_options(broker));
   std::vector<Outcome> outcomes;
+  AsyncClient client(client_options(broker));
   for (const std::string id : {"a", "b", "a"}) {
     Task task = task_of("hi");
     task.id = id;
@@ -265,10 +265,10 @@ TEST(Sdk, CancelOfWhatNeverLeftSaysNotExecuted) {
 TEST(Sdk, RefusedClientHoldsItsTasksBack) {
   test::MiniBroker broker;
   Worker worker(worker_options(broker), echo);
+  std::vector<Outcome> outcomes;
   AsyncClient client(client_options(broker));
   ASSERT_TRUE(drive(client, [&] { return client.registered(); }));
   broker.refuse(200);
-  std::vector<Outcome> outcomes;
   const auto submit = [&] {
     client.submit(task_of("hi"), [&](Outcome ended) { outcomes.push_back(std::move(ended)); });
   };
