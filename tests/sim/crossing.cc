@@ -38,7 +38,9 @@ void World::observe(const wire::Header& header, std::uint32_t to) {
 
 void World::check_route(const wire::Header& header) {
   if (!ledger_.begins_attempt(header)) return;
-  if (!broker_->relays() && since_ns_ == now_ns_ && !broker_->admits({header.worker_session()}))
+  // A full ring may have swallowed the attempt's first ROUTE, given when its worker still admitted tasks.
+  const bool repeated = wire::has(header.flags(), wire::Flag::Retry) && broker_->not_taken() > 0;
+  if (!broker_->relays() && since_ns_ == now_ns_ && !repeated && !broker_->admits({header.worker_session()}))
     verdict_.fail("7 no ROUTE to who was taken out", "a ROUTE to a worker that no longer admits tasks");
   if (broker_->lives({ledger_.unfinished_before(header)}))
     verdict_.fail("3 no second worker while the first lives", "a task was routed anew that its worker still holds");
