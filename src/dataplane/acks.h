@@ -13,8 +13,6 @@
 namespace mcplane::dataplane {
 
 class Shard;
-struct Session;
-struct Task;
 
 // RESULTs that are done with, by worker: each ROUTE takes the oldest one along; what has waited for the ack delay goes
 // in an ACK.

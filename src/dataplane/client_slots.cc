@@ -55,8 +55,7 @@ Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& c
 
 void settle_slot(Shard& shard, ClientSlot& slot) noexcept {
   if (slot.state == ClientSlot::State::kAnswered) on_outcome_known(shard, shard.tasks[slot.task]);
-  slot.state = ClientSlot::State::kIdle;
-  slot.task = ClientSlot::kNoTask;
+  slot.leave();
 }
 
 ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {
@@ -66,8 +65,8 @@ ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {
 
 Verdict on_cancel(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   const wire::Header& header = *frame.header;
-  if (!wire::is_client(session.record.service)) return Verdict::drop(DropReason::kWrongService);
-  if (header.slot() >= session.record.slot_limit) return Verdict::drop(DropReason::kBadSlot);
+  if (const DropReason reason = check_slot(session, header.slot()); reason != DropReason::kNone)
+    return Verdict::drop(reason);
   ClientSlot& slot = shard.client_slot(session, header.slot());
   // One ahead: its SEND has not come, and is a duplicate if it still does.
   if (header.sequence() - slot.sequence > 1) return Verdict::drop(DropReason::kStaleSequence);

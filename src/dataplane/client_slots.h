@@ -5,6 +5,12 @@
 
 namespace mcplane::dataplane {
 
+// kNone when the session is a client's and was granted that slot.
+inline DropReason check_slot(const Session& session, std::uint32_t slot) noexcept {
+  if (!wire::is_client(session.record.service)) return DropReason::kWrongService;
+  return slot < session.record.slot_limit ? DropReason::kNone : DropReason::kBadSlot;
+}
+
 // The slot rule for a first SEND: undecided when it is the next exchange, which then is the slot's; whatever the last
 // one left behind is over. Otherwise the verdict on it: a duplicate, or out of order.
 Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot) noexcept;

@@ -71,7 +71,7 @@ void on_arrival(Shard& shard, Task* task) noexcept {
   if (task == nullptr || task->state != TaskState::kRouted) return;
   shard.set_state(*task, TaskState::kRunning);
   // A timer that is to tell the client that its SEND came stays; else the TTL is what is left to wait for.
-  if (task->client_knows) shard.timers.move(shard.index_of(*task), task->deadline_ms);
+  if (task->client_knows) shard.wake_at_deadline(*task);
 }
 
 // Stopped: it does not and will not run it.
@@ -82,7 +82,7 @@ void on_route_ack(Shard& shard, const wire::Header& header) noexcept {
 }
 
 void on_outcome_ack(Shard& shard, const Session& client, std::uint32_t slot_index, std::uint32_t sequence) noexcept {
-  if (!wire::is_client(client.record.service) || slot_index >= client.record.slot_limit) return;
+  if (check_slot(client, slot_index) != DropReason::kNone) return;
   ClientSlot& slot = shard.client_slot(client, static_cast<std::uint16_t>(slot_index));
   if (slot.sequence == sequence && slot.state == ClientSlot::State::kAnswered) settle_slot(shard, slot);
 }
@@ -108,9 +108,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   }
   const Session* client = shard.sessions.find(task->client);
   if (client == nullptr) {
-    if (state::holds_worker_slot(task->state)) release_worker_slot(shard, *task);
-    shard.counters.client_lost.add();
-    shard.free_task(*task);
+    end_for_nobody(shard, *task);
     return acknowledge(shard, packet, frame, wire::Reason::Discard);
   }
   if (task->state == TaskState::kDelivering) {
@@ -124,8 +122,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   task->number = header.sequence();
   if (planted(PlantedBug::kAckResultEarly))
     shard.owed.add(task->worker, task->worker_session, task->number, shard.now_ms);
-  ClientSlot& slot = shard.client_slot(*client, task->slot);
-  slot.state = ClientSlot::State::kAnswered;
+  shard.client_slot(*client, task->slot).state = ClientSlot::State::kAnswered;
   watch(shard, *task);
   return deliver(shard, packet, frame, *task, *client);
 }

@@ -118,9 +118,9 @@ void send_datagram(Shard& shard, net::Packet& packet, std::uint16_t length, cons
   forward(shard, packet, frame, to);
 }
 
-bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept {
+void send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept {
   net::Packet packet = take_datagram(shard, how.type);
-  if (packet.buffer() == nullptr) return false;
+  if (packet.buffer() == nullptr) return;
   wire::Header& header = wire::header_of(std::span(packet.data() + kDatagramOffset, wire::kLeadBytes));
   rewrite_as(header, how.about, shard.shared.options.boot_id, how);
   header.mutate_session(to.record.id.value);
@@ -133,7 +133,6 @@ bool send_about(Shard& shard, const Task& task, const Session& to, const Answer&
   if (planted(PlantedBug::kResendOtherToken) && how.type == wire::FrameType::Resend)
     header.mutate_token_generation(task.generation + 1);
   send_datagram(shard, packet, wire::kLeadBytes, to);
-  return true;
 }
 
 }  // namespace mcplane::dataplane

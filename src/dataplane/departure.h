@@ -44,8 +44,8 @@ inline constexpr std::uint16_t kDatagramOffset = wire::kEthernetBytes + wire::kI
 net::Packet take_datagram(Shard& shard, wire::FrameType type) noexcept;
 void send_datagram(Shard& shard, net::Packet& packet, std::uint16_t length, const Session& to) noexcept;
 
-// A headers-only frame about `task`, to `to`. False when no buffer is left.
+// A headers-only frame about `task`, to `to`. Without a buffer it is like one that is lost on its way.
 // REJECT and RESEND(SEND) go to the task's client, CANCEL and RESEND(RESULT) to its worker.
-bool send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept;
+void send_about(Shard& shard, const Task& task, const Session& to, const Answer& how) noexcept;
 
 }  // namespace mcplane::dataplane

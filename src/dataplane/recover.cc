@@ -15,10 +15,6 @@ namespace {
 
 constexpr std::uint32_t kGraceMs = wire::kGraceNs / kNsPerMs;
 
-bool reached(const Shard& shard, std::uint32_t at_ms) noexcept {
-  return static_cast<std::int32_t>(shard.now_ms - at_ms) >= 0;
-}
-
 std::uint32_t pto_ms(Shard& shard, SessionId id) noexcept {
   const Session* session = shard.sessions.find(id);
   return session != nullptr ? session->pto_ms : std::uint32_t{wire::kPtoInitialNs / kNsPerMs};
@@ -30,13 +26,11 @@ std::uint32_t backed_off_ms(std::uint32_t wait_ms, std::uint32_t tries) noexcept
 
 // The next try, after a wait that doubles; `until_ms` has its turn in any case.
 void try_again(Shard& shard, Task& task, std::uint32_t wait_ms, std::uint32_t until_ms) noexcept {
-  const std::uint32_t left_ms = reached(shard, until_ms) ? 0 : until_ms - shard.now_ms;
+  const std::uint32_t left_ms = shard.reached(until_ms) ? 0 : until_ms - shard.now_ms;
   const std::uint32_t wait_after_ms = backed_off_ms(wait_ms, task.tries);
   if (task.tries < 0xff) ++task.tries;
   shard.wake(task, std::min(wait_after_ms, left_ms));
 }
-
-void wake_at_deadline(Shard& shard, Task& task) noexcept { shard.timers.move(shard.index_of(task), task.deadline_ms); }
 
 void ack_send(Shard& shard, Task& task) noexcept {
   task.client_knows = true;
@@ -49,7 +43,7 @@ bool may_ask(Shard& shard, Session& peer) noexcept {
   const std::uint32_t heard_ms = shard.mine.last_seen[peer.record.id.index()].load(std::memory_order_relaxed);
   const bool heard = static_cast<std::int32_t>(heard_ms - peer.asked_ms) >= 0;
   if (!heard && shard.now_ms - peer.asked_ms > peer.pto_ms) {
-    if (peer.probes > 0 && !reached(shard, peer.next_probe_ms)) return false;
+    if (peer.probes > 0 && !shard.reached(peer.next_probe_ms)) return false;
     peer.next_probe_ms = shard.now_ms + backed_off_ms(peer.pto_ms, peer.probes);
     if (peer.probes < 0xff) ++peer.probes;
     return true;
@@ -92,40 +86,39 @@ void say_cancel(Shard& shard, Task& task) noexcept {
 }
 
 void on_routed(Shard& shard, Task& task) noexcept {
-  if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
+  if (shard.reached(task.deadline_ms)) return expire_routed(shard, task);
   if (task.client_knows) {
     Session* worker = shard.sessions.find(task.worker_session);
     if (worker != nullptr && may_ask(shard, *worker)) ask_client(shard, task);
     return try_again(shard, task, pto_ms(shard, task.client) + pto_ms(shard, task.worker_session), task.deadline_ms);
   }
   ack_send(shard, task);
-  shard.wake(task, std::min(pto_ms(shard, task.worker_session), task.deadline_ms - shard.now_ms));
+  watch(shard, task);
 }
 
 void on_running(Shard& shard, Task& task) noexcept {
-  if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
+  if (shard.reached(task.deadline_ms)) return expire_routed(shard, task);
   if (!task.client_knows) ack_send(shard, task);
-  wake_at_deadline(shard, task);
+  shard.wake_at_deadline(task);
 }
 
 void on_queued(Shard& shard, Task& task) noexcept {
-  if (!reached(shard, task.deadline_ms)) {
+  if (!shard.reached(task.deadline_ms)) {
     if (!task.client_knows) ack_send(shard, task);
-    return wake_at_deadline(shard, task);
+    return shard.wake_at_deadline(task);
   }
-  (task.attempt == 0 ? shard.counters.expired_unrouted : shard.counters.expired_routed).add();
-  end_queued(shard, task, wire::Reason::Expired);
+  expire_queued(shard, task);
 }
 
 void on_pulling(Shard& shard, Task& task) noexcept {
-  if (reached(shard, task.deadline_ms)) return expire_routed(shard, task);
+  if (shard.reached(task.deadline_ms)) return expire_routed(shard, task);
   ask_client(shard, task);
   try_again(shard, task, pto_ms(shard, task.client), task.deadline_ms);
 }
 
 void on_delivering(Shard& shard, Task& task) noexcept {
   const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
-  if (reached(shard, until_ms)) return forget_client(shard, task);
+  if (shard.reached(until_ms)) return forget_client(shard, task);
   if (task.tries == 0) {
     shard.acks.add(task.worker_session, wire::FrameType::Result, task.number, raw(wire::Reason::Held));
   } else if (Session* worker = shard.sessions.find(task.worker_session)) {
@@ -139,14 +132,14 @@ void on_delivering(Shard& shard, Task& task) noexcept {
 
 void on_rejecting(Shard& shard, Task& task) noexcept {
   const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
-  if (reached(shard, until_ms)) return forget_client(shard, task);
+  if (shard.reached(until_ms)) return forget_client(shard, task);
   say_reject(shard, task);
   if (planted(PlantedBug::kForgetReject)) return;
   try_again(shard, task, pto_ms(shard, task.client), until_ms);
 }
 
 void on_cancelling(Shard& shard, Task& task) noexcept {
-  if (task.client && reached(shard, task.deadline_ms + kGraceMs)) forget_client(shard, task);
+  if (task.client && shard.reached(task.deadline_ms + kGraceMs)) forget_client(shard, task);
   if (task.client) say_reject(shard, task);
   say_cancel(shard, task);
   try_again(shard, task, std::max(pto_ms(shard, task.client), pto_ms(shard, task.worker_session)),
@@ -180,10 +173,10 @@ void on_timer(Shard& shard, Task& task) noexcept {
 void watch(Shard& shard, Task& task) noexcept {
   const bool ack_first = task.state == TaskState::kDelivering || !task.client_knows;
   std::uint32_t wait_ms = shard.options.ack_delay_ms + 1;
-  if (!ack_first && task.state == TaskState::kQueued) return wake_at_deadline(shard, task);
+  if (!ack_first && task.state == TaskState::kQueued) return shard.wake_at_deadline(task);
   if (!ack_first) wait_ms = pto_ms(shard, task.state == TaskState::kRouted ? task.worker_session : task.client);
   if (task.state == TaskState::kRejecting) ++task.tries;
-  const std::uint32_t left_ms = reached(shard, task.deadline_ms) ? wait_ms : task.deadline_ms - shard.now_ms;
+  const std::uint32_t left_ms = shard.reached(task.deadline_ms) ? wait_ms : task.deadline_ms - shard.now_ms;
   shard.wake(task, std::min(wait_ms, left_ms));
 }
 

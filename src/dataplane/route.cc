@@ -181,7 +181,7 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
     return nullptr;
   const bool waits = task->state == TaskState::kPulling || task->state == TaskState::kRouted;
   if (planted(PlantedBug::kRouteExpired)) return waits ? task : nullptr;
-  return waits && static_cast<std::int32_t>(task->deadline_ms - shard.now_ms) > 0 ? task : nullptr;
+  return waits && !shard.reached(task->deadline_ms) ? task : nullptr;
 }
 
 // Its ROUTE goes again to the worker that has not said that it came, or the task to another worker.
@@ -212,9 +212,8 @@ bool route_head(Shard& shard, RouteEntry& entry) noexcept {
   while (line->head == HeldFrame::kNone) ++line;
   Task& task = shard.tasks[shard.held[line->head].task];
   // Time moved since the timers ran: a task never leaves with no time left.
-  if (static_cast<std::int32_t>(task.deadline_ms - shard.now_ms) <= 0) {
-    (task.attempt == 0 ? shard.counters.expired_unrouted : shard.counters.expired_routed).add();
-    end_queued(shard, task, wire::Reason::Expired);
+  if (shard.reached(task.deadline_ms)) {
+    expire_queued(shard, task);
     return true;
   }
   shard.routes.refresh(entry, *shard.snapshot);
@@ -238,8 +237,8 @@ bool route_head(Shard& shard, RouteEntry& entry) noexcept {
 
 Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   const wire::Header& header = *frame.header;
-  if (!wire::is_client(session.record.service)) return Verdict::drop(DropReason::kWrongService);
-  if (header.slot() >= session.record.slot_limit) return Verdict::drop(DropReason::kBadSlot);
+  if (const DropReason reason = check_slot(session, header.slot()); reason != DropReason::kNone)
+    return Verdict::drop(reason);
   if (header.token_generation() != 0) return on_pulled(shard, packet, frame);
   ClientSlot& slot = shard.client_slot(session, header.slot());
   if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;

@@ -67,6 +67,11 @@ struct ClientSlot {
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
   std::uint8_t reserved = 0;
+
+  void leave() noexcept {
+    state = State::kIdle;
+    task = kNoTask;
+  }
 };
 
 static_assert(sizeof(ClientSlot) == 16);

@@ -118,8 +118,11 @@ class Shard {
     timers.disarm(index_of(task));
     tasks.release(index_of(task));
   }
-  // The task is looked at after so long.
+  // Serial-number arithmetic, on the shard's clock.
+  bool reached(std::uint32_t at_ms) const noexcept { return static_cast<std::int32_t>(now_ms - at_ms) >= 0; }
+  // The task is looked at after so long; when its TTL has passed.
   void wake(Task& task, std::uint32_t delay_ms) noexcept { timers.move(index_of(task), now_ms + delay_ms); }
+  void wake_at_deadline(Task& task) noexcept { timers.move(index_of(task), task.deadline_ms); }
   void begin_loop(std::uint64_t loop_now_ns) noexcept;
 
   const ShardOptions options;

@@ -87,6 +87,11 @@ void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
   watch(shard, task);
 }
 
+void expire_queued(Shard& shard, Task& task) noexcept {
+  (task.attempt == 0 ? shard.counters.expired_unrouted : shard.counters.expired_routed).add();
+  end_queued(shard, task, wire::Reason::Expired);
+}
+
 void expire_routed(Shard& shard, Task& task) noexcept {
   shard.counters.expired_routed.add();
   ClientSlot* slot = slot_of(shard, task);
@@ -120,12 +125,9 @@ void lose_last_worker(Shard& shard, Task& task) noexcept {
 }
 
 void lose_worker(Shard& shard, Task& task) noexcept {
-  if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
   Session* client = shard.sessions.find(task.client);
-  if (client == nullptr) {
-    shard.counters.client_lost.add();
-    return shard.free_task(task);
-  }
+  if (client == nullptr) return end_for_nobody(shard, task);
+  if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
   if (may_run_again(task, *client)) {
     ++client->failed_over;
     shard.counters.failed_over.add();
@@ -133,6 +135,12 @@ void lose_worker(Shard& shard, Task& task) noexcept {
     return begin_pulling(shard, task);
   }
   lose_last_worker(shard, task);
+}
+
+void end_for_nobody(Shard& shard, Task& task) noexcept {
+  if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
+  shard.counters.client_lost.add();
+  shard.free_task(task);
 }
 
 void return_task(Shard& shard, Task& task) noexcept {
@@ -151,10 +159,7 @@ void on_outcome_known(Shard& shard, Task& task) noexcept {
 
 void forget_client(Shard& shard, Task& task) noexcept {
   if (task.state == TaskState::kDelivering) shard.counters.expired_routed.add();
-  if (ClientSlot* slot = slot_of(shard, task)) {
-    slot->state = ClientSlot::State::kIdle;
-    slot->task = ClientSlot::kNoTask;
-  }
+  if (ClientSlot* slot = slot_of(shard, task)) slot->leave();
   abandon(shard, task);
 }
 

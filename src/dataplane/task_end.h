@@ -15,6 +15,9 @@ HeldFrame take_queued(Shard& shard, Task& task) noexcept;
 // Queued: its SEND goes back as a REJECT, with executed=no if no worker ever had the task.
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept;
 
+// Queued: its TTL passed.
+void expire_queued(Shard& shard, Task& task) noexcept;
+
 // The TTL of a task that was routed passed: the client hears so, and its worker, if it has one, is asked to stop.
 void expire_routed(Shard& shard, Task& task) noexcept;
 
@@ -29,6 +32,9 @@ void lose_worker(Shard& shard, Task& task) noexcept;
 
 // No worker is left that may run the task, which holds no slot.
 void lose_last_worker(Shard& shard, Task& task) noexcept;
+
+// The worker is done with the task, or gone, and so is the client.
+void end_for_nobody(Shard& shard, Task& task) noexcept;
 
 // Routed: its worker says that it does not and will not run it, so anybody else may.
 void return_task(Shard& shard, Task& task) noexcept;

@@ -1,11 +1,10 @@
 // The tasks a shard knows, addressed by token: a slot index and the slot's generation, so a RESULT finds its task with
 // one array access and no hash. One cache line a task. Owner: the shard's core.
 //
-//   kFree -> kQueued -> kRouted -> kRunning -> kDelivering -> kFree       each step may be skipped but the last
-//   kRouted, kRunning, kDelivering -> kPulling -> kQueued or kRouted      its worker is gone, and another may run it
-//   any open one -> kRejecting -> kFree                                   ended without an answer, until the client
-//   knows kRouted, kRunning -> kCancelling -> kRejecting or kFree               likewise, until the worker's slot is
-//   back
+//   kFree -> kQueued -> kRouted -> kRunning -> kDelivering -> kFree   each step may be skipped but the last
+//   kRouted, kRunning, kDelivering -> kPulling -> kQueued or kRouted  its worker is gone, and another may run it
+//   any open one -> kRejecting -> kFree                          ended without an answer, until the client knows
+//   kRouted, kRunning -> kCancelling -> kRejecting or kFree      likewise, until the worker's slot is back
 #pragma once
 
 #include <cstdint>
