@@ -6,35 +6,20 @@
 #include <vector>
 
 #include "client/client_engine.h"
-#include "unit/client/harness.h"
+#include "unit/client/engine_fixture.h"
 
 namespace mcplane::client {
 
-class ClientEngineTest : public testing::Test {
+class ClientEngineTest : public EngineTest<ClientEngine, Completion> {
  protected:
-  ClientEngineTest() {
-    table_ = wire::write_route_table("generate", "", {}, "");
-    payload_ = wire::write_task_payload({.prompt = "hi", .history = {}, .parameters = {}});
-    answer_ = wire::write_answer("hello");
-    engine_.start(now_, out_);
-    register_with(life_);
-  }
+  ClientEngineTest() : EngineTest(client_hello(4)) { table_ = wire::write_route_table("generate", "", {}, ""); }
 
-  void receive(const Frame& frame) { receive(frame, shard_of(life_)); }
-  void receive(const Frame& frame, const wire::Endpoint& from) {
-    engine_.on_datagram(frame.bytes(), from, now_, out_, done_);
-  }
-  void register_with(const Life& life) {
-    receive(test::retry(++cookies_, life), kBroker);
-    receive(test::welcome(life), kBroker);
-    out_.clear();
-  }
   // The session is lost and another, or the same, comes after it.
   void register_again(const Life& life) {
     receive(test::unknown_session(life_));
     ASSERT_EQ(engine_.session().state(), SessionState::kWaiting);
     now_ = std::max(now_, engine_.session().next_timer_ns());
-    engine_.on_timer(now_, out_, done_);
+    run_timers();
     life_ = life;
     register_with(life);
     ASSERT_TRUE(engine_.session().registered());
@@ -58,38 +43,17 @@ class ClientEngineTest : public testing::Test {
     EXPECT_EQ(engine_.send(task, now_, out_), SendStatus::kSent);
     return take_one(out_, FrameType::Send).frame;
   }
-  // Time passes in steps of timers, and the broker stays alive. What the engine sent, PINGs aside, and when.
-  std::vector<Sent> pass_until(std::uint64_t until) {
-    std::vector<Sent> all;
-    while (engine_.next_timer_ns() <= until) {
-      now_ = std::max(now_, engine_.next_timer_ns());
-      engine_.on_timer(now_, out_, done_);
-      receive(test::pong(life_, 0));
-      for (auto& sent : take_sent(out_)) {
-        sent.at_ns = now_;
-        if (sent.header().type() != FrameType::Ping) all.push_back(std::move(sent));
-      }
-    }
-    now_ = until;
-    return all;
-  }
   // A round trip of nothing is measured: the PTO is as short as it gets.
   void measure() {
     pass_until(now_ + 1'000 * kMs - 1);
     now_ += 1;
-    engine_.on_timer(now_, out_, done_);
+    run_timers();
     receive(test::pong(life_, take_one(out_, FrameType::Ping).header().sequence()));
     ASSERT_EQ(engine_.session().pto_ns(), wire::kPtoMinNs);
   }
   std::vector<Completion> take_done() { return std::exchange(done_, {}); }
 
-  Life life_;
-  std::uint64_t now_ = kStart;
-  std::uint32_t cookies_ = 0;
-  Outbox out_;
-  std::vector<Completion> done_;
-  std::vector<std::byte> table_, payload_, answer_;
-  ClientEngine engine_{kBroker, client_hello(4), kMtuBytes, Random(1)};
+  std::vector<Completion>& done_ = events_;
 };
 
 }  // namespace mcplane::client

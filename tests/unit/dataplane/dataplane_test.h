@@ -130,9 +130,21 @@ class PairTest : public DataplaneTest {
     return only(submit(slot, sequence, ttl_ms), FrameType::Route);
   }
   std::vector<Sent> finish(const Sent& routed) { return exchange(rig().result_spec(*worker, routed.header())); }
+  // Steps in 1 ms until `ms` have passed; when, from now, frames of `type` left. Keeps the last.
+  std::vector<std::uint64_t> times_of(FrameType type, std::uint64_t ms) {
+    std::vector<std::uint64_t> times;
+    for (std::uint64_t at = 1; at <= ms; ++at)
+      for (Sent& frame : after_ms(1))
+        if (frame.type() == type) {
+          times.push_back(at);
+          last = std::make_unique<Sent>(std::move(frame));
+        }
+    return times;
+  }
 
   Peer* client = nullptr;
   Peer* worker = nullptr;
+  std::unique_ptr<Sent> last;
 };
 
 }  // namespace mcplane::dataplane

@@ -6,13 +6,6 @@ namespace {
 
 class Expiry : public PairTest {
  protected:
-  // Steps in 1 ms until `ms` have passed; when, from now, frames of `type` left.
-  std::vector<std::uint64_t> times_of(FrameType type, std::uint64_t ms) {
-    std::vector<std::uint64_t> times;
-    for (std::uint64_t at = 1; at <= ms; ++at)
-      if (count(after_ms(1), type) > 0) times.push_back(at);
-    return times;
-  }
   // A routed task that has just expired; its ROUTE.
   Sent expired(std::uint32_t ttl_ms = 100) {
     Sent routed = route(0, 1, ttl_ms);

@@ -9,17 +9,6 @@ namespace {
 
 class Recovery : public PairTest {
  protected:
-  // Steps in 1 ms until `ms` have passed; when, from now, frames of `type` left. Keeps the last.
-  std::vector<std::uint64_t> times_of(FrameType type, std::uint64_t ms) {
-    std::vector<std::uint64_t> times;
-    for (std::uint64_t at = 1; at <= ms; ++at)
-      for (Sent& frame : after_ms(1))
-        if (frame.type() == type) {
-          times.push_back(at);
-          last = std::make_unique<Sent>(std::move(frame));
-        }
-    return times;
-  }
   // SEND with IDEMPOTENT set; its ROUTE.
   Sent route_idempotent(std::uint16_t slot, std::uint32_t ttl_ms = 1'000) {
     FrameSpec spec = rig().send_spec(*client, slot, 1, ttl_ms);
@@ -44,7 +33,6 @@ class Recovery : public PairTest {
     exchange(spec);
   }
 
-  std::unique_ptr<Sent> last;
 };
 
 TEST_F(Recovery, AFastTaskCostsFourFrames) {
