@@ -113,6 +113,9 @@ class ClientEngine {
     SlotState state = SlotState::kFree;
     Listed listed = Listed::kNowhere;
     bool moved = false;  // sent before, in a session that is gone
+
+    // The application waits for its outcome.
+    bool alive() const noexcept { return state == SlotState::kInFlight || state == SlotState::kWaiting; }
   };
   static_assert(sizeof(Slot) == kCacheLineBytes);
 
@@ -135,6 +138,7 @@ class ClientEngine {
   void write_acks(std::uint64_t now_ns, Outbox& out);
   void acknowledge_again(std::uint16_t index, std::uint64_t now_ns, Outbox& out);
   void end_overdue(std::uint64_t now_ns, std::vector<Completion>& done);
+  void complete_here(const Slot& slot, wire::Reason reason, std::vector<Completion>& done);
   void end_here(std::uint16_t index, wire::Reason reason, std::uint64_t now_ns, std::vector<Completion>& done);
   std::uint32_t ttl_left_ms(const Slot& slot, std::uint64_t now_ns) const noexcept;
 
@@ -143,14 +147,10 @@ class ClientEngine {
   void use_slots(std::size_t limit, std::uint64_t now_ns);
   void start_again(std::uint16_t index, std::uint64_t now_ns) noexcept;
   bool take_waiting(std::uint16_t index, std::uint64_t now_ns) noexcept;
-  void complete_lost(const Slot& slot, std::vector<Completion>& done);
 
   void list(std::uint16_t index, Listed where, std::uint64_t now_ns) noexcept;
   void unlist(std::uint16_t index) noexcept;
-  std::uint64_t next_ack_ns() const noexcept {
-    const std::uint64_t owed_ns = owed_.first_ns(nodes_);
-    return owed_ns == kNever ? kNever : owed_ns + session_.max_ack_delay_ns();
-  }
+  std::uint64_t next_ack_ns() const noexcept { return owed_.due_ns(nodes_, session_.max_ack_delay_ns()); }
 
   Session session_;
   std::vector<Slot> slots_;

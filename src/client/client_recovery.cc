@@ -119,8 +119,7 @@ std::uint32_t ClientEngine::ttl_left_ms(const Slot& slot, std::uint64_t now_ns) 
 bool ClientEngine::cancel(std::uint64_t context, std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done) {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    const bool alive = slot.state == SlotState::kInFlight || slot.state == SlotState::kWaiting;
-    if (!alive || slot.context != context) continue;
+    if (!slot.alive() || slot.context != context) continue;
     end_here(static_cast<std::uint16_t>(i), wire::Reason::Cancelled, now_ns, done);
     if (session_.registered()) send_what_is_due(now_ns, out);
     return true;
@@ -128,17 +127,23 @@ bool ClientEngine::cancel(std::uint64_t context, std::uint64_t now_ns, Outbox& o
   return false;
 }
 
-// Ends a send that is alive, without the broker's word. The broker is told, so that it gives up the task and the slot.
-void ClientEngine::end_here(std::uint16_t index, wire::Reason reason, std::uint64_t now_ns,
-                            std::vector<Completion>& done) {
-  Slot& slot = slots_[index];
+// The outcome of a send that is alive, without the broker's word.
+void ClientEngine::complete_here(const Slot& slot, wire::Reason reason, std::vector<Completion>& done) {
   --in_flight_;
   done.push_back({.context = slot.context,
                   .reason = reason,
                   .executed = wire::Executed::Maybe,
+                  .broker_lost = reason == wire::Reason::UnknownSession,
                   .sent_ns = slot.sent_ns,
                   .task_id = slot.task_id,
                   .payload = {}});
+}
+
+// Ends a send that is alive here. The broker is told, so that it gives up the task and the slot.
+void ClientEngine::end_here(std::uint16_t index, wire::Reason reason, std::uint64_t now_ns,
+                            std::vector<Completion>& done) {
+  Slot& slot = slots_[index];
+  complete_here(slot, reason, done);
   if (slot.state == SlotState::kWaiting) {
     slot.state = SlotState::kFree;
     return;
@@ -152,7 +157,7 @@ void ClientEngine::end_overdue(std::uint64_t now_ns, std::vector<Completion>& do
   earliest_ns_ = kNever;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const Slot& slot = slots_[i];
-    if (slot.state != SlotState::kInFlight && slot.state != SlotState::kWaiting) continue;
+    if (!slot.alive()) continue;
     if (slot.deadline_ns > now_ns + kLookNs)
       earliest_ns_ = std::min(earliest_ns_, slot.deadline_ns);
     else

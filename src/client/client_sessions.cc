@@ -6,16 +6,6 @@
 
 namespace mcplane::client {
 
-void ClientEngine::complete_lost(const Slot& slot, std::vector<Completion>& done) {
-  done.push_back({.context = slot.context,
-                  .reason = wire::Reason::UnknownSession,
-                  .executed = wire::Executed::Maybe,
-                  .broker_lost = true,
-                  .sent_ns = slot.sent_ns,
-                  .task_id = slot.task_id,
-                  .payload = {}});
-}
-
 // The same session under the same boot id goes on where it was; another one starts with fresh slots, and with those of
 // the old one's sends that may run twice.
 void ClientEngine::on_registered(std::uint64_t now_ns, std::vector<Completion>& done) {
@@ -36,13 +26,12 @@ void ClientEngine::on_registered(std::uint64_t now_ns, std::vector<Completion>& 
     Slot& slot = slots_[i - 1];
     slot.sequence = 0;
     slot.listed = Listed::kNowhere;
-    const bool alive = slot.state == SlotState::kInFlight || slot.state == SlotState::kWaiting;
+    const bool alive = slot.alive();
     slot.state = SlotState::kFree;
     if (!alive) continue;
     if (!wire::has(wire::header_of(slot.kept.bytes()).flags(), wire::Flag::Idempotent) &&
         !planted(PlantedBug::kResendAnyTask)) {
-      --in_flight_;
-      complete_lost(slot, done);
+      complete_here(slot, wire::Reason::UnknownSession, done);
     } else if (ttl_left_ms(slot, now_ns) == 0) {
       slot.state = SlotState::kWaiting;
       end_here(static_cast<std::uint16_t>(i - 1), wire::Reason::Expired, now_ns, done);
@@ -105,10 +94,9 @@ void ClientEngine::close(std::uint64_t now_ns, Outbox& out, std::vector<Completi
   if (session_.registered()) write_acks(now_ns, out);
   session_.close(now_ns, out);
   for (Slot& slot : slots_) {
-    if (slot.state == SlotState::kInFlight || slot.state == SlotState::kWaiting) complete_lost(slot, done);
+    if (slot.alive()) complete_here(slot, wire::Reason::UnknownSession, done);
     slot.state = SlotState::kFree;
   }
-  in_flight_ = 0;
   earliest_ns_ = kNever;
   free_.clear();
   waiting_.clear();

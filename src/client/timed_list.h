@@ -47,6 +47,11 @@ class TimedList {
     return (newest_us_ - (static_cast<std::uint32_t>(newest_us_) - nodes.nodes_[first_].time_us)) * kNsPerUs;
   }
 
+  // When the first has been here for so long; kNever when empty.
+  std::uint64_t due_ns(const TimedNodes& nodes, std::uint64_t after_ns) const noexcept {
+    return empty() ? kNever : first_ns(nodes) + after_ns;
+  }
+
   // time_ns is no earlier than that of any other entry.
   void push_back(TimedNodes& nodes, std::uint32_t index, std::uint64_t time_ns) noexcept {
     newest_us_ = time_ns / kNsPerUs;

@@ -22,14 +22,10 @@ void WorkerEngine::on_timer(std::uint64_t now_ns, Outbox& out) {
   if (now_ns >= next_ack_ns()) write_route_acks(now_ns, out);
 }
 
-std::uint64_t WorkerEngine::next_held_ns() const noexcept {
-  const std::uint64_t since_ns = held_.first_ns(kept_nodes_);
-  return since_ns == TimedList::kNever ? since_ns : since_ns + kHeldRepeatNs;
-}
+std::uint64_t WorkerEngine::next_held_ns() const noexcept { return held_.due_ns(kept_nodes_, kHeldRepeatNs); }
 
 std::uint64_t WorkerEngine::next_ack_ns() const noexcept {
-  const std::uint64_t since_ns = owed_.first_ns(running_nodes_);
-  return since_ns == TimedList::kNever ? since_ns : since_ns + session_.max_ack_delay_ns();
+  return owed_.due_ns(running_nodes_, session_.max_ack_delay_ns());
 }
 
 void WorkerEngine::on_result_acks(std::span<const std::byte> datagram, std::uint64_t now_ns) {
