@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -15,18 +16,20 @@ using Json = nlohmann::ordered_json;
 
 std::string hex8(std::uint32_t value) { return fmt::format("{:08x}", value); }
 
-std::uint64_t sum_of(const state::Shared& shared, state::Counter state::ShardCounters::*counter) {
+// `which` names one counter of a shard's.
+template <typename Which>
+std::uint64_t sum_of(const state::Shared& shared, Which which) {
   std::uint64_t sum = 0;
-  for (const auto& shard : shared.shards) sum += (shard->counters.*counter).read();
+  for (const auto& shard : shared.shards) sum += std::invoke(which, shard->counters).read();
   return sum;
 }
 
 Json tasks_json(const state::Shared& shared) {
   using Counters = state::ShardCounters;
   std::uint64_t rejected = 0;  // a stranger is refused too, but had no task
-  for (const auto& shard : shared.shards)
-    for (std::size_t reason = raw(wire::Reason::UnknownSession) + 1; reason < state::kReasons; ++reason)
-      rejected += shard->counters.rejected[reason].read();
+  for (std::size_t reason = raw(wire::Reason::UnknownSession) + 1; reason < state::kReasons; ++reason)
+    rejected += sum_of(
+        shared, [reason](const Counters& counters) -> auto& { return counters.rejected[reason]; });
   Json tasks = {{"accepted", sum_of(shared, &Counters::accepted)},
                 {"delivered", sum_of(shared, &Counters::delivered)},
                 {"rejected", rejected},
@@ -37,11 +40,9 @@ Json tasks_json(const state::Shared& shared) {
                 {"cancelled", sum_of(shared, &Counters::cancelled)},
                 {"rejected_late", sum_of(shared, &Counters::rejected_late)},
                 {"failed_over", sum_of(shared, &Counters::failed_over)}};
-  for (std::size_t i = 1; i < state::kTaskStates; ++i) {
-    std::uint64_t sum = 0;
-    for (const auto& shard : shared.shards) sum += shard->counters.in_state[i].read();
-    tasks[std::string(state::kTaskStateNames[i])] = sum;
-  }
+  for (std::size_t i = 1; i < state::kTaskStates; ++i)
+    tasks[std::string(state::kTaskStateNames[i])] = sum_of(
+        shared, [i](const Counters& counters) -> auto& { return counters.in_state[i]; });
   return tasks;
 }
 
@@ -65,8 +66,8 @@ Json frames_json(const state::Shared& shared) {
 Json drops_json(const state::Shared& shared) {
   Json drops = Json::object();
   for (std::size_t reason = 0; reason < kDropReasons; ++reason) {
-    std::uint64_t sum = 0;
-    for (const auto& shard : shared.shards) sum += shard->counters.dropped[reason].read();
+    const std::uint64_t sum = sum_of(
+        shared, [reason](const state::ShardCounters& counters) -> auto& { return counters.dropped[reason]; });
     if (sum > 0) drops[std::string(name_of(static_cast<DropReason>(reason)))] = sum;
   }
   return drops;
