@@ -9,26 +9,13 @@
 namespace mcplane::net {
 namespace {
 
-using wire::load_be16;
-using wire::load_u8;
-
-constexpr std::uint32_t kBurstBits = 15;
-
-// Empty unless the frame is whole UDP with a checksum. Looks at what it needs; stations check the rest.
+// Empty unless the frame is whole UDP with a checksum.
 std::span<std::byte> checksummed_payload(std::span<std::byte> frame) noexcept {
-  std::size_t at = wire::kEthernetBytes;
-  if (frame.size() >= at + wire::kVlanBytes && load_be16(&frame[at - 2]) == wire::kEtherVlan) at += wire::kVlanBytes;
-  if (frame.size() < at + wire::kIpv6Bytes + wire::kUdpBytes) return {};
-  const std::uint16_t type = load_be16(&frame[at - 2]);
-  const bool v4 = type == wire::kEtherIpv4;
-  if (!v4 && type != wire::kEtherIpv6) return {};
-  constexpr std::uint8_t kIpv4WithoutOptions = 0x45;
-  if (v4 && load_u8(&frame[at]) != kIpv4WithoutOptions) return {};
-  if (load_u8(&frame[at + (v4 ? 9 : 6)]) != wire::kProtocolUdp) return {};
-  at += v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes;
-  const std::size_t length = load_be16(&frame[at + 4]);
-  if (length <= wire::kUdpBytes || frame.size() - at < length || load_be16(&frame[at + 6]) == 0) return {};
-  return frame.subspan(at + wire::kUdpBytes, length - wire::kUdpBytes);
+  const std::size_t udp = wire::peek_udp(frame);
+  if (udp == 0) return {};
+  const std::size_t length = wire::load_be16(&frame[udp + 4]);
+  if (length <= wire::kUdpBytes || frame.size() - udp < length || wire::load_be16(&frame[udp + 6]) == 0) return {};
+  return frame.subspan(udp + wire::kUdpBytes, length - wire::kUdpBytes);
 }
 
 }  // namespace
@@ -52,15 +39,19 @@ Fate Dice::fate() noexcept {
   return fate;
 }
 
+void flip_burst(std::span<std::byte> bytes, Random& random) noexcept {
+  const auto bits = static_cast<std::uint32_t>(bytes.size() * 8);
+  const std::uint32_t start = random.below(bits - kBurstBits + 1);
+  // The first bit always flips, the others by chance.
+  const std::uint32_t pattern = 1U | random.below(1U << kBurstBits);
+  for (std::uint32_t i = 0; i < kBurstBits; ++i)
+    if ((pattern >> i & 1U) != 0) bytes[(start + i) / 8] ^= std::byte{1} << (7 - (start + i) % 8);
+}
+
 bool Dice::corrupt(std::span<std::byte> frame) noexcept {
   const auto payload = checksummed_payload(frame);
   if (payload.size() * 8 < kBurstBits) return false;
-  const auto bits = static_cast<std::uint32_t>(payload.size() * 8);
-  const std::uint32_t start = random_.below(bits - kBurstBits + 1);
-  // The first bit always flips, the others by chance.
-  const std::uint32_t pattern = 1U | random_.below(1U << kBurstBits);
-  for (std::uint32_t i = 0; i < kBurstBits; ++i)
-    if ((pattern >> i & 1U) != 0) payload[(start + i) / 8] ^= std::byte{1} << (7 - (start + i) % 8);
+  flip_burst(payload, random_);
   return true;
 }
 

@@ -39,6 +39,11 @@ struct Fate {
 // Polls until a late frame or copy is let go: the others overtake it meanwhile.
 inline constexpr std::uint32_t kLatePollsMax = 1'024;
 
+// Of bits: what an Internet checksum always finds, unless it hits the checksum itself.
+inline constexpr std::uint32_t kBurstBits = 15;
+// Flips bits within one random burst. `bytes` has at least kBurstBits.
+void flip_burst(std::span<std::byte> bytes, Random& random) noexcept;
+
 class Dice {
  public:
   Dice(const Faults& faults, std::uint64_t stream) noexcept : faults_(faults), random_(faults.seed + stream) {}
@@ -46,7 +51,7 @@ class Dice {
   Fate fate() noexcept;
   bool corrupts() noexcept { return random_.unit() < faults_.corrupt; }
   std::uint32_t polls_late() noexcept { return 1 + random_.below(kLatePollsMax); }
-  // Flips one burst of at most 15 bits of the UDP payload, which the checksum always catches. False, and nothing is
+  // Flips one burst of the UDP payload's bits. False, and nothing is
   // changed, when the frame is not UDP or carries no checksum.
   bool corrupt(std::span<std::byte> frame) noexcept;
 

@@ -261,21 +261,26 @@ Datagram parse_frame(std::span<const std::byte> frame, const LocalAddresses& loc
   return datagram;
 }
 
-std::uint16_t peek_destination_port(std::span<const std::byte> frame) noexcept {
+std::size_t peek_udp(std::span<const std::byte> frame) noexcept {
   if (frame.size() < kEthernetBytes + kVlanBytes) return 0;
   const bool tagged = load_be16(frame.data() + 12) == kEtherVlan;
   const std::size_t l3 = kEthernetBytes + (tagged ? kVlanBytes : 0);
   const std::uint16_t type = load_be16(frame.data() + l3 - 2);
   const Frame packet = frame.subspan(l3);
   if (type == kEtherIpv4 && packet.size() >= kIpv4Bytes + kUdpBytes) {
-    // Of a packet in fragments only the first has a port.
+    // Of a packet in fragments only the first has a UDP header.
     const bool plain =
         load_u8(packet.data()) == kVersion4NoOptions && (load_be16(packet.data() + 6) & kIpv4FragmentMask) == 0;
-    if (plain && load_u8(packet.data() + 9) == kProtocolUdp) return load_be16(packet.data() + kIpv4Bytes + 2);
+    if (plain && load_u8(packet.data() + 9) == kProtocolUdp) return l3 + kIpv4Bytes;
   }
   if (type == kEtherIpv6 && packet.size() >= kIpv6Bytes + kUdpBytes && load_u8(packet.data() + 6) == kProtocolUdp)
-    return load_be16(packet.data() + kIpv6Bytes + 2);
+    return l3 + kIpv6Bytes;
   return 0;
+}
+
+std::uint16_t peek_destination_port(std::span<const std::byte> frame) noexcept {
+  const std::size_t udp = peek_udp(frame);
+  return udp != 0 ? load_be16(frame.data() + udp + 2) : std::uint16_t{0};
 }
 
 }  // namespace mcplane::wire

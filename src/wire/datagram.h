@@ -64,8 +64,10 @@ struct Datagram {
 // A frame longer than its IP packet (Ethernet padding) is fine.
 Datagram parse_frame(std::span<const std::byte> frame, const LocalAddresses& local, bool checksum_good) noexcept;
 
-// The UDP port a frame is sent to, read from where it lies in an IP packet without options, nothing verified: enough to
-// choose who parses the frame. 0 when there is none to read.
+// Where the UDP header of a frame begins, in an IP packet without options that is not a later fragment, nothing
+// verified. 0 when the frame has none, or none that is whole.
+std::size_t peek_udp(std::span<const std::byte> frame) noexcept;
+// The UDP port a frame is sent to, as of peek_udp(): enough to choose who parses the frame. 0 when there is none.
 std::uint16_t peek_destination_port(std::span<const std::byte> frame) noexcept;
 
 // Ethernet to UDP headers towards one peer, with lengths and checksums left 0 and the sum of their constant

@@ -3,6 +3,10 @@
 
 #include <algorithm>
 
+#include "net/faults.h"
+#include "wire/datagram.h"
+#include "wire/layout.h"
+
 namespace mcplane::sim {
 
 Network::Copy Network::copy(std::uint64_t now_ns, const Path& path, bool late) {
@@ -24,15 +28,11 @@ std::span<const Network::Copy> Network::transmit(std::uint64_t now_ns, std::size
 }
 
 void Network::corrupt(std::span<std::byte> frame, std::size_t l3_offset) {
-  constexpr std::uint32_t kBurstBits = 15;
-  const auto first = static_cast<std::uint32_t>(8 * l3_offset);
-  const auto bits = static_cast<std::uint32_t>(8 * frame.size());
-  if (bits < first + kBurstBits) return;
-  const std::uint32_t start = between(random_, first, bits - kBurstBits);
-  // The first bit always flips; the others by chance.
-  const std::uint32_t pattern = 1U | random_.below(1U << kBurstBits);
-  for (std::uint32_t i = 0; i < kBurstBits; ++i)
-    if ((pattern >> i & 1U) != 0) frame[(start + i) / 8] ^= std::byte{1} << (7 - (start + i) % 8);
+  std::byte* const checksum = frame.data() + wire::peek_udp(frame) + 6;
+  const std::uint16_t sound = wire::load_be16(checksum);
+  net::flip_burst(frame.subspan(l3_offset), random_);
+  // 0 says over IPv4 that there is none, and nobody would find the damage.
+  if (wire::load_be16(checksum) == 0) wire::store_be16(checksum, sound);
 }
 
 void Network::heal() {

@@ -106,8 +106,6 @@ void World::arrive_at_peer(std::uint32_t index, Frame& frame) {
   const wire::Datagram parsed = peer.host.parse(frame.bytes);
   switch (parsed.frame_class) {
     case wire::FrameClass::kUdp:
-      // Damage may make a checksum 0, which says over IPv4 that there is none.
-      if (frame.corrupted && parsed.payload_length < wire::kLeadBytes) return;
       return on_datagram(peer, index, std::span(frame.bytes).subspan(parsed.payload_offset, parsed.payload_length),
                          {parsed.source});
     case wire::FrameClass::kControl:
