@@ -44,7 +44,7 @@ enum class PlantedBug : std::uint8_t {
   kOutcomeTwice,    // an outcome that comes twice ends its send twice
   kForeignOutcome,  // frames of another session, or another life of the broker, are taken for ours
   kDenyMoved,       // a task that another session may have run ends as never executed
-  kStaleWelcome,    // a HELLO's ACK of a broker that is gone is taken
+  kStaleWelcome,    // an ACK to a HELLO of an earlier registration is taken
   kSendOnce,        // a SEND that was lost is not sent again
   kAckOtherSlot,    // an acknowledgement of several outcomes names the wrong ones
   kResendAnyTask,   // in a new session every task is sent again

@@ -115,7 +115,7 @@ void Session::on_timer(std::uint64_t now_ns, Outbox& out) {
 
 void Session::turn_to_next_broker() noexcept {
   if (brokers_.size() == 1) return;
-  cookie_known_ = false;
+  begin_registration();
   broker_index_ = broker_index_ + 1 == brokers_.size() ? 0 : broker_index_ + 1;
   broker_ = brokers_[broker_index_];
 }
@@ -134,7 +134,8 @@ void Session::write_hello(std::uint64_t now_ns, Outbox& out) {
   const auto datagram = out.reserve();
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Hello);
   header.mutate_table_length(static_cast<std::uint16_t>(hello_table_.size()));
-  header.mutate_sequence(++hellos_);
+  ++hellos_;
+  header.mutate_sequence(++hello_number_);
   const bool with_cookie = state_ == SessionState::kCookieSent;
   wire::set_cookie(datagram, with_cookie ? cookie_ : wire::fb::Cookie{});
   const std::size_t table_at = wire::kLeadBytes + wire::kCookieBytes;
@@ -239,10 +240,10 @@ void Session::heard(std::uint64_t now_ns) noexcept {
 
 void Session::on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
   const wire::fb::Cookie cookie = wire::cookie_of(datagram);
-  if (!registering() || (state_ == SessionState::kCookieSent && same_cookie(cookie, cookie_))) return;
+  if (!registering() || !answers_hello(wire::header_of(datagram))) return;
+  if (state_ == SessionState::kCookieSent && same_cookie(cookie, cookie_)) return;
   if (state_ == SessionState::kHelloSent && hellos_ == 1) sample_rtt(now_ns - hello_sent_ns_);
   cookie_ = cookie;
-  cookie_boot_ = wire::header_of(datagram).boot_id();
   cookie_known_ = true;
   state_ = SessionState::kCookieSent;
   hellos_ = 0;
@@ -256,8 +257,7 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   const wire::fb::Welcome welcome = wire::welcome_of(datagram);
   // Only a HELLO with a cookie is answered so; a repeated ACK finds the session registered.
   if (!registering() || !cookie_known_ || header.boot_id() == 0 || !usable(welcome)) return;
-  // From a life of the broker that is over, it would make us begin anew in a session that lives.
-  if (header.boot_id() != cookie_boot_ && !planted(PlantedBug::kStaleWelcome)) return;
+  if (!answers_hello(header) && !planted(PlantedBug::kStaleWelcome)) return;
   // A late one may be for the process that had this address before: its session is not ours to go on with.
   if (wire::task_id_of(header) != instance_) return;
   state_ = SessionState::kRegistered;
@@ -298,7 +298,7 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
 
 bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept {
   if (header.answers() == wire::FrameType::Hello) {
-    if (!registering()) return true;
+    if (!registering() || !answers_hello(header)) return true;
     refusal_ = header.reason();
     turn_to_next_broker();
     wait_before_hello(brokers_.size() > 1 ? 0 : std::uint64_t{header.ttl_ms()} * kNsPerMs, now_ns);
@@ -311,9 +311,19 @@ bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexce
   return true;
 }
 
+// What answers an earlier registration leads back into a session that was left, where late ROUTEs would be new to us.
+bool Session::answers_hello(const wire::Header& header) const noexcept {
+  return static_cast<std::int32_t>(header.sequence() - first_hello_) >= 0;
+}
+
+void Session::begin_registration() noexcept {
+  cookie_known_ = false;
+  first_hello_ = hello_number_ + 1;
+}
+
 void Session::wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept {
   state_ = SessionState::kWaiting;
-  cookie_known_ = false;
+  begin_registration();
   timer_ns_ = now_ns + least_ns + random_.below(kRehelloSpreadMs) * kNsPerMs;
 }
 

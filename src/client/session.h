@@ -103,6 +103,8 @@ class Session {
   bool on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept;
   void heard(std::uint64_t now_ns) noexcept;
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;
+  void begin_registration() noexcept;
+  bool answers_hello(const wire::Header& header) const noexcept;
   void sample_rtt(std::uint64_t rtt_ns) noexcept;
   std::uint64_t next_ping_ns() const noexcept;
   std::uint16_t next_shard() noexcept;
@@ -135,9 +137,10 @@ class Session {
   std::uint64_t timer_ns_ = kNever;
   std::uint64_t hello_sent_ns_ = 0;
   std::uint64_t hello_pto_ns_ = 0;
-  std::uint32_t hellos_ = 0;       // since the state was entered; only an answer to the first is an RTT sample
-  std::uint32_t cookie_boot_ = 0;  // the broker's life that made the cookie
-  bool cookie_known_ = false;      // a HELLO with cookie went out in this registration
+  std::uint32_t hellos_ = 0;        // since the state was entered; only an answer to the first is an RTT sample
+  std::uint32_t hello_number_ = 0;  // of the last HELLO, counted from the first one ever
+  std::uint32_t first_hello_ = 1;   // of this registration
+  bool cookie_known_ = false;       // a HELLO with cookie went out in this registration
   wire::fb::Cookie cookie_;
 
   std::uint64_t interval_ns_ = 0;

@@ -83,8 +83,8 @@ class Control {
   void on_bye(const state::Punt& punt, ShardId arrived);
   void start_session(Session& session);
   void install(const Session& session, ShardId shard);
-  void welcome(const Session& session, const Path& path);
-  void refuse_hello(const Path& path, ShardId arrived, wire::Reason reason);
+  void welcome(const Session& session, const Path& path, std::uint32_t hello);
+  void refuse_hello(const Path& path, std::uint32_t hello, ShardId arrived, wire::Reason reason);
   std::uint32_t ack_delay_us() const noexcept;
   Grant grant_of(const Session& session) const noexcept;
 

@@ -36,10 +36,12 @@ void write_ack(wire::Header& header, wire::FrameType answers, const Grant& grant
 
 }  // namespace
 
-state::Command welcome_frame(const Path& path, const Grant& grant, const wire::fb::Welcome& welcome) noexcept {
+state::Command welcome_frame(const Path& path, std::uint32_t hello, const Grant& grant,
+                             const wire::fb::Welcome& welcome) noexcept {
   return make_frame(path, wire::FrameType::Ack, sizeof welcome,
                     [&](std::span<std::byte> datagram, wire::Header& header) {
                       write_ack(header, wire::FrameType::Hello, grant);
+                      header.mutate_sequence(hello);
                       std::memcpy(header.mutable_task_id()->Data(), grant.instance.data(), grant.instance.size());
                       std::memcpy(datagram.data() + wire::kLeadBytes, &welcome, sizeof welcome);
                     });
@@ -51,10 +53,11 @@ state::Command bye_ack_frame(const Path& path, const Grant& grant) noexcept {
   });
 }
 
-state::Command hello_reject_frame(const Path& path, std::uint32_t boot_id, wire::Reason reason,
+state::Command hello_reject_frame(const Path& path, std::uint32_t hello, std::uint32_t boot_id, wire::Reason reason,
                                   std::uint32_t retry_after_ms) noexcept {
   return make_frame(path, wire::FrameType::Reject, 0, [&](std::span<std::byte>, wire::Header& header) {
     header.mutate_answers(wire::FrameType::Hello);
+    header.mutate_sequence(hello);
     header.mutate_boot_id(boot_id);
     header.mutate_reason(reason);
     header.mutate_ttl_ms(retry_after_ms);

@@ -28,9 +28,12 @@ struct Grant {
   wire::Id16 instance{};  // whose HELLO was answered
 };
 
-state::Command welcome_frame(const Path& path, const Grant& grant, const wire::fb::Welcome& welcome) noexcept;
-state::Command bye_ack_frame(const Path& path, const Grant& grant) noexcept;
-state::Command hello_reject_frame(const Path& path, std::uint32_t boot_id, wire::Reason reason,
+// Answers to a HELLO name its number.
+
+state::Command welcome_frame(const Path& path, std::uint32_t hello, const Grant& grant,
+                             const wire::fb::Welcome& welcome) noexcept;
+state::Command hello_reject_frame(const Path& path, std::uint32_t hello, std::uint32_t boot_id, wire::Reason reason,
                                   std::uint32_t retry_after_ms) noexcept;
+state::Command bye_ack_frame(const Path& path, const Grant& grant) noexcept;
 
 }  // namespace mcplane::control

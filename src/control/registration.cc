@@ -60,8 +60,9 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
                   .vlan = punt.vlan,
                   .local = {punt.local, punt.local_port},
                   .peer = punt.peer};
+  const std::uint32_t number = wire::header_of(datagram).sequence();
   auto hello = wire::read_hello(wire::table_of(datagram));
-  if (!hello) return refuse_hello(path, arrived, wire::Reason::Malformed);
+  if (!hello) return refuse_hello(path, number, arrived, wire::Reason::Malformed);
 
   const std::uint32_t cookie_ms = wire::cookie_of(datagram).issued_ms();
   if (Session* known = registry_.find_by_peer(path.peer)) {
@@ -71,24 +72,24 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
     if (known->hello.instance == hello->instance && known->phase != Phase::kDraining && same_way) {
       if (is_newer) known->cookie_ms = cookie_ms;
       neighbours_.on_hello(known->neighbour, path.peer_mac, now_ns_);
-      return welcome(*known, path);
+      return welcome(*known, path, number);
     }
     if (!is_newer) return;
     end_session(*known, same_way ? "replaced by a new instance" : "came back by another port or VLAN");
   }
-  if (draining_) return refuse_hello(path, arrived, wire::Reason::Draining);
+  if (draining_) return refuse_hello(path, number, arrived, wire::Reason::Draining);
   Session* session = registry_.try_add(std::move(*hello), path, cookie_ms, arrived);
-  if (session == nullptr) return refuse_hello(path, arrived, wire::Reason::TableFull);
+  if (session == nullptr) return refuse_hello(path, number, arrived, wire::Reason::TableFull);
   session->pto_ms = first_pto_ms(punt.handshake_ms);
   session->ack_delay_us = ack_delay_us();
   session->neighbour = neighbours_.take(path.port, path.vlan, path.peer.ip, path.peer_mac, now_ns_);
   start_session(*session);
-  welcome(*session, path);
+  welcome(*session, path, number);
 }
 
-void Control::refuse_hello(const Path& path, ShardId arrived, wire::Reason reason) {
+void Control::refuse_hello(const Path& path, std::uint32_t hello, ShardId arrived, wire::Reason reason) {
   const std::uint32_t retry_after_ms = reason == wire::Reason::Malformed ? 0 : options_.retry_after_ms;
-  queue(arrived).push_frame(hello_reject_frame(path, shared_.options.boot_id, reason, retry_after_ms));
+  queue(arrived).push_frame(hello_reject_frame(path, hello, shared_.options.boot_id, reason, retry_after_ms));
   log_.info(now_ns_, "refused HELLO of {}: {}", wire::to_string(path.peer), wire::fb::EnumNameReason(reason));
 }
 
@@ -137,14 +138,14 @@ void Control::install(const Session& session, ShardId shard) {
 }
 
 // Through the owner shard, behind its install: no SEND can reach a shard that does not know its session.
-void Control::welcome(const Session& session, const Path& path) {
+void Control::welcome(const Session& session, const Path& path, std::uint32_t hello) {
   const wire::fb::Welcome welcome(
       static_cast<std::uint16_t>(options_.base_port + raw(session.owner)), options_.base_port,
       static_cast<std::uint16_t>(shared_.shards.size()), session.is_client() ? options_.client_slots : std::uint16_t{0},
       frame_bytes_for(path.peer, ports_, options_.mtu), 0,
       session.is_worker() ? options_.heartbeat_interval_ms : options_.client_heartbeat_interval_ms,
       session.ack_delay_us);
-  queue(session.owner).push_frame(welcome_frame(path, grant_of(session), welcome));
+  queue(session.owner).push_frame(welcome_frame(path, hello, grant_of(session), welcome));
 }
 
 // With thousands of peers, one frame a peer and millisecond would be the better part of all frames.

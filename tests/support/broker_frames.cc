@@ -23,6 +23,7 @@ Frame retry(std::uint32_t issued_ms, const Life& life) {
   constexpr SipKey kKey = {1, 2};
   wire::set_cookie(frame.mutable_bytes(), wire::make_cookie(kKey, {}, issued_ms));
   frame.header().mutate_boot_id(life.boot_id);
+  frame.header().mutate_sequence(life.hello);
   return frame;
 }
 
@@ -33,6 +34,7 @@ Frame welcome(const Life& life) {
   frame.header().mutate_answers(FrameType::Hello);
   frame.header().mutate_boot_id(life.boot_id);
   frame.header().mutate_session(life.session);
+  frame.header().mutate_sequence(life.hello);
   std::memcpy(frame.header().mutable_task_id()->Data(), life.instance.data(), life.instance.size());
   return frame;
 }

@@ -43,6 +43,7 @@ struct Life {
   std::uint32_t heartbeat_interval_ms = 1'000;
   std::uint32_t max_ack_delay_us = 1'000;
   wire::Id16 instance = kInstance;  // whom it welcomes
+  std::uint32_t hello = 1'000;      // number of the HELLO it answers
 };
 
 struct Attempt {

@@ -96,12 +96,14 @@ void MiniBroker::on_hello(const Frame& frame, const wire::Endpoint& from) {
     Frame answer(FrameType::Retry, std::vector<std::byte>(wire::kCookieBytes));
     wire::set_cookie(answer.mutable_bytes(), wire::make_cookie(kCookieKey, from, kNowMs));
     answer.header().mutate_boot_id(life_.boot_id);
+    answer.header().mutate_sequence(wire::header_of(frame.bytes()).sequence());
     return transmit(answer, from);
   }
   const auto hello = wire::read_hello(wire::table_of(frame.bytes()));
   if (!hello) return;
   Life life = life_of(next_session_++);
   life.instance = hello->instance;
+  life.hello = wire::header_of(frame.bytes()).sequence();
   peers_[life.session] = from;
   if (wire::is_worker(hello->service)) {
     worker_session_ = life.session;

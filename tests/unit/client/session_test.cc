@@ -152,6 +152,7 @@ TEST_F(SessionTest, SilenceAndRefusalLeadToTheNextBroker) {
   EXPECT_FALSE(session_->from_broker({kBroker.ip, 4801}));
   Frame refusal(FrameType::Reject);
   refusal.header().mutate_answers(FrameType::Hello);
+  refusal.header().mutate_sequence(Life{}.hello);
   refusal.header().mutate_reason(wire::Reason::Draining);
   refusal.header().mutate_ttl_ms(60'000);
   receive(refusal);
@@ -170,13 +171,32 @@ TEST_F(SessionTest, ForgottenSessionIsRenewedAtTheSameBroker) {
   EXPECT_EQ(take_one(out_, FrameType::Hello).to, kBroker);
 }
 
-TEST_F(SessionTest, WelcomeOfABrokerThatIsGoneIsIgnored) {
+TEST_F(SessionTest, HellosAreCountedOverTheProcessLife) {
   make(client_hello());
-  session_->start(now_, out_);
-  receive(test::retry(1, {.boot_id = 0xbeef}));
-  receive(test::welcome({}));
+  register_with({});
+  receive(test::unknown_session({}));
+  fire();
+  EXPECT_EQ(take_one(out_, FrameType::Hello).header().sequence(), 3U);
+}
+
+TEST_F(SessionTest, AnswersToAnEarlierRegistrationAreIgnored) {
+  make(client_hello());
+  const Life left{.hello = 2};
+  register_with(left);
+  receive(test::unknown_session(left));
+  fire();
+  out_.clear();
+  receive(test::retry(1, left));
+  EXPECT_TRUE(out_.empty());
+  Frame refusal(FrameType::Reject);
+  refusal.header().mutate_answers(FrameType::Hello);
+  refusal.header().mutate_sequence(left.hello);
+  receive(refusal);
+  EXPECT_EQ(session_->state(), SessionState::kHelloSent);
+  receive(test::retry(1, {.hello = 3}));
+  receive(test::welcome(left));
   EXPECT_EQ(session_->state(), SessionState::kCookieSent);
-  receive(test::welcome({.boot_id = 0xbeef}));
+  receive(test::welcome({.hello = 4}));
   EXPECT_TRUE(session_->registered());
 }
 
@@ -198,6 +218,7 @@ TEST_F(SessionTest, RefusedHelloWaitsAsToldAndIsRemembered) {
   out_.clear();
   Frame refusal(FrameType::Reject);
   refusal.header().mutate_answers(FrameType::Hello);
+  refusal.header().mutate_sequence(Life{}.hello);
   refusal.header().mutate_reason(wire::Reason::TableFull);
   refusal.header().mutate_ttl_ms(3'000);
   receive(refusal);

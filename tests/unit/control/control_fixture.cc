@@ -83,6 +83,7 @@ void ControlTest::punt_hello(const HelloSpec& spec, std::size_t shard) {
   frame.source_mac = spec.mac;
   frame.cookie = wire::make_cookie({}, spec.peer, spec.cookie_ms);
   frame.table = wire::write_hello(spec.body);
+  frame.edit = [&](wire::Header& header) { header.mutate_sequence(spec.number); };
   const testing::Bytes bytes = testing::build_frame(frame);
   state::Punt punt;
   punt.kind = state::PuntKind::kHello;

@@ -16,6 +16,7 @@ namespace mcplane::control {
 // A HELLO as an endpoint sends it, its cookie already valid.
 struct HelloSpec {
   wire::HelloBody body;
+  std::uint32_t number = 7;
   std::uint32_t cookie_ms = 1'000;
   wire::Endpoint peer = testing::peer_endpoint(testing::Family::kIpv4);
   wire::Endpoint local = testing::our_endpoint(testing::Family::kIpv4);

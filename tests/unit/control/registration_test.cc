@@ -33,6 +33,7 @@ TEST_F(ControlTest, ClientIsInstalledBeforeItsAckLeaves) {
   const SentFrame ack = read_frame(commands[1]);
   EXPECT_EQ(ack.header.type(), FrameType::Ack);
   EXPECT_EQ(ack.header.answers(), FrameType::Hello);
+  EXPECT_EQ(ack.header.sequence(), hello.number);
   EXPECT_EQ(ack.header.session(), record.id.value);
   EXPECT_EQ(wire::task_id_of(ack.header), hello.body.instance);
   EXPECT_EQ(ack.header.worker_session(), 0U);
@@ -236,6 +237,7 @@ TEST_F(ControlTest, RefusesWhatIsNoHello) {
   ASSERT_EQ(frames.size(), 1U);
   EXPECT_EQ(frames[0].header.type(), FrameType::Reject);
   EXPECT_EQ(frames[0].header.answers(), FrameType::Hello);
+  EXPECT_EQ(frames[0].header.sequence(), hello.number);
   EXPECT_EQ(frames[0].header.reason(), Reason::Malformed);
   EXPECT_EQ(frames[0].header.session(), 0U);
   EXPECT_EQ(frames[0].lower.source, hello.local);

@@ -54,8 +54,9 @@ std::vector<FakeBroker::Datagram> FakeBroker::handle(std::span<const std::byte> 
 
 void FakeBroker::on_hello(std::span<const std::byte> datagram, const wire::Endpoint& from) {
   const wire::fb::Cookie cookie = wire::cookie_of(datagram);
+  const std::uint32_t number = wire::header_of(datagram).sequence();
   if (cookie.issued_ms() == 0) {
-    append(wire::FrameType::Retry, from, wire::kCookieBytes);
+    append(wire::FrameType::Retry, from, wire::kCookieBytes).mutate_sequence(number);
     wire::set_cookie(std::span(replies_.back().bytes).subspan(2), wire::fb::Cookie(1, std::array<std::uint8_t, 8>{}));
     return;
   }
@@ -63,6 +64,7 @@ void FakeBroker::on_hello(std::span<const std::byte> datagram, const wire::Endpo
   if (!hello) return;
   wire::Header& ack = append(wire::FrameType::Ack, from, sizeof(wire::fb::Welcome));
   ack.mutate_answers(wire::FrameType::Hello);
+  ack.mutate_sequence(number);
   ack.mutate_session(SessionId::make(++sessions_, 1).value);
   std::memcpy(ack.mutable_task_id()->Data(), hello->instance.data(), hello->instance.size());
   const wire::fb::Welcome welcome(port_, port_, 1, faults_.slot_limit, kMtuBytes, 0, 1'000, 1'000);
