@@ -91,6 +91,7 @@ class Control {
   // leases.cc
   void sweep();
   void observe(Session& session);
+  void renew_lease(Session& session) noexcept;
   bool lease_over(const Session& session) const noexcept;
   void start_drain(Session& session);
   void end_session(Session& session, std::string_view why);

@@ -32,15 +32,20 @@ void Control::observe(Session& session) {
   });
   if (sum != session.seen_sum) {
     session.seen_sum = sum;
-    session.heard_at_ns = now_ns_;
-    for_shards_of(
-        session, [&](ShardId shard) { session.heard_ns[raw(shard)] = lease_clock_.read_ns(shard, session.path.port); });
+    renew_lease(session);
   }
   // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
   if (session.phase == Phase::kJoining && everywhere) {
     session.phase = Phase::kUp;
     routes_changed_ = true;
   }
+}
+
+// Heard from, by a frame on a shard or a HELLO here.
+void Control::renew_lease(Session& session) noexcept {
+  session.heard_at_ns = now_ns_;
+  for_shards_of(session,
+                [&](ShardId shard) { session.heard_ns[raw(shard)] = lease_clock_.read_ns(shard, session.path.port); });
 }
 
 // Every shard that could have heard it ran for that long and did not: one that stands still may hold its PING.

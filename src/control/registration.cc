@@ -71,6 +71,7 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
     if (planted(PlantedBug::kKeepInstance)) known->hello.instance = hello->instance;
     if (known->hello.instance == hello->instance && known->phase != Phase::kDraining && same_way) {
       if (is_newer) known->cookie_ms = cookie_ms;
+      renew_lease(*known);
       neighbours_.on_hello(known->neighbour, path.peer_mac, now_ns_);
       return welcome(*known, path, number);
     }
@@ -95,11 +96,9 @@ void Control::refuse_hello(const Path& path, std::uint32_t hello, ShardId arrive
 
 // The line first, then the shards: a core that knows the session finds its line set.
 void Control::start_session(Session& session) {
-  session.registered_ns = session.heard_at_ns = now_ns_;
-  for (std::size_t i = 0; i < shared_.shards.size(); ++i) {
-    shared_.shards[i]->last_seen[session.id.index()].store(0, std::memory_order_relaxed);
-    session.heard_ns[i] = lease_clock_.read_ns(ShardId(static_cast<std::uint8_t>(i)), session.path.port);
-  }
+  session.registered_ns = now_ns_;
+  for (auto& shard : shared_.shards) shard->last_seen[session.id.index()].store(0, std::memory_order_relaxed);
+  renew_lease(session);
   if (session.is_worker()) {
     state::WorkerLine& line = shared_.workers[session.worker];
     line.outstanding.store(0, std::memory_order_relaxed);

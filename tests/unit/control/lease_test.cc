@@ -55,6 +55,19 @@ TEST_F(LeaseTest, AnyFrameRenews) {
   }
 }
 
+TEST_F(LeaseTest, ARepeatedHelloRenews) {
+  start();
+  const HelloSpec hello = worker_hello();
+  const SessionId id = join_worker(hello);
+  hear(id);
+  run(290);
+  punt_hello(hello);
+  run(290);
+  EXPECT_TRUE(lives(id)) << "it was just welcomed back";
+  run(10 + kSlackMs);
+  EXPECT_FALSE(lives(id));
+}
+
 TEST_F(LeaseTest, StopsWhileTheShardStandsStill) {
   start();
   const SessionId id = join_worker(worker_hello());
