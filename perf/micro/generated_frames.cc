@@ -33,6 +33,7 @@ void turn_round(net::Packet& packet) {
   wire::Header& route = header_in(packet);
   const std::uint16_t table = route.table_length();
   route.mutate_type(wire::FrameType::Result);
+  route.mutate_sequence(wire::route_number(route));  // any number but 0: the broker acknowledges it with a later ROUTE
   route.mutate_message_length(route.message_length() - table);
   route.mutate_table_length(0);
   route.mutate_ttl_ms(0);
