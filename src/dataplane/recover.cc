@@ -24,10 +24,13 @@ std::uint32_t backed_off_ms(std::uint32_t wait_ms, std::uint32_t tries) noexcept
   return static_cast<std::uint32_t>(wire::backed_off(wait_ms * kNsPerMs, tries) / kNsPerMs);
 }
 
-// The next try, after a wait that doubles; `until_ms` has its turn in any case.
-void try_again(Shard& shard, Task& task, std::uint32_t wait_ms, std::uint32_t until_ms) noexcept {
+// The next try, after a wait that doubles; `until_ms` has its turn in any case. Of peers that are heard, one frame was
+// lost, not all: then the wait does not go on doubling.
+void try_again(Shard& shard, Task& task, std::uint32_t wait_ms, std::uint32_t until_ms, bool heard = false) noexcept {
+  constexpr std::uint32_t kDoublingsOfTheHeard = 2;
   const std::uint32_t left_ms = shard.reached(until_ms) ? 0 : until_ms - shard.now_ms;
-  const std::uint32_t wait_after_ms = backed_off_ms(wait_ms, task.tries);
+  const std::uint32_t doublings = heard ? std::min<std::uint32_t>(task.tries, kDoublingsOfTheHeard) : task.tries;
+  const std::uint32_t wait_after_ms = backed_off_ms(wait_ms, doublings);
   if (task.tries < 0xff) ++task.tries;
   shard.wake(task, std::min(wait_after_ms, left_ms));
 }
@@ -54,6 +57,9 @@ bool may_ask(Shard& shard, Session& peer) noexcept {
   }
   return true;
 }
+
+// Since it was asked last.
+bool is_heard(const Session* peer) noexcept { return peer != nullptr && peer->probes == 0; }
 
 void ask_client(Shard& shard, Task& task) noexcept {
   task.client_knows = true;
@@ -90,7 +96,8 @@ void on_routed(Shard& shard, Task& task) noexcept {
   if (task.client_knows) {
     Session* worker = shard.sessions.find(task.worker_session);
     if (worker != nullptr && may_ask(shard, *worker)) ask_client(shard, task);
-    return try_again(shard, task, pto_ms(shard, task.client) + pto_ms(shard, task.worker_session), task.deadline_ms);
+    return try_again(shard, task, pto_ms(shard, task.client) + pto_ms(shard, task.worker_session), task.deadline_ms,
+                     is_heard(worker) && is_heard(shard.sessions.find(task.client)));
   }
   ack_send(shard, task);
   watch(shard, task);
@@ -113,21 +120,22 @@ void on_queued(Shard& shard, Task& task) noexcept {
 void on_pulling(Shard& shard, Task& task) noexcept {
   if (shard.reached(task.deadline_ms)) return expire_routed(shard, task);
   ask_client(shard, task);
-  try_again(shard, task, pto_ms(shard, task.client), task.deadline_ms);
+  try_again(shard, task, pto_ms(shard, task.client), task.deadline_ms, is_heard(shard.sessions.find(task.client)));
 }
 
 void on_delivering(Shard& shard, Task& task) noexcept {
   const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
   if (shard.reached(until_ms)) return forget_client(shard, task);
+  Session* const worker = shard.sessions.find(task.worker_session);
+  Session* const client = shard.sessions.find(task.client);
   if (task.tries == 0) {
     shard.acks.add(task.worker_session, wire::FrameType::Result, task.number, raw(wire::Reason::Held));
-  } else if (Session* worker = shard.sessions.find(task.worker_session)) {
-    Session* client = shard.sessions.find(task.client);
-    if (client != nullptr && may_ask(shard, *client)) ask_worker(shard, task, *worker);
-  } else {
+  } else if (worker == nullptr) {
     return lose_worker(shard, task);
+  } else if (client != nullptr && may_ask(shard, *client)) {
+    ask_worker(shard, task, *worker);
   }
-  try_again(shard, task, pto_ms(shard, task.client), until_ms);
+  try_again(shard, task, pto_ms(shard, task.client), until_ms, is_heard(worker) && is_heard(client));
 }
 
 void on_rejecting(Shard& shard, Task& task) noexcept {
