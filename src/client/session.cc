@@ -151,9 +151,14 @@ void Session::write_hello(std::uint64_t now_ns, Outbox& out) {
 void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
   if (sweep_left_ > 0) {
     --sweep_left_;
+    if (sweep_left_ == 0) return begin_heartbeat(now_ns, out);
     write_ping(next_shard(), now_ns, out);
-    timer_ns_ = sweep_left_ > 0 ? now_ns : now_ns + interval_ns_;
+    timer_ns_ = now_ns;
     return;
+  }
+  if (now_ns < next_heartbeat_ns_ && heartbeat_open()) {
+    ++repeats_;
+    return ping(now_ns, out);
   }
   const std::uint64_t due_ns = next_ping_ns();
   if (!pings_every_shard() && unanswered_ == 0 && due_ns > now_ns) {
@@ -166,8 +171,20 @@ void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
     return wait_before_hello(0, now_ns);
   }
   ++unanswered_;
+  begin_heartbeat(now_ns, out);
+}
+
+void Session::begin_heartbeat(std::uint64_t now_ns, Outbox& out) {
+  repeats_ = 0;
+  next_heartbeat_ns_ = now_ns + interval_ns_;
+  ping(now_ns, out);
+}
+
+// A PING that is not answered is sent again: one that was lost must not count as much as a broker that is gone.
+void Session::ping(std::uint64_t now_ns, Outbox& out) {
   write_ping(next_shard(), now_ns, out);
-  timer_ns_ = now_ns + interval_ns_;
+  awaits_answer_ = true;
+  timer_ns_ = std::min(next_heartbeat_ns_, now_ns + wire::backed_off(pto_ns_, repeats_));
 }
 
 // Frames that go out keep the session alive at the broker, but only frames that come in prove the broker alive.
@@ -236,6 +253,9 @@ bool Session::on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns
 void Session::heard(std::uint64_t now_ns) noexcept {
   last_heard_ns_ = now_ns;
   unanswered_ = 0;
+  if (!awaits_answer_) return;
+  awaits_answer_ = false;
+  if (!heartbeat_open()) timer_ns_ = next_heartbeat_ns_;
 }
 
 void Session::on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
@@ -294,6 +314,7 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
   slot_limit_ = std::min(header.slot(), slots_granted_);
   answered_.set(ping.shard);
   ping.number = 0;
+  if (!heartbeat_open()) timer_ns_ = std::max(timer_ns_, next_heartbeat_ns_);
 }
 
 bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept {

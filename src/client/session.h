@@ -37,8 +37,8 @@ class Session {
   void add_broker(const wire::Endpoint& broker) { brokers_.push_back(broker); }
 
   void start(std::uint64_t now_ns, Outbox& out);
-  // HELLO by PTO (50 ms doubling to 1 s), PING by the granted interval. Writes at most one datagram a call; when the
-  // outbox is full it stays due.
+  // HELLO by PTO (50 ms doubling to 1 s), PING by the granted interval, and by PTO until it is answered. Writes at most
+  // one datagram a call; when the outbox is full it stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out);
   std::uint64_t next_timer_ns() const noexcept { return std::min(timer_ns_, next_probe_ns()); }
   // RETRY, HELLO's ACK, PONG, REJECT(unknown_session). Returns true when the frame was the session's business.
@@ -102,6 +102,9 @@ class Session {
   void on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept;
   bool on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept;
   void heard(std::uint64_t now_ns) noexcept;
+  void begin_heartbeat(std::uint64_t now_ns, Outbox& out);
+  void ping(std::uint64_t now_ns, Outbox& out);
+  bool heartbeat_open() const noexcept { return awaits_answer_ || (worker_ && answered_.count() < shards_); }
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;
   void begin_registration() noexcept;
   bool answers_hello(const wire::Header& header) const noexcept;
@@ -146,7 +149,10 @@ class Session {
   std::uint64_t interval_ns_ = 0;
   std::uint64_t last_sent_ns_ = 0;
   std::uint64_t last_heard_ns_ = 0;
-  std::uint32_t unanswered_ = 0;  // PINGs in a row without a frame from the broker
+  std::uint32_t unanswered_ = 0;  // heartbeats in a row without a frame from the broker
+  std::uint32_t repeats_ = 0;     // of the last heartbeat's PING, by PTO
+  bool awaits_answer_ = false;    // nothing was heard since that PING
+  std::uint64_t next_heartbeat_ns_ = 0;
   std::uint32_t ping_number_ = 0;
   std::uint16_t sweep_left_ = 0;  // shards still owed their first PING
   std::uint16_t rotation_ = 0;

@@ -97,7 +97,7 @@ TEST_F(SessionTest, SendingToASilentBrokerStillPingsAndFindsOut) {
     session_->on_sent(now_);
     session_->on_timer(now_, out_);
   }
-  EXPECT_EQ(take_sent(out_).size(), 3U);
+  EXPECT_EQ(take_sent(out_).size(), 3U * 5U) << "three heartbeats, each repeated four times";
   EXPECT_EQ(session_->state(), SessionState::kWaiting);
   EXPECT_LE(now_ - registered, 4'100 * kMs);
 }
@@ -106,8 +106,9 @@ TEST_F(SessionTest, SendingToASilentBrokerStillPingsAndFindsOut) {
 TEST_F(SessionTest, AfterASilenceTheSessionGoesOnWithTheFirstPong) {
   make(worker_hello());
   register_with({});
-  for (int i = 0; i < 12; ++i) fire();
-  ASSERT_FALSE(session_->registered());
+  while (session_->registered()) fire();
+  out_.clear();
+  for (int i = 0; i < 24; ++i) fire();
   const auto sent = take_sent(out_);
   const auto pings = std::ranges::count_if(
       sent, [](const auto& one) { return wire::header_of(one.frame.bytes()).type() == FrameType::Ping; });
@@ -134,12 +135,17 @@ TEST_F(SessionTest, AnUnknownSessionIsNotAskedForAgain) {
 TEST_F(SessionTest, ThreeLostPingsEndTheSessionAndHelloFollowsWithinASecond) {
   make(client_hello());
   register_with({});
-  for (int i = 0; i < 3; ++i) fire();
-  EXPECT_EQ(take_sent(out_).size(), 3U);
-  EXPECT_TRUE(session_->registered());
-  fire();
+  const std::uint64_t registered = now_;
+  std::vector<std::uint64_t> pings_ms;
+  for (fire(); session_->registered(); fire()) {
+    take_one(out_, FrameType::Ping);
+    pings_ms.push_back((now_ - registered) / kMs);
+  }
+  EXPECT_EQ(pings_ms, (std::vector<std::uint64_t>{1'000, 1'050, 1'150, 1'350, 1'750, 2'000, 2'050, 2'150, 2'350, 2'750,
+                                                  3'000, 3'050, 3'150, 3'350, 3'750}));
   EXPECT_TRUE(out_.empty());
   EXPECT_EQ(session_->state(), SessionState::kWaiting);
+  EXPECT_EQ(now_ - registered, 4'000 * kMs);
   const std::uint64_t waits_since = now_;
   while (session_->state() == SessionState::kWaiting) {
     out_.clear();
@@ -148,6 +154,18 @@ TEST_F(SessionTest, ThreeLostPingsEndTheSessionAndHelloFollowsWithinASecond) {
   EXPECT_LE(now_, waits_since + 1'000 * kMs);
   take_one(out_, FrameType::Hello);
   EXPECT_EQ(session_->state(), SessionState::kHelloSent);
+}
+
+TEST_F(SessionTest, APingIsRepeatedUntilItIsAnswered) {
+  make(client_hello());
+  const Life life;
+  register_with(life);
+  for (int i = 0; i < 3; ++i) fire();
+  const auto sent = take_sent(out_);
+  ASSERT_EQ(sent.size(), 3U);
+  const std::uint64_t first = now_ - 150 * kMs;
+  receive(test::pong(life, sent.back().header().sequence()));
+  EXPECT_EQ(session_->next_timer_ns(), first + 1'000 * kMs) << "the next heartbeat is where it was";
 }
 
 TEST_F(SessionTest, ReHelloTimesAreSpreadOverTheSecond) {
@@ -183,7 +201,7 @@ TEST_F(SessionTest, AnyFrameOfTheBrokerResetsTheCountOfLostPings) {
 TEST_F(SessionTest, FramesOfAnotherBootDoNotCountAsHeard) {
   make(client_hello());
   register_with({});
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 16; ++i) {
     fire();
     receive(test::pong({.boot_id = 0xdead}, 1));
   }

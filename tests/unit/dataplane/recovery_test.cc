@@ -32,7 +32,6 @@ class Recovery : public PairTest {
     };
     exchange(spec);
   }
-
 };
 
 TEST_F(Recovery, AFastTaskCostsFourFrames) {
