@@ -59,7 +59,7 @@ void World::carry(std::uint32_t peer, Direction direction, std::span<std::byte> 
     const std::uint32_t handle = keep_frame(frame);
     // Neighbours' frames have no checksum of their own: Ethernet's would find the damage.
     frames_[handle].corrupted = copy.corrupted && found;
-    if (frames_[handle].corrupted) network_.corrupt(frames_[handle].bytes, found->l3_offset);
+    if (frames_[handle].corrupted) network_.corrupt(frames_[handle].bytes, *found);
     push(copy.at_ns, up ? Kind::kToBroker : Kind::kToPeer, peer, handle);
   }
 }

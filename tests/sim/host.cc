@@ -52,7 +52,7 @@ std::optional<Peek> peek(std::span<std::byte> frame) {
   if (!v4 && type != wire::kEtherIpv6) return std::nullopt;
   const std::byte* const ip = frame.data() + l3;
   if (ip[v4 ? 9 : 6] != std::byte{wire::kProtocolUdp}) return std::nullopt;
-  const std::size_t udp = l3 + (v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes);
+  const std::size_t udp = found.udp_offset = l3 + (v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes);
   if (frame.size() < udp + wire::kUdpBytes + wire::kLeadBytes) return std::nullopt;
   found.destination = {v4 ? wire::load_ipv4(ip + 16) : wire::load_ipv6(ip + 24),
                        wire::load_be16(frame.data() + udp + 2)};

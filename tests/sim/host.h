@@ -19,7 +19,7 @@ wire::Endpoint broker_endpoint(PortId port, testing::Family family);
 
 // Where an MCP datagram lies in a frame, nothing verified.
 struct Peek {
-  std::size_t l3_offset = 0;
+  std::size_t l3_offset = 0, udp_offset = 0;
   std::span<std::byte> datagram;
   wire::Endpoint destination;
 };

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "net/faults.h"
-#include "wire/datagram.h"
 #include "wire/layout.h"
 
 namespace mcplane::sim {
@@ -27,10 +26,10 @@ std::span<const Network::Copy> Network::transmit(std::uint64_t now_ns, std::size
   return copies_;
 }
 
-void Network::corrupt(std::span<std::byte> frame, std::size_t l3_offset) {
-  std::byte* const checksum = frame.data() + wire::peek_udp(frame) + 6;
+void Network::corrupt(std::span<std::byte> frame, const Peek& peek) {
+  std::byte* const checksum = frame.data() + peek.udp_offset + 6;
   const std::uint16_t sound = wire::load_be16(checksum);
-  net::flip_burst(frame.subspan(l3_offset), random_);
+  net::flip_burst(frame.subspan(peek.l3_offset), random_);
   // 0 says over IPv4 that there is none, and nobody would find the damage.
   if (wire::load_be16(checksum) == 0) wire::store_be16(checksum, sound);
 }

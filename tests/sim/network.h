@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "host.h"
 #include "options.h"
 
 namespace mcplane::sim {
@@ -27,7 +28,7 @@ class Network {
   // When a frame of that peer arrives, and how often: at most twice.
   std::span<const Copy> transmit(std::uint64_t now_ns, std::size_t peer, Direction direction);
   // Damages a copy from its IP header on: Ethernet's check sequence, which holds what lies before, is not simulated.
-  void corrupt(std::span<std::byte> frame, std::size_t l3_offset);
+  void corrupt(std::span<std::byte> frame, const Peek& peek);
 
   void clog(std::size_t peer, Direction direction, std::uint64_t until_ns) {
     path(peer, direction).clogged_ns = until_ns;
