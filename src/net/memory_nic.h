@@ -50,6 +50,8 @@ class MemoryNic {
   // Same, copied out and freed: what tests want.
   std::vector<std::vector<std::byte>> take_sent_bytes();
 
+  // Frames that were injected and not received yet.
+  std::size_t waiting() const noexcept { return to_receive_.size(); }
   std::uint32_t buffers_total() const noexcept { return pool_->total(); }
   std::uint32_t buffers_free() const noexcept { return pool_->free_count(); }
   // Buffers freed, sent or injected by someone who does not hold them, foreign ones too; a test fails when it is

@@ -23,6 +23,10 @@ class Broker {
   static constexpr std::uint32_t kNobody = 0xffffffffU;
   std::uint32_t inject(PortId port, std::uint16_t destination_port, std::uint32_t flow,
                        std::span<const std::byte> frame);
+  // Loops of that core until it has read all that waits at the port.
+  std::size_t loops_behind(std::uint32_t core, PortId port) {
+    return (rig_.nic(core, raw(port)).waiting() / sizes_.burst + 1) * sizes_.ports;
+  }
   // One loop. Returns whether it did anything.
   bool step(std::uint32_t core, std::uint64_t now_ns);
   // One poll of control. False when it ended a session of a port that is cut off, and that never said BYE.

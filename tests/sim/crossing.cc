@@ -86,7 +86,10 @@ void World::arrive_at_broker(std::uint32_t peer, Frame& frame) {
     return trace_.note(now_ns_, "no buffer", peer);
   }
   // A damaged frame may be sound all the same: IPv6 has no checksum over its hop limit.
-  if (found) ledger_.on_arrival(wire::header_of(std::span<const std::byte>(found->datagram)), now_ns_);
+  if (found) {
+    const std::uint64_t read_ns = now_ns_ + broker_->loops_behind(core, host.port()) * 2 * kStepNs;
+    ledger_.on_arrival(wire::header_of(std::span<const std::byte>(found->datagram)), read_ns);
+  }
   wake(core, now_ns_ + 1 + random_.below(kStepNs));
 }
 

@@ -130,12 +130,12 @@ void Ledger::on_refusal(const wire::Header& header) {
   attempt->refused = attempt->refused || header.answers() == wire::FrameType::Route;
 }
 
-void Ledger::on_arrival(const wire::Header& header, std::uint64_t now_ns) {
+void Ledger::on_arrival(const wire::Header& header, std::uint64_t read_ns) {
   if (header.type() != wire::FrameType::Send) return;
   const auto found = by_exchange_.find(exchange_name(header));
   if (found == by_exchange_.end()) return;
   Exchange& exchange = exchanges_[found->second];
-  exchange.expiry_ns = std::max(exchange.expiry_ns, now_ns + header.ttl_ms() * kNsPerMs);
+  exchange.expiry_ns = std::max(exchange.expiry_ns, read_ns + header.ttl_ms() * kNsPerMs);
 }
 
 void Ledger::on_execution(const client::Assignment& assignment, const client::Session& worker) {

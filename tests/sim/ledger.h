@@ -63,9 +63,9 @@ class Ledger {
   // What a worker begins to run, in which session.
   void on_execution(const client::Assignment& assignment, const client::Session& worker);
 
-  // A frame as a peer's engine wrote it, and a sound one as it reaches the broker.
+  // A frame as a peer's engine wrote it, and a sound one as it reaches the broker, which reads it by then.
   void on_peer_frame(const wire::Header& header);
-  void on_arrival(const wire::Header& header, std::uint64_t now_ns);
+  void on_arrival(const wire::Header& header, std::uint64_t read_ns);
   struct Departure {
     std::uint64_t since_ns = 0;  // the broker did not send it earlier
     bool in_order = false;       // no frame that is seen later was sent in an earlier loop
@@ -116,7 +116,7 @@ class Ledger {
   struct Exchange {
     std::uint32_t task = 0, earlier = kNobody;  // of the same task
     std::uint32_t session = 0, boot_id = 0;
-    std::uint64_t expiry_ns = 0;    // the latest that a SEND allowed when it arrived
+    std::uint64_t expiry_ns = 0;    // the latest that a SEND allowed when it was read
     Seen on_wire = Seen::kNothing;  // the outcome the broker sent
     wire::Reason reason{};
     wire::Executed executed{};

@@ -7,7 +7,8 @@
 namespace mcplane::sim {
 namespace {
 
-// Between a SEND's arrival and the loop that reads it, and what whole milliseconds lose.
+// Between the loop that reads a SEND and the one that routes it, beyond its time in a line; and what whole
+// milliseconds lose.
 constexpr std::uint64_t kResidenceSlackNs = 30 * kNsPerMs;
 
 }  // namespace
