@@ -15,9 +15,8 @@ namespace {
 
 constexpr std::uint32_t kGraceMs = wire::kGraceNs / kNsPerMs;
 
-std::uint32_t pto_ms(Shard& shard, SessionId id) noexcept {
-  const Session* session = shard.sessions.find(id);
-  return session != nullptr ? session->pto_ms : std::uint32_t{wire::kPtoInitialNs / kNsPerMs};
+std::uint32_t pto_ms(const Session* peer) noexcept {
+  return peer != nullptr ? peer->pto_ms : std::uint32_t{wire::kPtoInitialNs / kNsPerMs};
 }
 
 std::uint32_t backed_off_ms(std::uint32_t wait_ms, std::uint32_t tries) noexcept {
@@ -61,9 +60,8 @@ bool may_ask(Shard& shard, Session& peer) noexcept {
 // Since it was asked last.
 bool is_heard(const Session* peer) noexcept { return peer != nullptr && peer->probes == 0; }
 
-void ask_client(Shard& shard, Task& task) noexcept {
+void ask_client(Shard& shard, Task& task, Session* client) noexcept {
   task.client_knows = true;
-  Session* client = shard.sessions.find(task.client);
   if (client == nullptr || !may_ask(shard, *client)) return;
   shard.counters.resends.add();
   send_about(shard, task, *client, {.type = wire::FrameType::Resend});
@@ -75,8 +73,7 @@ void ask_worker(Shard& shard, Task& task, Session& worker) noexcept {
   send_about(shard, task, worker, {.type = wire::FrameType::Resend, .about = wire::FrameType::Result});
 }
 
-void say_reject(Shard& shard, Task& task) noexcept {
-  const Session* client = shard.sessions.find(task.client);
+void say_reject(Shard& shard, Task& task, const Session* client) noexcept {
   if (client == nullptr) return;
   const ClientSlot& slot = shard.client_slot(*client, task.slot);
   if (task.tries > 0) shard.counters.repeated.add();
@@ -84,20 +81,20 @@ void say_reject(Shard& shard, Task& task) noexcept {
   send_about(shard, task, *client, {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
 }
 
-void say_cancel(Shard& shard, Task& task) noexcept {
+void say_cancel(Shard& shard, Task& task, const Session* worker) noexcept {
   if (task.tries > 0) shard.counters.repeated.add();
   if (planted(PlantedBug::kCancelOnce) && task.tries > 0) return;
-  if (const Session* worker = shard.sessions.find(task.worker_session))
-    send_about(shard, task, *worker, {.type = wire::FrameType::Cancel});
+  if (worker != nullptr) send_about(shard, task, *worker, {.type = wire::FrameType::Cancel});
 }
 
 void on_routed(Shard& shard, Task& task) noexcept {
   if (shard.reached(task.deadline_ms)) return expire_routed(shard, task);
   if (task.client_knows) {
-    Session* worker = shard.sessions.find(task.worker_session);
-    if (worker != nullptr && may_ask(shard, *worker)) ask_client(shard, task);
-    return try_again(shard, task, pto_ms(shard, task.client) + pto_ms(shard, task.worker_session), task.deadline_ms,
-                     is_heard(worker) && is_heard(shard.sessions.find(task.client)));
+    Session* const worker = shard.sessions.find(task.worker_session);
+    Session* const client = shard.sessions.find(task.client);
+    if (worker != nullptr && may_ask(shard, *worker)) ask_client(shard, task, client);
+    return try_again(shard, task, pto_ms(client) + pto_ms(worker), task.deadline_ms,
+                     is_heard(worker) && is_heard(client));
   }
   ack_send(shard, task);
   watch(shard, task);
@@ -119,8 +116,9 @@ void on_queued(Shard& shard, Task& task) noexcept {
 
 void on_pulling(Shard& shard, Task& task) noexcept {
   if (shard.reached(task.deadline_ms)) return expire_routed(shard, task);
-  ask_client(shard, task);
-  try_again(shard, task, pto_ms(shard, task.client), task.deadline_ms, is_heard(shard.sessions.find(task.client)));
+  Session* const client = shard.sessions.find(task.client);
+  ask_client(shard, task, client);
+  try_again(shard, task, pto_ms(client), task.deadline_ms, is_heard(client));
 }
 
 void on_delivering(Shard& shard, Task& task) noexcept {
@@ -135,23 +133,25 @@ void on_delivering(Shard& shard, Task& task) noexcept {
   } else if (client != nullptr && may_ask(shard, *client)) {
     ask_worker(shard, task, *worker);
   }
-  try_again(shard, task, pto_ms(shard, task.client), until_ms, is_heard(worker) && is_heard(client));
+  try_again(shard, task, pto_ms(client), until_ms, is_heard(worker) && is_heard(client));
 }
 
 void on_rejecting(Shard& shard, Task& task) noexcept {
   const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
   if (shard.reached(until_ms)) return forget_client(shard, task);
-  say_reject(shard, task);
+  const Session* const client = shard.sessions.find(task.client);
+  say_reject(shard, task, client);
   if (planted(PlantedBug::kForgetReject)) return;
-  try_again(shard, task, pto_ms(shard, task.client), until_ms);
+  try_again(shard, task, pto_ms(client), until_ms);
 }
 
 void on_cancelling(Shard& shard, Task& task) noexcept {
   if (task.client && shard.reached(task.deadline_ms + kGraceMs)) forget_client(shard, task);
-  if (task.client) say_reject(shard, task);
-  say_cancel(shard, task);
-  try_again(shard, task, std::max(pto_ms(shard, task.client), pto_ms(shard, task.worker_session)),
-            shard.now_ms + wire::kPtoMaxNs / kNsPerMs);
+  const Session* const client = shard.sessions.find(task.client);
+  const Session* const worker = shard.sessions.find(task.worker_session);
+  if (task.client) say_reject(shard, task, client);
+  say_cancel(shard, task, worker);
+  try_again(shard, task, std::max(pto_ms(client), pto_ms(worker)), shard.now_ms + wire::kPtoMaxNs / kNsPerMs);
 }
 
 void on_timer(Shard& shard, Task& task) noexcept {
@@ -182,7 +182,8 @@ void watch(Shard& shard, Task& task) noexcept {
   const bool ack_first = task.state == TaskState::kDelivering || !task.client_knows;
   std::uint32_t wait_ms = shard.options.ack_delay_ms + 1;
   if (!ack_first && task.state == TaskState::kQueued) return shard.wake_at_deadline(task);
-  if (!ack_first) wait_ms = pto_ms(shard, task.state == TaskState::kRouted ? task.worker_session : task.client);
+  if (!ack_first)
+    wait_ms = pto_ms(shard.sessions.find(task.state == TaskState::kRouted ? task.worker_session : task.client));
   if (task.state == TaskState::kRejecting) ++task.tries;
   const std::uint32_t left_ms = shard.reached(task.deadline_ms) ? wait_ms : task.deadline_ms - shard.now_ms;
   shard.wake(task, std::min(wait_ms, left_ms));
