@@ -255,7 +255,12 @@ void Session::heard(std::uint64_t now_ns) noexcept {
   unanswered_ = 0;
   if (!awaits_answer_) return;
   awaits_answer_ = false;
-  if (!heartbeat_open()) timer_ns_ = next_heartbeat_ns_;
+  end_heartbeat();
+}
+
+// Once every shard it was sent to has answered, the next heartbeat has its own time.
+void Session::end_heartbeat() noexcept {
+  if (!heartbeat_open()) timer_ns_ = std::max(timer_ns_, next_heartbeat_ns_);
 }
 
 void Session::on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
@@ -314,7 +319,7 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
   slot_limit_ = std::min(header.slot(), slots_granted_);
   answered_.set(ping.shard);
   ping.number = 0;
-  if (!heartbeat_open()) timer_ns_ = std::max(timer_ns_, next_heartbeat_ns_);
+  end_heartbeat();
 }
 
 bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept {

@@ -104,6 +104,7 @@ class Session {
   void heard(std::uint64_t now_ns) noexcept;
   void begin_heartbeat(std::uint64_t now_ns, Outbox& out);
   void ping(std::uint64_t now_ns, Outbox& out);
+  void end_heartbeat() noexcept;
   bool heartbeat_open() const noexcept { return awaits_answer_ || (worker_ && answered_.count() < shards_); }
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;
   void begin_registration() noexcept;
