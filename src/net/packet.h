@@ -26,7 +26,7 @@ class Packet {
   // Bytes free before data(), for a longer header.
   std::uint16_t headroom() const noexcept { return headroom_; }
   PortId port() const noexcept { return port_; }
-  // The NIC's own handle (an rte_mbuf, or a MemoryNic buffer); null in a default-made Packet.
+  // The NIC's own handle (a DPDK mbuf, or a MemoryNic buffer); null in a default-made Packet.
   void* buffer() const noexcept { return buffer_; }
   std::span<std::byte> bytes() const noexcept { return {data_, length_}; }
 

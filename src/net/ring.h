@@ -1,5 +1,5 @@
 // A bounded single-producer single-consumer ring of trivially copyable elements, copied in and out by burst.
-// Storage and memory ordering are rte_ring's element API (needs no EAL; net/dpdk/ring.cc): the producer's
+// Storage and memory ordering are DPDK's ring element API (needs no EAL; net/dpdk/ring.cc): the producer's
 // release store of the tail pairs with the consumer's acquire load of it, and the other way round for space.
 // Cost: about 1 cycle an element on one core, one coherence miss a burst between two.
 #pragma once
@@ -35,7 +35,7 @@ class RingStorage {
 template <class T>
 requires(std::is_trivially_copyable_v<T> || std::is_nothrow_move_constructible_v<T>) class SpscRing {
  public:
-  static_assert(sizeof(T) % 4 == 0, "rte_ring copies whole 4-byte words");
+  static_assert(sizeof(T) % 4 == 0, "a ring copies whole 4-byte words");
   static_assert(std::is_trivially_destructible_v<T>);
 
   explicit SpscRing(std::size_t capacity) : storage_(sizeof(T), capacity) {}
