@@ -29,7 +29,6 @@ struct Grant {
 };
 
 // Answers to a HELLO name its number.
-
 state::Command welcome_frame(const Path& path, std::uint32_t hello, const Grant& grant,
                              const wire::fb::Welcome& welcome) noexcept;
 state::Command hello_reject_frame(const Path& path, std::uint32_t hello, std::uint32_t boot_id, wire::Reason reason,

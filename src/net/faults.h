@@ -51,8 +51,8 @@ class Dice {
   Fate fate() noexcept;
   bool corrupts() noexcept { return random_.unit() < faults_.corrupt; }
   std::uint32_t polls_late() noexcept { return 1 + random_.below(kLatePollsMax); }
-  // Flips one burst of the UDP payload's bits. False, and nothing is
-  // changed, when the frame is not UDP or carries no checksum.
+  // Flips one burst of the UDP payload's bits. False, and nothing is changed, when the frame is not UDP or carries no
+  // checksum.
   bool corrupt(std::span<std::byte> frame) noexcept;
 
  private:
