@@ -14,9 +14,12 @@ namespace {
 
 constexpr std::uint64_t kHelloPtoMinNs = 50 * kNsPerMs;
 constexpr std::uint64_t kHelloPtoMaxNs = kNsPerSecond;
-// A broker that leaves this many HELLOs unanswered is not there, if there is another. A cookie that brings no ACK after
-// as many is stale, or its broker is gone: ask for another.
+// A broker that leaves this many HELLOs unanswered is not there, if there is another.
 constexpr std::uint32_t kHellosMax = 4;
+// Who gave a cookie is there, so what he does not answer was lost, and is soon said again. A cookie that brings no ACK
+// after as many is stale, or its broker is gone: ask for another.
+constexpr std::uint64_t kHelloPtoToKnownMaxNs = 200 * kNsPerMs;
+constexpr std::uint32_t kHellosToKnownMax = 8;
 constexpr std::uint32_t kPingsLostMax = 3;
 // An endpoint that has tasks to send needs no heartbeat, but both ends need to know the round trip.
 constexpr std::uint32_t kIntervalsPerSample = 4;
@@ -101,7 +104,7 @@ void Session::on_timer(std::uint64_t now_ns, Outbox& out) {
     case SessionState::kWaiting:
       return begin_hello(now_ns, out);
     case SessionState::kCookieSent:
-      if (hellos_ < kHellosMax) return write_hello(now_ns, out);
+      if (hellos_ < kHellosToKnownMax) return write_hello(now_ns, out);
       turn_to_next_broker();
       return begin_hello(now_ns, out);
     case SessionState::kHelloSent:
@@ -145,7 +148,9 @@ void Session::write_hello(std::uint64_t now_ns, Outbox& out) {
   out.commit(hello_bytes_, broker_);
   hello_sent_ns_ = now_ns;
   timer_ns_ = now_ns + hello_pto_ns_;
-  hello_pto_ns_ = std::min(2 * hello_pto_ns_, kHelloPtoMaxNs);
+  const std::uint64_t most_ns =
+      with_cookie ? std::clamp(3 * srtt_ns_, kHelloPtoToKnownMaxNs, kHelloPtoMaxNs) : kHelloPtoMaxNs;
+  hello_pto_ns_ = std::min(2 * hello_pto_ns_, most_ns);
 }
 
 void Session::on_ping_due(std::uint64_t now_ns, Outbox& out) {
