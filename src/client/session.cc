@@ -16,9 +16,9 @@ constexpr std::uint64_t kHelloPtoMinNs = 50 * kNsPerMs;
 constexpr std::uint64_t kHelloPtoMaxNs = kNsPerSecond;
 // A broker that leaves this many HELLOs unanswered is not there, if there is another.
 constexpr std::uint32_t kHellosMax = 4;
-// Who gave a cookie is there, so what he does not answer was lost, and is soon said again. A cookie that brings no ACK
-// after as many is stale, or its broker is gone: ask for another.
+// Who gave a cookie is there, so what he does not answer was lost, and is soon said again.
 constexpr std::uint64_t kHelloPtoToKnownMaxNs = 200 * kNsPerMs;
+// A cookie that brings no ACK after as many HELLOs is stale, or its broker is gone: ask for another.
 constexpr std::uint32_t kHellosToKnownMax = 8;
 constexpr std::uint32_t kPingsLostMax = 3;
 // An endpoint that has tasks to send needs no heartbeat, but both ends need to know the round trip.
@@ -104,16 +104,18 @@ void Session::on_timer(std::uint64_t now_ns, Outbox& out) {
     case SessionState::kWaiting:
       return begin_hello(now_ns, out);
     case SessionState::kCookieSent:
-      if (hellos_ < kHellosToKnownMax) return write_hello(now_ns, out);
-      turn_to_next_broker();
-      return begin_hello(now_ns, out);
     case SessionState::kHelloSent:
-      if (hellos_ < kHellosMax || brokers_.size() == 1) return write_hello(now_ns, out);
+      if (may_repeat_hello()) return write_hello(now_ns, out);
       turn_to_next_broker();
       return begin_hello(now_ns, out);
     case SessionState::kRegistered:
       return on_ping_due(now_ns, out);
   }
+}
+
+bool Session::may_repeat_hello() const noexcept {
+  if (state_ == SessionState::kCookieSent) return hellos_ < kHellosToKnownMax;
+  return hellos_ < kHellosMax || brokers_.size() == 1;
 }
 
 void Session::turn_to_next_broker() noexcept {

@@ -37,8 +37,8 @@ class Session {
   void add_broker(const wire::Endpoint& broker) { brokers_.push_back(broker); }
 
   void start(std::uint64_t now_ns, Outbox& out);
-  // HELLO by PTO (50 ms doubling to 1 s), PING by the granted interval, and by PTO until it is answered. Writes at most
-  // one datagram a call; when the outbox is full it stays due.
+  // HELLO by PTO (50 ms doubling to 1 s, behind a RETRY to 200 ms), PING by the granted interval, and by PTO until it
+  // is answered. Writes at most one datagram a call; when the outbox is full it stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out);
   std::uint64_t next_timer_ns() const noexcept { return std::min(timer_ns_, next_probe_ns()); }
   // RETRY, HELLO's ACK, PONG, REJECT(unknown_session). Returns true when the frame was the session's business.
@@ -89,6 +89,7 @@ class Session {
     std::uint64_t sent_ns = 0;
   };
 
+  bool may_repeat_hello() const noexcept;
   void turn_to_next_broker() noexcept;
   void resume(std::uint64_t now_ns) noexcept;
   // While it is out of reach, the broker hears of us as often as before: should it hear, the session goes on.
