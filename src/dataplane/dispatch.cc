@@ -39,6 +39,7 @@ constexpr bool answerable(wire::FrameType type) noexcept {
 
 // The session the frame claims, when the claim holds; otherwise the verdict for it.
 Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& verdict) noexcept {
+  if (frame.session != nullptr) return frame.session;
   const wire::Header& header = *frame.header;
   const SessionId claimed = wire::sender_of(header);
   Session* session = header.boot_id() == shard.shared.options.boot_id ? shard.sessions.find(claimed) : nullptr;

@@ -7,6 +7,7 @@
 
 #include "dataplane/departure.h"
 #include "wire/checksum.h"
+#include "wire/wide_sum.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -27,7 +28,7 @@ void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noe
   const wire::LowerHeaders& lower = departure.to->lower;
   std::byte* const datagram = packet.data() + departure.payload_offset;
   account_time(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), leg_us);
-  const std::uint16_t lead_sum = wire::sum_bytes({datagram, wire::kLeadBytes});
+  const std::uint16_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
   packet.move_start(departure.payload_offset - lower.length);
   packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length));
   wire::write_lower_headers(lower, packet.data(), departure.payload_length,

@@ -35,25 +35,62 @@ void steer(Shard& shard, std::span<const net::Packet> packets, std::span<Verdict
   }
 }
 
+// The types that sessions send all the time, whose stations read no address of the frame.
+constexpr bool is_recognised(wire::FrameType type) noexcept {
+  constexpr std::uint32_t kTypes = 1U << raw(wire::FrameType::Send) | 1U << raw(wire::FrameType::Result) |
+                                   1U << raw(wire::FrameType::Ack) | 1U << raw(wire::FrameType::Ping) |
+                                   1U << raw(wire::FrameType::Cancel);
+  return raw(type) < 32 && (kTypes >> raw(type) & 1) != 0;
+}
+
+// Looks at who the frame says it is from, before anything is verified, so that the session is here when that is asked.
+void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
+  const std::size_t lead = wire::peek_lead(packet.bytes());
+  frame.session = nullptr;
+  frame.header = lead != 0 ? &wire::header_of(packet.bytes().subspan(lead)) : nullptr;
+  if (frame.header != nullptr) prefetch_state(shard, *frame.header);
+}
+
+// Whether it is a sound frame of the session that it names: the common case, all in one.
+bool recognise(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
+  const wire::Header* const header = frame.header;
+  if (header == nullptr || !is_recognised(header->type())) return false;
+  Session* const session = shard.sessions.find(wire::sender_of(*header));
+  if (session == nullptr || header->boot_id() != shard.shared.options.boot_id) return false;
+  const auto lead = reinterpret_cast<const std::byte*>(header) - wire::kMagicBytes - packet.data();
+  if (session->known.lead_at != lead || session->record.port != packet.port()) return false;
+  if (!wire::recognise(session->known, packet.bytes(), packet.checksum_good(), frame.ip)) return false;
+  frame.session = session;
+  return true;
+}
+
+// Anybody's frame.
+Verdict parse(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
+  frame.header = nullptr;
+  frame.ip = wire::parse_frame(packet.bytes(), shard.options.ports[raw(packet.port())], packet.checksum_good());
+  if (frame.ip.frame_class == wire::FrameClass::kControl) return Verdict::punt();
+  if (frame.ip.frame_class == wire::FrameClass::kDrop) return Verdict::drop(frame.ip.reason);
+  const bool to_us = frame.ip.destination_port == shard.options.base_port + raw(shard.options.id);
+  return to_us ? Verdict{} : Verdict::drop(DropReason::kUnknownPort);
+}
+
 Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   if (packet.chained()) return Verdict::drop(DropReason::kChainedBuffer);
   if (packet.checksum_bad()) return Verdict::drop(DropReason::kBadUdpChecksum);
-  const auto bytes = packet.bytes();
-  frame.ip = wire::parse_frame(bytes, shard.options.ports[raw(packet.port())], packet.checksum_good());
-  if (frame.ip.frame_class == wire::FrameClass::kControl) return Verdict::punt();
-  if (frame.ip.frame_class == wire::FrameClass::kDrop) return Verdict::drop(frame.ip.reason);
-
-  if (frame.ip.destination_port != shard.options.base_port + raw(shard.options.id))
-    return Verdict::drop(DropReason::kUnknownPort);
-
-  const auto datagram = bytes.subspan(frame.ip.payload_offset, frame.ip.payload_length);
+  if (!recognise(shard, packet, frame)) {
+    const Verdict verdict = parse(shard, packet, frame);
+    if (verdict.decided()) return verdict;
+  }
+  const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const DropReason reason = wire::check_datagram(datagram);
   // These two are sound frames of a known sender that dispatch answers.
   const bool answered = reason == DropReason::kUnsupportedType || reason == DropReason::kBadFragment;
-  if (reason != DropReason::kNone && !answered) return Verdict::drop(reason);
+  if (reason != DropReason::kNone && !answered) {
+    frame.header = nullptr;
+    return Verdict::drop(reason);
+  }
   frame.header = &wire::header_of(datagram);
   frame.ip.reason = reason;
-  prefetch_state(shard, *frame.header);
   return {};
 }
 
@@ -70,8 +107,10 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
     const std::size_t ahead = i + kPrefetchAhead;
     if (ahead < packets.size() && stays(ahead)) prefetch_headers(packets[ahead]);
     frames[i].header = nullptr;
-    if (stays(i)) verdicts[i] = check(shard, packets[i], frames[i]);
+    if (stays(i)) look_ahead(shard, packets[i], frames[i]);
   }
+  for (std::size_t i = 0; i < packets.size(); ++i)
+    if (stays(i)) verdicts[i] = check(shard, packets[i], frames[i]);
 }
 
 }  // namespace mcplane::dataplane

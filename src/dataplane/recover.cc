@@ -171,6 +171,7 @@ void on_timer(Shard& shard, Task& task) noexcept {
     case TaskState::kCancelling:
       return on_cancelling(shard, task);
     case TaskState::kFree:
+      return;
     case TaskState::kCount:
       DCHECK(false);
   }

@@ -166,10 +166,15 @@ Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame) 
   if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
-  const auto selector = wire::read_route_table(wire::table_of(datagram));
+  const auto table = wire::table_of(datagram);
+  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot);
+  if (entry != nullptr) return {.entry = entry};
+  const auto selector = wire::read_route_table(table);
   if (!selector) return {.reason = wire::Reason::Malformed};
-  RouteEntry* entry = shard.routes.find(*selector, *shard.snapshot);
-  return {.reason = entry != nullptr ? wire::Reason::Ok : wire::Reason::TableFull, .entry = entry};
+  entry = shard.routes.find(*selector, *shard.snapshot);
+  if (entry == nullptr) return {.reason = wire::Reason::TableFull};
+  shard.routes.remember(table, *entry);
+  return {.entry = entry};
 }
 
 // The task a pulled SEND is for: it echoes what the RESEND said. Null when it is not waited for, or not any more.

@@ -1,6 +1,8 @@
 // A selector is hashed and compared as one flat key: each name behind a byte that holds its length.
 #include "dataplane/route_cache.h"
 
+#include <immintrin.h>
+
 #include <bit>
 #include <cstring>
 
@@ -40,7 +42,8 @@ std::string_view next_name(const RouteEntry& entry, std::size_t& at) noexcept {
 RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key)
     : key_(key),
       sets_(std::bit_ceil(capacity < kWays ? kWays : capacity) / kWays),
-      entries_(new RouteEntry[std::size_t{sets_} * kWays]) {
+      entries_(new RouteEntry[std::size_t{sets_} * kWays]),
+      memos_(new Memo[kMemos]) {
   waiting_.reserve(std::size_t{sets_} * kWays);
 }
 
@@ -67,6 +70,43 @@ RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::Route
   return entry;
 }
 
+// Any mix will do: what is found is compared, and who makes two tables meet only has them verified.
+RouteCache::Memo& RouteCache::memo_of(std::span<const std::byte> table) noexcept {
+  std::uint64_t mix = 0;
+  std::size_t at = 0;
+  for (; at + sizeof mix <= table.size(); at += sizeof mix) {
+    std::uint64_t word;
+    std::memcpy(&word, table.data() + at, sizeof word);
+    mix = _mm_crc32_u64(mix, word);
+  }
+  if (at + sizeof(std::uint32_t) <= table.size()) {
+    std::uint32_t word;
+    std::memcpy(&word, table.data() + at, sizeof word);
+    mix = _mm_crc32_u64(mix, word);
+  }
+  return memos_[mix % kMemos];
+}
+
+RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot) noexcept {
+  const Memo& memo = memo_of(table);
+  RouteEntry& entry = entries_[memo.entry];
+  if (memo.length != table.size() || memo.claimed != entry.claimed ||
+      std::memcmp(memo.bytes.data(), table.data(), table.size()) != 0)
+    return nullptr;
+  entry.last_used = ++clock_;
+  refresh(entry, snapshot);
+  return &entry;
+}
+
+void RouteCache::remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept {
+  if (table.size() > Memo::kBytesMax) return;
+  Memo& memo = memo_of(table);
+  memo.claimed = entry.claimed;
+  memo.entry = index_of(entry);
+  memo.length = static_cast<std::uint16_t>(table.size());
+  std::memcpy(memo.bytes.data(), table.data(), table.size());
+}
+
 RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   RouteEntry* const set = &entries_[(hash & (sets_ - 1)) * kWays];
   RouteEntry* oldest = nullptr;
@@ -78,6 +118,7 @@ RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   if (oldest == nullptr) return nullptr;
   *oldest = RouteEntry{};
   oldest->hash = hash;
+  oldest->claimed = ++claims_;
   return oldest;
 }
 

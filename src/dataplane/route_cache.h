@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/siphash.h"
+#include "base/types.h"
 #include "dataplane/held_frames.h"
 #include "state/route_snapshot.h"
 #include "wire/header.h"
@@ -25,6 +27,7 @@ struct RouteEntry {
   std::uint64_t hash = 0;
   std::uint64_t generation = 0;        // of the snapshot the pools belong to
   std::uint32_t last_used = 0;         // look-up count, for eviction
+  std::uint32_t claimed = 0;           // number of the claim that made it this selector's; 0: nobody's
   std::uint16_t key_length = 0;        // 0: entry is empty
   std::uint16_t waiting_position = 0;  // in RouteCache's list, while waiting > 0
   std::uint32_t waiting = 0;           // tasks in the lines
@@ -46,6 +49,11 @@ class RouteCache {
   // unused entry without waiting tasks. Null when all of the set have tasks waiting.
   RouteEntry* find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot) noexcept;
 
+  // The same for a route table's bytes that remember() has seen, which is to say for nearly every SEND: verified then,
+  // and only compared now. Null when they are not remembered.
+  RouteEntry* recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot) noexcept;
+  void remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept;
+
   std::uint16_t index_of(const RouteEntry& entry) const noexcept {
     return static_cast<std::uint16_t>(&entry - entries_.get());
   }
@@ -60,14 +68,28 @@ class RouteCache {
   void refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
 
  private:
+  // A table that was verified, and whose it is. Two lines; longer tables are verified each time.
+  struct alignas(kCacheLineBytes) Memo {
+    static constexpr std::size_t kBytesMax = 120;
+
+    std::uint32_t claimed = 0;  // of the entry, which may have become another selector's since
+    std::uint16_t entry = 0;
+    std::uint16_t length = 0;  // 0: free
+    std::array<std::byte, kBytesMax> bytes;
+  };
+  static_assert(sizeof(Memo) == 2 * kCacheLineBytes);
+  static constexpr std::size_t kMemos = 256;
+
   RouteEntry* claim(std::uint64_t hash) noexcept;
+  Memo& memo_of(std::span<const std::byte> table) noexcept;
 
   SipKey key_;
   std::uint32_t sets_;
-  std::uint32_t clock_ = 0;
+  std::uint32_t clock_ = 0, claims_ = 0;
   std::unique_ptr<RouteEntry[]> entries_;
   std::vector<std::uint16_t> waiting_;  // capacity reserved at start
-  RouteEntry* last_ = nullptr;          // most traffic repeats its selector: compared before hashing
+  std::unique_ptr<Memo[]> memos_;
+  RouteEntry* last_ = nullptr;  // most traffic repeats its selector: compared before hashing
 };
 
 }  // namespace mcplane::dataplane

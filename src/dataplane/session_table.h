@@ -9,6 +9,7 @@
 #include "base/prefetch.h"
 #include "base/types.h"
 #include "state/messages.h"
+#include "wire/known_sender.h"
 
 namespace mcplane::dataplane {
 
@@ -21,6 +22,7 @@ struct alignas(kCacheLineBytes) Session {
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
   std::uint32_t next_probe_ms = 0, asked_ms = 0;
   std::uint8_t probes = 0;
+  wire::KnownSender known;  // its frames
 };
 
 class SessionTable {
@@ -42,7 +44,9 @@ class SessionTable {
   Session& at(std::uint32_t index) noexcept { return sessions_[index]; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   void prefetch(SessionId id) const noexcept {
-    if (id.index() < capacity_) prefetch_to_read(&sessions_[id.index()]);
+    if (id.index() >= capacity_) return;
+    prefetch_to_read(&sessions_[id.index()]);
+    prefetch_to_read(&sessions_[id.index()].known);
   }
 
  private:

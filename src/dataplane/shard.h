@@ -45,6 +45,7 @@ struct ShardOptions {
 struct Frame {
   wire::Datagram ip;
   wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
+  Session* session = nullptr;      // whose frame it is, where ingress saw that; then ip has no addresses
 };
 
 // A frame on its way out. to null: the frame is complete; otherwise egress writes the headers before the datagram.
@@ -113,9 +114,9 @@ class Shard {
     task.state = state;
     task.tries = 0;
   }
+  // Its timer stays where it is: the slot's next task moves it, or it finds the slot free.
   void free_task(Task& task) noexcept {
     counters.in_state[raw(task.state)].subtract();
-    timers.disarm(index_of(task));
     tasks.release(index_of(task));
   }
   // Serial-number arithmetic, on the shard's clock.

@@ -34,7 +34,7 @@ struct alignas(kCacheLineBytes) Task {
   std::uint32_t number = 0;
   SessionId worker_session;       // kRouted, kRunning, kDelivering, kCancelling
   WorkerId worker = kNoWorker;    // kRouted, kRunning, kCancelling
-  TimerNode timer;                // when this task is looked at next; state and tries say what for
+  TimerNode timer;                // when this task is looked at next; state and tries say what for; outlives it
   std::uint32_t deadline_ms = 0;  // on the shard's clock
   std::uint64_t arrived_ns = 0;
   std::uint32_t queued_us = 0;  // waited for a worker
@@ -73,7 +73,7 @@ class TaskTable {
 
   void release(std::uint32_t index) noexcept {
     Task& task = tasks_[index];
-    DCHECK(task.state != TaskState::kFree && !task.timer.armed());
+    DCHECK(task.state != TaskState::kFree);
     task.state = TaskState::kFree;
     if (++task.generation == 0) task.generation = 1;
     task.number = free_head_;

@@ -29,7 +29,10 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   std::uint64_t in_states = 0;
   for (const state::Counter& gauge : c.in_state) in_states += gauge.read();
   expect_equal(wrong, at + "tasks by state, and task slots in use", in_states, shard.tasks.in_use());
-  expect_equal(wrong, at + "timers, and task slots in use", shard.timers.armed(), shard.tasks.in_use());
+  // Free slots may have one left.
+  if (shard.timers.armed() < shard.tasks.in_use())
+    wrong += at + "fewer timers, " + std::to_string(shard.timers.armed()) + ", than task slots in use, " +
+             std::to_string(shard.tasks.in_use()) + "; ";
   std::uint64_t waiting = 0;
   for (const std::uint16_t route : shard.routes.waiting()) waiting += shard.routes[route].waiting;
   expect_equal(wrong, at + "waiting at routes, and held frames", waiting, shard.held.size());

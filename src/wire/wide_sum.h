@@ -1,0 +1,99 @@
+// A one's complement sum in the making (RFC 1071): words as they lie in memory, four lanes side by side, folded once
+// at the end. Halves of 64-bit words are added apart, so that 2^32 of them fit before anything is carried out.
+// Pure; any thread. For the hot path; everybody else calls sum_bytes().
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "wire/header.h"
+
+namespace mcplane::wire {
+
+// 2^16 - 1 divides 2^64 - 1: adding the halves of a word, carry included, keeps its value. The result is in memory
+// order: byte-swapped, it is the sum that checksum.h speaks of.
+constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
+  sum = (sum + std::rotl(sum, 32)) >> 32;
+  const auto half = static_cast<std::uint32_t>(sum);
+  return static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16);
+}
+
+// With the carry that falls out at the top added in at the bottom.
+constexpr std::uint64_t add_carry(std::uint64_t a, std::uint64_t b) noexcept {
+  const std::uint64_t sum = a + b;
+  return sum + (sum < b ? 1 : 0);
+}
+
+class WideSum {
+ public:
+  static constexpr std::size_t kStep = 32;  // bytes
+
+  void add(const std::byte* at) noexcept { add(load(at)); }
+
+  // The last `count` bytes, 0 to kStep and even, of the kStep bytes before `end`, which are all readable.
+  void add_last(const std::byte* end, std::size_t count) noexcept { add(load(end - kStep) & load(mask_of(count))); }
+
+  // Less than 2^48 for anything that fits a frame.
+  std::uint64_t total() const noexcept {
+    const Lanes lanes = low_ + high_;
+    return lanes[0] + lanes[1] + lanes[2] + lanes[3];
+  }
+
+ private:
+  using Lanes [[gnu::vector_size(kStep)]] = std::uint64_t;
+
+  static Lanes load(const std::byte* at) noexcept {
+    Lanes words;
+    std::memcpy(&words, at, sizeof words);
+    return words;
+  }
+  // kStep bytes of which the last `count` are ones.
+  static const std::byte* mask_of(std::size_t count) noexcept {
+    static constexpr auto kMasks = [] {
+      std::array<std::byte, 2 * kStep> masks{};
+      for (std::size_t i = kStep; i < masks.size(); ++i) masks[i] = std::byte{0xff};
+      return masks;
+    }();
+    return kMasks.data() + count;
+  }
+  void add(Lanes words) noexcept {
+    low_ += words & 0xffffffffU;
+    high_ += words >> 32;
+  }
+
+  Lanes low_{}, high_{};
+};
+
+// Both in memory order, unfolded. `lead` is where an MCP datagram starts, magic and header; the tail is what follows
+// it.
+inline std::uint64_t sum_lead(const std::byte* lead) noexcept {
+  constexpr std::size_t kWhole = kLeadBytes / WideSum::kStep * WideSum::kStep;
+  static_assert(kLeadBytes - kWhole == sizeof(std::uint16_t));
+  WideSum sum;
+  for (std::size_t at = 0; at < kWhole; at += WideSum::kStep) sum.add(lead + at);
+  std::uint16_t last;
+  std::memcpy(&last, lead + kWhole, sizeof last);
+  return sum.total() + last;
+}
+
+inline std::uint64_t sum_tail(const std::byte* lead, std::size_t count) noexcept {
+  const std::byte* at = lead + kLeadBytes;
+  const std::byte* const end = at + (count & ~std::size_t{1});
+  constexpr auto kStep = static_cast<std::ptrdiff_t>(WideSum::kStep);
+  WideSum sum;
+  for (; end - at >= 2 * kStep; at += 2 * kStep) {
+    sum.add(at);
+    sum.add(at + kStep);
+  }
+  if (end - at >= kStep) {
+    sum.add(at);
+    at += kStep;
+  }
+  sum.add_last(end, static_cast<std::size_t>(end - at));
+  return sum.total() + ((count & 1) != 0 ? std::to_integer<std::uint64_t>(*end) : 0);
+}
+
+}  // namespace mcplane::wire
