@@ -45,10 +45,16 @@ ShardLoad::ShardLoad(const ShardLoadOptions& options)
   rig_.settle();
 }
 
-std::uint64_t ShardLoad::timed_loop() {
+void ShardLoad::timed_sends() {
   const std::uint64_t before = __rdtsc();
   rig_.step(ShardId{});
-  return __rdtsc() - before;
+  send_cycles += __rdtsc() - before;
+}
+
+void ShardLoad::timed_results() {
+  const std::uint64_t before = __rdtsc();
+  rig_.step(ShardId{});
+  result_cycles += __rdtsc() - before;
 }
 
 void ShardLoad::inject_sends() {
@@ -95,11 +101,11 @@ void ShardLoad::take_in(std::span<net::Packet> packets) {
 std::uint32_t ShardLoad::turn() {
   rig_.now_ns += 10'000;
   inject_sends();
-  send_cycles += timed_loop();
+  timed_sends();
   collect();
   if (routes_.size() < options_.in_flight) return 0;
   inject_results();
-  result_cycles += timed_loop();
+  timed_results();
   collect();
   return kBurst;
 }
