@@ -43,10 +43,10 @@ void swap_back(Shard& shard, net::Packet& packet, const Frame& frame, std::uint1
   packet.set_length(static_cast<std::uint16_t>(lower.length + payload_length));
   const auto datagram = packet.bytes().subspan(lower.length);
   wire::write_lower_headers(lower, packet.data(), payload_length, wire::sum_bytes(datagram));
-  Departure departure;
+  Departure& departure = shard.departures.add();
+  departure.to = nullptr;
   departure.port = packet.port();
   departure.packet = take(packet);
-  shard.departures.push(std::move(departure));
 }
 
 }  // namespace
@@ -61,14 +61,13 @@ Frame frame_of(const HeldFrame& held) noexcept {
 }
 
 Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to) noexcept {
-  Departure departure;
+  Departure& departure = shard.departures.add();
   departure.packet = take(packet);
   departure.to = &to.record;
   departure.port = to.record.port;
   departure.payload_offset = frame.ip.payload_offset;
   departure.payload_length = frame.ip.payload_length;
   departure.tail_sum = frame.ip.tail_sum;
-  shard.departures.push(std::move(departure));
   return Verdict::forward();
 }
 

@@ -9,7 +9,7 @@
 namespace mcplane::dataplane {
 
 // The packet leaves `packet` empty, so that it is not freed where it was.
-inline net::Packet take(net::Packet& packet) noexcept { return std::exchange(packet, net::Packet{}); }
+inline net::Packet take(net::Packet& packet) noexcept { return packet.take(); }
 
 // The notes ingress made about a frame that waited.
 Frame frame_of(const HeldFrame& held) noexcept;

@@ -42,7 +42,7 @@ void egress(Shard& shard, std::uint64_t stamp_ns) noexcept {
   const std::uint64_t leg_us = (stamp_ns - shard.now_ns) / kNsPerUs;
   for (Departure& departure : shard.departures.items()) {
     if (departure.to != nullptr) write_headers(shard, departure, leg_us);
-    shard.outgoing[raw(departure.port)].push(take(departure.packet));
+    shard.outgoing[raw(departure.port)].add() = std::move(departure.packet);
   }
   shard.departures.clear();
 }

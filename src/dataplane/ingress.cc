@@ -1,8 +1,8 @@
 // Station 2 of 7. From: core_loop's burst. To: dispatch.
 // Ethernet, IP and UDP checks, the port's shard, then the MCP header, in the decoder's fixed order: length, address
-// class, seal, ranges. What a table holds is verified by the station that reads it. While a burst is taken apart the
-// sessions and tasks its headers name are prefetched, so that dispatch meets them in cache.
-// A frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads it, once.
+// class, seal, ranges. What a table holds is verified by the station that reads it. While a burst is taken apart, in
+// stages, the sessions, slots and tasks that it will touch are prefetched, so that dispatch meets them in cache. A
+// frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads it, once.
 #include <algorithm>
 
 #include "base/prefetch.h"
@@ -12,10 +12,41 @@ namespace mcplane::dataplane {
 namespace {
 
 constexpr std::size_t kPrefetchAhead = 4;
+constexpr std::size_t kWorthPrefetching = 8;  // frames: with fewer the next use comes before the line
 
+// First what the header names.
 void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
-  if (header.type() == wire::FrameType::Result) shard.tasks.prefetch(wire::token_of(header));
+  if (header.type() == wire::FrameType::Result) shard.tasks.prefetch(wire::token_of(header).index());
   shard.sessions.prefetch(wire::sender_of(header));
+}
+
+// Then, when that is here, what it names in turn: of a SEND the client's slot, of a RESULT those around its task.
+void prefetch_named(Shard& shard, const Frame& frame) noexcept {
+  if (frame.session == nullptr) return;
+  const wire::Header& header = *frame.header;
+  if (header.type() == wire::FrameType::Send) {
+    if (header.slot() < frame.session->record.slot_limit)
+      prefetch_to_write(&shard.client_slot(*frame.session, header.slot()));
+  } else if (header.type() == wire::FrameType::Result) {
+    const Task* const task = shard.tasks.find(wire::token_of(header));
+    if (task == nullptr) return;
+    shard.sessions.prefetch(task->client);
+    shard.timers.visit_neighbours(task->timer, [&](std::uint32_t index) { shard.tasks.prefetch(index); });
+  }
+}
+
+// Last, of a SEND the slot's previous task, of a RESULT the client's slot.
+void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
+  if (frame.session == nullptr) return;
+  const wire::Header& header = *frame.header;
+  if (header.type() == wire::FrameType::Send) {
+    if (header.slot() < frame.session->record.slot_limit)
+      shard.tasks.prefetch(shard.client_slot(*frame.session, header.slot()).task);
+  } else if (header.type() == wire::FrameType::Result) {
+    const Task* const task = shard.tasks.find(wire::token_of(header));
+    const Session* const client = task != nullptr ? shard.sessions.find(task->client) : nullptr;
+    if (client != nullptr) prefetch_to_write(&shard.client_slot(*client, task->slot));
+  }
 }
 
 // Both lines that stations read and rewrite. To be written, so that a line another core has looked at is ours by then.
@@ -110,7 +141,13 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
     if (stays(i)) look_ahead(shard, packets[i], frames[i]);
   }
   for (std::size_t i = 0; i < packets.size(); ++i)
-    if (stays(i)) verdicts[i] = check(shard, packets[i], frames[i]);
+    if (stays(i)) {
+      verdicts[i] = check(shard, packets[i], frames[i]);
+      if (!verdicts[i].decided()) prefetch_named(shard, frames[i]);
+    }
+  if (packets.size() < kWorthPrefetching) return;
+  for (std::size_t i = 0; i < packets.size(); ++i)
+    if (!verdicts[i].decided()) prefetch_ended(shard, frames[i]);
 }
 
 }  // namespace mcplane::dataplane

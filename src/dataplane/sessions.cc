@@ -35,10 +35,10 @@ void transmit(Shard& shard, const state::Command& command) noexcept {
   }
   std::memcpy(packet.data(), command.bytes.data(), command.length);
   packet.set_length(command.length);
-  Departure departure;
+  Departure& departure = shard.departures.add();
+  departure.to = nullptr;
   departure.packet = std::move(packet);
   departure.port = command.port;
-  shard.departures.push(std::move(departure));
 }
 
 // Ends what the task's client or worker, being gone, leaves behind. Whether anything was to be done.

@@ -61,9 +61,11 @@ struct Departure {
 template <class T, std::size_t kCapacity>
 class Batch {
  public:
-  void push(T item) noexcept {
+  void push(T&& item) noexcept { add() = std::move(item); }
+  // The next place, for the caller to fill: what was there before is still in it.
+  T& add() noexcept {
     DCHECK(count_ < kCapacity);
-    items_[count_++] = std::move(item);
+    return items_[count_++];
   }
   std::span<T> items() noexcept { return {items_.data(), count_}; }
   std::size_t room() const noexcept { return kCapacity - count_; }

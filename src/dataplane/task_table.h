@@ -94,8 +94,9 @@ class TaskTable {
   std::uint32_t in_use() const noexcept { return in_use_; }
   // Slots at and above it were never used.
   std::uint32_t touched() const noexcept { return touched_; }
-  void prefetch(TaskToken token) const noexcept {
-    if (token.index() < touched_) prefetch_to_write(&tasks_[token.index()]);
+  // Of any index below touched().
+  void prefetch(std::uint32_t index) const noexcept {
+    if (index < touched_) prefetch_to_write(&tasks_[index]);
   }
 
  private:

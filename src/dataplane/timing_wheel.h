@@ -55,6 +55,14 @@ class TimingWheel {
     --armed_;
   }
 
+  // Lets the caller fetch what taking the node out of the middle of its slot touches.
+  template <class Visit>
+  void visit_neighbours(const TimerNode& node, Visit&& visit) const noexcept {
+    if (!node.armed()) return;
+    if ((node.previous & kHeadFlag) == 0) visit(node.previous);
+    if (node.next != TimerNode::kUnlinked) visit(node.next);
+  }
+
   // Moves time to `tick` and calls fire(index) for each node that is due; looks at no more than `budget` nodes, what is
   // left waits for the next call. A node is disarmed before its call, so fire may arm it again. Walks at most kTicksMax
   // ticks a call. Returns the number looked at.

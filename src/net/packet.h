@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "base/types.h"
 
@@ -49,6 +50,12 @@ class Packet {
   }
   void set_length(std::uint16_t length_bytes) noexcept { length_ = length_bytes; }
   void set_port(PortId port) noexcept { port_ = port; }
+  // Hands the buffer over: this Packet has none any more.
+  Packet take() noexcept {
+    Packet taken = std::move(*this);
+    buffer_ = nullptr;
+    return taken;
+  }
 
  private:
   static constexpr std::uint8_t kChecksumGood = 1, kChecksumBad = 2, kChained = 4;

@@ -141,14 +141,6 @@ KnownSender make_known_sender(const LowerHeaders& towards) noexcept {
   return sender;
 }
 
-std::size_t peek_lead(std::span<const std::byte> frame) noexcept {
-  if (frame.size() < lead_of(false, false) + kLeadBytes) return 0;
-  const bool tagged = load_be16(frame.data() + 12) == kEtherVlan;
-  const std::uint16_t type = load_be16(frame.data() + (tagged ? 12 + kVlanBytes : 12));
-  const std::size_t lead = type == kEtherIpv4 ? lead_of(false, tagged) : type == kEtherIpv6 ? lead_of(true, tagged) : 0;
-  return frame.size() >= lead + kLeadBytes ? lead : 0;
-}
-
 bool recognise(const KnownSender& sender, std::span<const std::byte> frame, bool checksum_good,
                Datagram& out) noexcept {
   if (!headers_match(sender, frame.data())) return false;

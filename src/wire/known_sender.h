@@ -11,6 +11,8 @@
 
 #include "base/types.h"
 #include "wire/datagram.h"
+#include "wire/header.h"
+#include "wire/layout.h"
 
 namespace mcplane::wire {
 
@@ -35,7 +37,15 @@ static_assert(sizeof(KnownSender) == 2 * kCacheLineBytes);
 KnownSender make_known_sender(const LowerHeaders& towards) noexcept;
 
 // Where the MCP datagram of a frame would start, by its EtherType alone; 0 when it has none, or not the whole lead.
-std::size_t peek_lead(std::span<const std::byte> frame) noexcept;
+inline std::size_t peek_lead(std::span<const std::byte> frame) noexcept {
+  constexpr std::size_t kLeast = kEthernetBytes + kIpv4Bytes + kUdpBytes;
+  if (frame.size() < kLeast + kLeadBytes) return 0;
+  const std::size_t tag = load_be16(frame.data() + 12) == kEtherVlan ? kVlanBytes : 0;
+  const std::uint16_t type = load_be16(frame.data() + 12 + tag);
+  if (type != kEtherIpv4 && type != kEtherIpv6) return 0;
+  const std::size_t lead = kLeast + tag + (type == kEtherIpv6 ? kIpv6Bytes - kIpv4Bytes : 0);
+  return frame.size() >= lead + kLeadBytes ? lead : 0;
+}
 
 // Whether the frame, which is as long as peek_lead() asks, is a sound one of that peer, checksums and a whole lead
 // included. Then class, offsets, length, VLAN and tail_sum of `out` are as parse_frame() sets them; the addresses,
