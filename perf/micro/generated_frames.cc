@@ -18,14 +18,74 @@ void swap_bytes(std::byte* a, std::byte* b) {
   std::memcpy(b, kept.data(), kBytes);
 }
 
-}  // namespace
+void load_address(PeerAddress& address, const std::byte* mac, const std::byte* ip, const std::byte* port) {
+  std::memcpy(address.mac.data(), mac, address.mac.size());
+  std::memcpy(address.ip.data(), ip, address.ip.size());
+  std::memcpy(address.port.data(), port, address.port.size());
+}
 
-void write_send(net::Packet& packet, const testing::Bytes& frame, std::uint16_t slot, std::uint32_t sequence) {
+void copy_frame(net::Packet& packet, const testing::Bytes& frame) {
   std::memcpy(packet.data(), frame.data(), frame.size());
   packet.set_length(static_cast<std::uint16_t>(frame.size()));
+}
+
+void write_source(std::byte* frame, const PeerAddress& from) {
+  std::memcpy(frame + 6, from.mac.data(), from.mac.size());
+  std::memcpy(frame + kIpAt + 12, from.ip.data(), from.ip.size());
+  std::memcpy(frame + kUdpAt, from.port.data(), from.port.size());
+}
+
+}  // namespace
+
+ClientAddress client_address(const testing::Bytes& send_frame) {
+  const std::byte* const frame = send_frame.data();
+  ClientAddress client;
+  load_address(client.from, frame + 6, frame + kIpAt + 12, frame + kUdpAt);
+  client.session = wire::header_of(std::span(send_frame).subspan(kDatagramAt)).session();
+  return client;
+}
+
+RunningTask running_task(const net::Packet& route) {
+  const wire::Header& header = header_in(route);
+  RunningTask task{.token = wire::token_of(header),
+                   .session = header.session(),
+                   .worker_session = header.worker_session(),
+                   .route_number = wire::route_number(header),
+                   .worker = {}};
+  const std::byte* const frame = route.data();
+  load_address(task.worker, frame, frame + kIpAt + 16, frame + kUdpAt + 2);
+  return task;
+}
+
+void write_send(net::Packet& packet, const testing::Bytes& frame, const ClientAddress& client, std::uint16_t slot,
+                std::uint32_t sequence) {
+  copy_frame(packet, frame);
+  write_source(packet.data(), client.from);
+  wire::Header& header = header_in(packet);
+  header.mutate_session(client.session);
+  header.mutate_slot(slot);
+  header.mutate_sequence(sequence);
+  testing::refresh_checksums(packet.bytes());
+}
+
+void write_send(net::Packet& packet, const testing::Bytes& frame, std::uint16_t slot, std::uint32_t sequence) {
+  copy_frame(packet, frame);
   wire::Header& header = header_in(packet);
   header.mutate_slot(slot);
   header.mutate_sequence(sequence);
+  testing::refresh_checksums(packet.bytes());
+}
+
+void write_result(net::Packet& packet, const testing::Bytes& frame, const RunningTask& task) {
+  copy_frame(packet, frame);
+  write_source(packet.data(), task.worker);
+  wire::Header& header = header_in(packet);
+  header.mutate_attempt(1);
+  header.mutate_session(task.session);
+  header.mutate_worker_session(task.worker_session);
+  wire::set_token(header, task.token);
+  header.mutate_sequence(task.route_number);  // any number but 0: the broker acknowledges it with a later ROUTE
+  wire::set_route_number(header, task.route_number);
   testing::refresh_checksums(packet.bytes());
 }
 

@@ -5,114 +5,158 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
-#include "generated_frames.h"
+#include "base/check.h"
 #include "wire/payload.h"
 
 namespace mcplane::perf {
 namespace {
 
-testing::RigOptions rig_options(const ShardLoadOptions& options, std::uint32_t slots) {
-  testing::RigOptions rig;
-  rig.buffers = options.in_flight + 2'048;
-  rig.shard.max_tasks = options.in_flight + 1'024;
-  rig.shard.max_queued = 64;
-  rig.shard.client_slots = options.clients * slots;
-  return rig;
+// Beyond those in flight: a client goes on to a slot whose answer it had a while ago.
+constexpr std::uint32_t kSpareSlots = 2;
+constexpr std::uint32_t kTtlMs = 30'000;
+constexpr std::uint64_t kTurnNsMax = 10'000;
+// A task is at its worker for at most twice as long, whatever is in flight: less than after what a broker asks for it,
+// so that every case is the same work.
+constexpr std::uint64_t kTaskNsMax = 10 * kNsPerMs;
+
+std::uint32_t slots_per_client(const ShardLoadOptions& options) {
+  return (options.in_flight + options.clients - 1) / options.clients + kSpareSlots;
 }
 
-std::uint32_t slots_per_client(const ShardLoadOptions& options) { return options.in_flight / options.clients + 64; }
+testing::RigOptions rig_options(const ShardLoadOptions& options, std::uint32_t slots) {
+  testing::RigOptions rig;
+  rig.sessions = options.clients + options.workers;
+  rig.workers = options.workers;
+  rig.shard.client_slots = options.clients * slots;
+  rig.shard.max_tasks = rig.shard.client_slots + ShardLoad::kBurst;
+  rig.shard.max_queued = 64;
+  return rig;
+}
 
 }  // namespace
 
 ShardLoad::ShardLoad(const ShardLoadOptions& options)
-    : options_(options), rig_(rig_options(options, slots_per_client(options))), slots_(slots_per_client(options)) {
-  for (std::uint32_t i = 0; i < options.workers; ++i)
-    rig_.add_worker(static_cast<std::uint16_t>(2 * options.in_flight / options.workers + 64));
-  const std::string prompt(options.payload_bytes - 32, 'x');
-  for (std::uint32_t client = 0; client < options.clients; ++client) {
+    : options_(options), slots_(slots_per_client(options)), rig_(rig_options(options, slots_)) {
+  add_peers();
+  while (arrived_.size() < options_.in_flight) send();
+  shuffle_running();
+  send_cycles = 0;
+}
+
+void ShardLoad::add_peers() {
+  constexpr std::uint32_t kAtOnce = 64;  // what a mailbox takes
+  testing::FrameSpec send, result;
+  const auto worker_slots = static_cast<std::uint16_t>(
+      std::clamp(2 * options_.in_flight / options_.workers, std::uint32_t{8}, std::uint32_t{0xffff}));
+  for (std::uint32_t i = 0; i < options_.workers; ++i) {
+    result = rig_.spec_of(rig_.add_worker(worker_slots), wire::FrameType::Result);
+    if (i % kAtOnce == 0) rig_.settle();
+  }
+  for (std::uint32_t i = 0; i < options_.clients; ++i) {
     testing::PeerSpec spec;
     spec.slots = static_cast<std::uint16_t>(slots_);
-    testing::FrameSpec send = rig_.send_spec(rig_.add_client(spec), 0, 0, 30'000);
-    send.payload = wire::write_task_payload({.prompt = prompt, .history = {}, .parameters = {}});
-    send_frames_.push_back(testing::build_frame(send));
-    for (std::uint32_t slot = 0; slot < slots_; ++slot) {
-      lanes_.push_back({client, static_cast<std::uint16_t>(slot), 0});
-      free_lanes_.push_back(static_cast<std::uint32_t>(lanes_.size() - 1));
-    }
+    send = rig_.send_spec(rig_.add_client(spec), 0, 0, kTtlMs);
+    clients_.push_back(client_address(testing::build_frame(send)));
+    if (i % kAtOnce == 0) rig_.settle();
   }
+  send.payload = result.payload = wire::write_task_payload(
+      {.prompt = std::string(options_.payload_bytes - 32, 'x'), .history = {}, .parameters = {}});
+  send_frame_ = testing::build_frame(send);
+  result_frame_ = testing::build_frame(result);
+  for (std::uint32_t client = 0; client < options_.clients; ++client)
+    for (std::uint32_t slot = 0; slot < slots_; ++slot)
+      lanes_.push_back({.client = client, .slot = static_cast<std::uint16_t>(slot)});
+  for (std::uint32_t slot = 0; slot < slots_; ++slot)
+    for (std::uint32_t client = 0; client < options_.clients; ++client) free_lanes_.push_back(client * slots_ + slot);
   rig_.publish();
   rig_.settle();
 }
 
 void ShardLoad::timed_sends() {
   const std::uint64_t before = __rdtsc();
-  rig_.step(ShardId{});
+  options_.step ? options_.step(rig_, Leg::kSends) : void(rig_.step(ShardId{}));
   send_cycles += __rdtsc() - before;
 }
 
 void ShardLoad::timed_results() {
   const std::uint64_t before = __rdtsc();
-  rig_.step(ShardId{});
+  options_.step ? options_.step(rig_, Leg::kResults) : void(rig_.step(ShardId{}));
   result_cycles += __rdtsc() - before;
 }
 
-void ShardLoad::inject_sends() {
+void ShardLoad::send() {
+  rig_.now_ns += std::min(kTurnNsMax, kTaskNsMax * kBurst / options_.in_flight);
   std::array<net::Packet, kBurst> packets;
-  rig_.nic().allocate(packets);
+  CHECK(rig_.nic().allocate(packets) && free_lanes_.size() >= kBurst);
   for (net::Packet& packet : packets) {
-    Lane& lane = lanes_[free_lanes_.back()];
-    free_lanes_.pop_back();
-    write_send(packet, send_frames_[lane.client], lane.slot, ++lane.sequence);
+    Lane& lane = lanes_[free_lanes_.front()];
+    free_lanes_.pop_front();
+    lane.busy = true;
+    write_send(packet, send_frame_, clients_[lane.client], lane.slot, ++lane.sequence);
     rig_.nic().inject(std::move(packet));
   }
   sent += kBurst;
+  timed_sends();
+  collect();
 }
 
-void ShardLoad::inject_results() {
-  for (std::uint32_t i = 0; i < kBurst; ++i) {
-    turn_round(routes_.front());
-    rig_.nic().inject(std::move(routes_.front()));
-    routes_.pop_front();
+void ShardLoad::answer() {
+  std::array<net::Packet, kBurst> packets;
+  CHECK(rig_.nic().allocate(packets) && arrived_.size() + running_.size() >= kBurst);
+  for (net::Packet& packet : packets) {
+    if (running_.empty()) shuffle_running();
+    write_result(packet, result_frame_, running_.back());
+    running_.pop_back();
+    rig_.nic().inject(std::move(packet));
   }
+  timed_results();
+  collect();
+}
+
+void ShardLoad::turn() {
+  send();
+  answer();
+}
+
+void ShardLoad::shuffle_running() {
+  std::swap(arrived_, running_);
+  for (auto left = static_cast<std::uint32_t>(running_.size()); left > 1; --left)
+    std::swap(running_[left - 1], running_[random_.below(left)]);
 }
 
 void ShardLoad::collect() {
   std::array<net::Packet, 2 * kBurst> packets;
-  while (const std::size_t count = rig_.nic().take_sent(packets)) take_in(std::span(packets).first(count));
-}
-
-void ShardLoad::take_in(std::span<net::Packet> packets) {
-  for (net::Packet& packet : packets) {
-    const wire::Header& header = header_in(packet);
-    if (header.type() == wire::FrameType::Route) {
-      routes_.push_back(std::move(packet));
-      continue;
-    }
-    if (header.type() == wire::FrameType::Deliver) {
-      ++delivered;
-      const std::uint32_t client = SessionId{header.session()}.index() - options_.workers;
-      free_lanes_.push_back(client * slots_ + header.slot());
-    }
-    rig_.nic().free({&packet, 1});
+  while (const std::size_t count = rig_.nic().take_sent(packets)) {
+    for (const net::Packet& packet : std::span(packets).first(count)) take_in(packet);
+    rig_.nic().free(std::span(packets).first(count));
   }
 }
 
-std::uint32_t ShardLoad::turn() {
-  rig_.now_ns += 10'000;
-  inject_sends();
-  timed_sends();
-  collect();
-  if (routes_.size() < options_.in_flight) return 0;
-  inject_results();
-  timed_results();
-  collect();
-  return kBurst;
+void ShardLoad::take_in(const net::Packet& packet) {
+  const wire::Header& header = header_in(packet);
+  if (header.type() == wire::FrameType::Route) arrived_.push_back(running_task(packet));
+  if (header.type() == wire::FrameType::Deliver) take_answer(header);
+}
+
+void ShardLoad::take_answer(const wire::Header& deliver) {
+  const std::size_t index =
+      std::size_t{SessionId{deliver.session()}.index() - options_.workers} * slots_ + deliver.slot();
+  if (index >= lanes_.size() || !lanes_[index].busy || lanes_[index].sequence != deliver.sequence()) {
+    ++wrong_answers_;
+    return;
+  }
+  lanes_[index].busy = false;
+  free_lanes_.push_back(static_cast<std::uint32_t>(index));
+  ++delivered;
 }
 
 std::string ShardLoad::fault() {
   std::string wrong = rig_.check_counters();
-  if (delivered + routes_.size() != sent) wrong += "tasks sent are neither delivered nor at a worker; ";
+  if (wrong_answers_ > 0) wrong += std::to_string(wrong_answers_) + " answers to nothing that was asked; ";
+  if (delivered + arrived_.size() + running_.size() != sent)
+    wrong += "tasks sent are neither delivered nor at a worker; ";
   return wrong;
 }
 

@@ -46,7 +46,7 @@ std::string ShardRig::check_counters() {
     for (std::size_t s = 0; s < state::kTaskStates; ++s)
       if (state::holds_worker_slot(static_cast<state::TaskState>(s))) slots_owed += counters(i).in_state[s].read();
   }
-  for (std::uint32_t i = 0; i < kWorkers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding.load();
+  for (std::uint32_t i = 0; i < options.workers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding.load();
   expect_equal(wrong, "worker slots taken, and tasks that hold one", slots_taken, slots_owed);
   expect_equal(wrong, "buffers freed or sent by who does not hold them", nic().free_errors(), 0);
   return wrong;

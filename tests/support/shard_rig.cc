@@ -14,8 +14,8 @@ constexpr std::uint32_t kGeneration = 7;
 
 state::SharedOptions shared_options(const RigOptions& given) {
   return {.shards = given.shards,
-          .sessions = ShardRig::kSessions,
-          .workers = ShardRig::kWorkers,
+          .sessions = given.sessions,
+          .workers = given.workers,
           .boot_id = given.boot_id,
           .cookie_key = given.cookie_key};
 }
@@ -35,7 +35,9 @@ wire::LocalAddresses addressee_of(std::span<const std::byte> frame, const wire::
 }
 
 wire::Endpoint numbered_address(Family family, std::size_t number) {
-  wire::Endpoint endpoint = peer_endpoint(family, static_cast<std::uint16_t>(kPeerPort + number));
+  constexpr std::size_t kPorts = 20'000;
+  wire::Endpoint endpoint = peer_endpoint(family, static_cast<std::uint16_t>(kPeerPort + number % kPorts));
+  endpoint.ip.bytes[14] = static_cast<std::uint8_t>(number / kPorts);
   endpoint.ip.bytes[15] = static_cast<std::uint8_t>(10 + number % 200);
   return endpoint;
 }
@@ -101,16 +103,21 @@ ShardRig::~ShardRig() {
 
 Peer& ShardRig::add(const PeerSpec& spec) {
   const std::size_t number = peers_.size();
-  CHECK(number < kSessions);
+  CHECK(number < options.sessions);
   Peer& peer = *peers_.emplace_back(std::make_unique<Peer>());
   peer.spec = spec;
   peer.session = SessionId::make(static_cast<std::uint32_t>(number), kGeneration);
-  peer.mac = {0x02, 0, 0, 0, 0x01, static_cast<std::uint8_t>(number)};
+  peer.mac = {0x02,
+              0,
+              static_cast<std::uint8_t>(number >> 16),
+              static_cast<std::uint8_t>(number >> 8),
+              0x01,
+              static_cast<std::uint8_t>(number)};
   peer.address = numbered_address(spec.family, number);
   shared.neighbours.set(neighbour_of(peer), peer.mac);
   const bool worker = wire::is_worker(spec.service);
   if (worker) {
-    CHECK(workers_used_ < kWorkers);
+    CHECK(workers_used_ < options.workers);
     peer.worker = WorkerId{workers_used_++};
     peer.published = true;
     state::WorkerLine& line = shared.workers[peer.worker];

@@ -16,9 +16,13 @@
 namespace mcplane::testing {
 
 struct RigOptions {
+  static constexpr std::uint32_t kSessions = 256, kWorkers = 64;
+
   std::uint32_t shards = 1;
   std::uint32_t ports = 1;
   std::uint32_t queues = 0;            // of each port: shards from that number on have none and relay; 0: one a shard
+  std::uint32_t sessions = kSessions;  // endpoints that can be added
+  std::uint32_t workers = kWorkers;
   std::uint32_t buffers = 2048;        // over all shards
   std::uint32_t handoff_frames = 256;  // of each ring between two shards, relay rings too
   std::uint32_t tx_capacity = 0;       // of each NIC queue, until take_sent(); 0: no limit
@@ -70,7 +74,7 @@ struct Sent {
 class ShardRig {
  public:
   using Loop = dataplane::CoreLoop<net::MemoryNic>;
-  static constexpr std::uint32_t kSessions = 256, kWorkers = 64;
+  static constexpr std::uint32_t kSessions = RigOptions::kSessions, kWorkers = RigOptions::kWorkers;  // by default
 
   explicit ShardRig(const RigOptions& given = {});
   ~ShardRig();
