@@ -18,7 +18,8 @@ void account_time(Shard& shard, wire::Header& header, std::uint64_t leg_us) noex
   if (header.type() == wire::FrameType::Deliver) {
     header.mutate_broker_us(static_cast<std::uint16_t>(std::min(kMax, header.broker_us() + leg_us)));
   } else if (header.type() == wire::FrameType::Route) {
-    if (Task* task = shard.tasks.find(wire::token_of(header)); task != nullptr && task->state == TaskState::kRouted)
+    Task* const task = shard.tasks.find(wire::token_of(header));
+    if (task != nullptr && task->state == TaskState::kRouted)
       task->route_leg_us = static_cast<std::uint16_t>(std::min(kMax, leg_us));
   }
 }

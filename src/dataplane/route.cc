@@ -162,12 +162,12 @@ struct Checked {
   RouteEntry* entry = nullptr;
 };
 
-Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept {
+Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
   if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const auto table = wire::table_of(datagram);
-  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot);
+  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot, session.route_hint);
   if (entry != nullptr) return {.entry = entry};
   const auto selector = wire::read_route_table(table);
   if (!selector) return {.reason = wire::Reason::Malformed};
@@ -190,10 +190,10 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
 }
 
 // Its ROUTE goes again to the worker that has not said that it came, or the task to another worker.
-Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   Task* task = find_pulled(shard, *frame.header);
   if (task == nullptr) return Verdict::drop(DropReason::kDuplicate);
-  const Checked checked = check_send(shard, packet, frame);
+  const Checked checked = check_send(shard, packet, frame, session);
   if (checked.reason != wire::Reason::Ok) return Verdict::drop(DropReason::kBadTable);
   if (task->state == TaskState::kRouted) {
     Session* to = shard.sessions.find(task->worker_session);
@@ -244,11 +244,11 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   const wire::Header& header = *frame.header;
   if (const DropReason reason = check_slot(session, header.slot()); reason != DropReason::kNone)
     return Verdict::drop(reason);
-  if (header.token_generation() != 0) return on_pulled(shard, packet, frame);
+  if (header.token_generation() != 0) return on_pulled(shard, packet, frame, session);
   ClientSlot& slot = shard.client_slot(session, header.slot());
   if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
 
-  const Checked checked = check_send(shard, packet, frame);
+  const Checked checked = check_send(shard, packet, frame, session);
   if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, checked.reason);
   if (shard.draining) return refuse(shard, packet, frame, session, slot, wire::Reason::Draining);
   return start(shard, packet, frame, session, slot, *checked.entry);

@@ -30,6 +30,19 @@ struct SelectorKey {
   }
 };
 
+// Short strings of bytes, without a call where there are 32 of them: the last 32 overlap those before.
+bool equal_bytes(const std::byte* a, const std::byte* b, std::size_t count) noexcept {
+  constexpr std::size_t kStep = sizeof(__m256i);
+  if (count < kStep) return std::memcmp(a, b, count) == 0;
+  const auto differ = [a, b](std::size_t at) {
+    return _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + at)),
+                            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + at)));
+  };
+  __m256i different = differ(count - kStep);
+  for (std::size_t at = 0; at + kStep < count; at += kStep) different = _mm256_or_si256(different, differ(at));
+  return _mm256_testz_si256(different, different) != 0;
+}
+
 std::string_view next_name(const RouteEntry& entry, std::size_t& at) noexcept {
   const auto size = std::to_integer<std::size_t>(entry.key[at]);
   const std::string_view name(reinterpret_cast<const char*>(entry.key.data()) + at + 1, size);
@@ -71,28 +84,28 @@ RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::Route
 }
 
 // Any mix will do: what is found is compared, and who makes two tables meet only has them verified.
-RouteCache::Memo& RouteCache::memo_of(std::span<const std::byte> table) noexcept {
+std::uint8_t RouteCache::memo_of(std::span<const std::byte> table) noexcept {
   std::uint64_t mix = 0;
-  std::size_t at = 0;
-  for (; at + sizeof mix <= table.size(); at += sizeof mix) {
-    std::uint64_t word;
-    std::memcpy(&word, table.data() + at, sizeof word);
-    mix = _mm_crc32_u64(mix, word);
-  }
-  if (at + sizeof(std::uint32_t) <= table.size()) {
+  for (std::size_t at = 0; at + sizeof(std::uint32_t) <= table.size(); at += sizeof(std::uint32_t)) {
     std::uint32_t word;
     std::memcpy(&word, table.data() + at, sizeof word);
-    mix = _mm_crc32_u64(mix, word);
+    mix = _mm_crc32_u32(static_cast<std::uint32_t>(mix), word);
   }
-  return memos_[mix % kMemos];
+  return static_cast<std::uint8_t>(mix);
 }
 
-RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot) noexcept {
-  const Memo& memo = memo_of(table);
-  RouteEntry& entry = entries_[memo.entry];
-  if (memo.length != table.size() || memo.claimed != entry.claimed ||
-      std::memcmp(memo.bytes.data(), table.data(), table.size()) != 0)
-    return nullptr;
+bool RouteCache::holds(const Memo& memo, std::span<const std::byte> table) const noexcept {
+  return memo.length == table.size() && memo.claimed == entries_[memo.entry].claimed &&
+         equal_bytes(memo.bytes.data(), table.data(), table.size());
+}
+
+RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
+                               std::uint8_t& hint) noexcept {
+  if (!holds(memos_[hint], table)) {
+    hint = memo_of(table);
+    if (!holds(memos_[hint], table)) return nullptr;
+  }
+  RouteEntry& entry = entries_[memos_[hint].entry];
   entry.last_used = ++clock_;
   refresh(entry, snapshot);
   return &entry;
@@ -100,7 +113,7 @@ RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::Ro
 
 void RouteCache::remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept {
   if (table.size() > Memo::kBytesMax) return;
-  Memo& memo = memo_of(table);
+  Memo& memo = memos_[memo_of(table)];
   memo.claimed = entry.claimed;
   memo.entry = index_of(entry);
   memo.length = static_cast<std::uint16_t>(table.size());
@@ -122,8 +135,7 @@ RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   return oldest;
 }
 
-void RouteCache::refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
-  if (entry.generation == snapshot.generation) return;
+void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
   std::size_t at = 0;
   const std::string_view action = next_name(entry, at);
   const std::string_view model = next_name(entry, at);

@@ -50,8 +50,9 @@ class RouteCache {
   RouteEntry* find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot) noexcept;
 
   // The same for a route table's bytes that remember() has seen, which is to say for nearly every SEND: verified then,
-  // and only compared now. Null when they are not remembered.
-  RouteEntry* recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot) noexcept;
+  // and only compared now. Null when they are not remembered. hint: the caller's, 0 at first: where its last one was.
+  RouteEntry* recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
+                     std::uint8_t& hint) noexcept;
   void remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept;
 
   std::uint16_t index_of(const RouteEntry& entry) const noexcept {
@@ -65,7 +66,9 @@ class RouteCache {
   void remove_waiting(RouteEntry& entry) noexcept;
 
   // Brings the entry's pools up to date, by the selector kept in its key.
-  void refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
+  void refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
+    if (entry.generation != snapshot.generation) resolve(entry, snapshot);
+  }
 
  private:
   // A table that was verified, and whose it is. Two lines; longer tables are verified each time.
@@ -78,10 +81,12 @@ class RouteCache {
     std::array<std::byte, kBytesMax> bytes;
   };
   static_assert(sizeof(Memo) == 2 * kCacheLineBytes);
-  static constexpr std::size_t kMemos = 256;
+  static constexpr std::size_t kMemos = 256;  // what a hint can name
 
   RouteEntry* claim(std::uint64_t hash) noexcept;
-  Memo& memo_of(std::span<const std::byte> table) noexcept;
+  void resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
+  static std::uint8_t memo_of(std::span<const std::byte> table) noexcept;
+  bool holds(const Memo& memo, std::span<const std::byte> table) const noexcept;
 
   SipKey key_;
   std::uint32_t sets_;

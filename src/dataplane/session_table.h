@@ -22,7 +22,8 @@ struct alignas(kCacheLineBytes) Session {
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
   std::uint32_t next_probe_ms = 0, asked_ms = 0;
   std::uint8_t probes = 0;
-  wire::KnownSender known;  // its frames
+  std::uint8_t route_hint = 0;  // client: where its last selector was remembered (route_cache.h)
+  wire::KnownSender known;      // its frames
 };
 
 class SessionTable {
