@@ -135,6 +135,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
   options.client_slots = config.client_slots;
   options.version = version();
   options.cores = config.cores;
+  options.tsc_hz = net::tsc_hz();
   options.cores_share_cpu = cores_share_cpu(config);
   for (const PortConfig& port : config.ports) {
     options.port_names.push_back(net::to_string(port.device));

@@ -46,22 +46,6 @@ std::string age_text(std::uint64_t age_s) {
   return fmt::format("{}s", age_s);
 }
 
-using Row = std::vector<std::string>;
-
-// Columns as wide as their widest cell; the first row has the most cells.
-std::string aligned(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
-}
-
 std::string ports_text(const Json& ports) {
   std::vector<Row> rows = {
       {"PORT", "LINK", "QUEUES", "NEIGHBOURS", "RX", "TX", "LOST", "ERRORS", "ADDRESSES", "OFFLOADS"}};
@@ -118,14 +102,6 @@ std::string nodes_text(const Json& answer) {
   return aligned(rows);
 }
 
-Parsed<std::string> table_of(std::string_view body, std::string (*format)(const Json&)) {
-  try {
-    return Parsed<std::string>::good(format(Json::parse(body)));
-  } catch (const Json::exception& error) {
-    return Parsed<std::string>::bad(std::string("the admin socket's answer is not understood: ") + error.what());
-  }
-}
-
 Stop unreachable(const std::string& path) {
   const std::string why = access(path.c_str(), R_OK | W_OK) == 0 ? "nobody listens there" : std::strerror(errno);
   return failure(kProgram,
@@ -134,22 +110,44 @@ Stop unreachable(const std::string& path) {
                  kExitBrokerUnreachable);
 }
 
-int ask_and_print(const AdminFlags& flags, const char* target, Parsed<std::string> (*table)(std::string_view)) {
+}  // namespace
+
+std::string aligned(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+Parsed<std::string> table_of(std::string_view body, std::string (*format)(const nlohmann::ordered_json&)) {
+  try {
+    return Parsed<std::string>::good(format(Json::parse(body)));
+  } catch (const Json::exception& error) {
+    return Parsed<std::string>::bad(std::string("the admin socket's answer is not understood: ") + error.what());
+  }
+}
+
+int ask_and_print(const AdminFlags& flags, Request request, Parsed<std::string> (*table)(std::string_view)) {
   httplib::Client client(flags.path, 80);
   client.set_address_family(AF_UNIX);
   client.set_connection_timeout(kPatienceSeconds);
   client.set_read_timeout(kPatienceSeconds);
-  const httplib::Result answer = client.Get(target);
+  const httplib::Result answer =
+      request.method == Method::kGet ? client.Get(request.target) : client.Post(request.target);
   if (!answer) return end(unreachable(flags.path));
   if (answer->status != 200)
-    return end(failure(kProgram,
-                       fmt::format("{}: the appliance answers HTTP {}: {}", target, answer->status, answer->body),
-                       kExitRuntime));
+    return end(failure(
+        kProgram, fmt::format("{}: the appliance answers HTTP {}: {}", request.target, answer->status, answer->body),
+        kExitRuntime));
   const auto text = flags.json ? Parsed<std::string>::good(answer->body) : table(answer->body);
   return end(text ? Stop{kExitOk, *text.value} : failure(kProgram, text.error, kExitRuntime));
 }
-
-}  // namespace
 
 void add_admin_flags(CLI::App& command, AdminFlags& flags) {
   add_text(command, "--admin", flags.path, "PATH", "UNIX socket of the appliance");
@@ -159,7 +157,7 @@ void add_admin_flags(CLI::App& command, AdminFlags& flags) {
 Parsed<std::string> status_table(std::string_view body) { return table_of(body, status_text); }
 Parsed<std::string> nodes_table(std::string_view body) { return table_of(body, nodes_text); }
 
-int run_status(const AdminFlags& flags) { return ask_and_print(flags, "/v1/info", status_table); }
-int run_nodes(const AdminFlags& flags) { return ask_and_print(flags, "/v1/nodes", nodes_table); }
+int run_status(const AdminFlags& flags) { return ask_and_print(flags, {Method::kGet, "/v1/info"}, status_table); }
+int run_nodes(const AdminFlags& flags) { return ask_and_print(flags, {Method::kGet, "/v1/nodes"}, nodes_table); }
 
 }  // namespace mcplane::app

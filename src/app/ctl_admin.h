@@ -1,9 +1,12 @@
 // `mcplane-ctl status` and `mcplane-ctl nodes`: what the appliance says on its admin socket, as tables for people or
-// as the JSON it sent. Main thread.
+// as the JSON it sent; and what other commands need to ask it. Main thread.
 #pragma once
 
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "app/cli.h"
 
@@ -20,7 +23,20 @@ void add_admin_flags(CLI::App& command, AdminFlags& flags);
 Parsed<std::string> status_table(std::string_view body);
 Parsed<std::string> nodes_table(std::string_view body);
 
+using Row = std::vector<std::string>;
+// Columns as wide as their widest cell; the first row has the most cells.
+std::string aligned(const std::vector<Row>& rows);
+// An answer's JSON through `format`; an error when it is no JSON, or `format` misses something in it.
+Parsed<std::string> table_of(std::string_view body, std::string (*format)(const nlohmann::ordered_json&));
+
+enum class Method : std::uint8_t { kGet, kPost };
+struct Request {
+  Method method = Method::kGet;
+  const char* target = "";
+};
+
 // Ask and print. Return the exit code.
+int ask_and_print(const AdminFlags& flags, Request request, Parsed<std::string> (*table)(std::string_view));
 int run_status(const AdminFlags& flags);
 int run_nodes(const AdminFlags& flags);
 

@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -17,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "control/perf_report.h"
 #include "control/report.h"
 
 namespace mcplane::control {
@@ -38,6 +40,18 @@ Answer error_answer(int status, std::string_view error) {
 Answer ready(const Control& control) {
   if (control.draining()) return {503, "draining\n", kText};
   return control.published_workers() > 0 ? Answer{200, "ready\n", kText} : Answer{503, "no worker\n", kText};
+}
+
+void give(const Answer& answer, httplib::Response& response) {
+  response.status = answer.status;
+  response.set_content(answer.body, answer.type);
+}
+
+// Begins or ends a run of measurements.
+template <bool kOn>
+Answer measure(Control& control) {
+  control.measure(kOn);
+  return {200, perf_json(control), kJson};
 }
 
 // Whether a process accepts connections there.
@@ -79,7 +93,8 @@ struct Admin::Impl {
 
   void bind();
   void route(const char* pattern, Answer (*answer)(const Control&));
-  Answer ask(Answer (*answer)(const Control&));
+  void change(const char* pattern, Answer (*answer)(Control&));
+  Answer ask(std::function<Answer(Control&)> answer);
 
   Control& control;
   const std::string path;
@@ -100,21 +115,24 @@ void Admin::Impl::bind() {
 }
 
 // The request outlives this call, and maybe the server, when it is late: it holds nothing of either.
-Answer Admin::Impl::ask(Answer (*answer)(const Control&)) {
+Answer Admin::Impl::ask(std::function<Answer(Control&)> answer) {
   auto promise = std::make_shared<std::promise<Answer>>();
   auto future = promise->get_future();
-  if (!control.post([promise, answer, &asked = control] { promise->set_value(answer(asked)); }))
+  if (!control.post([promise, answer = std::move(answer), &asked = control] { promise->set_value(answer(asked)); }))
     return error_answer(503, "too many requests wait");
   if (future.wait_for(patience) != std::future_status::ready) return error_answer(503, "the control thread is busy");
   return future.get();
 }
 
 void Admin::Impl::route(const char* pattern, Answer (*answer)(const Control&)) {
-  server.Get(pattern, [this, answer](const httplib::Request&, httplib::Response& response) {
-    const Answer given = ask(answer);
-    response.status = given.status;
-    response.set_content(given.body, given.type);
-  });
+  server.Get(pattern,
+             [this, answer](const httplib::Request&, httplib::Response& response) { give(ask(answer), response); });
+}
+
+// POST, its body unread: the path says it all.
+void Admin::Impl::change(const char* pattern, Answer (*answer)(Control&)) {
+  server.Post(pattern,
+              [this, answer](const httplib::Request&, httplib::Response& response) { give(ask(answer), response); });
 }
 
 Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience)
@@ -124,6 +142,9 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->route("/readyz", ready);
   impl_->route("/v1/info", [](const Control& asked) { return Answer{200, info_json(asked), kJson}; });
   impl_->route("/v1/nodes", [](const Control& asked) { return Answer{200, nodes_json(asked), kJson}; });
+  impl_->route("/v1/perf", [](const Control& asked) { return Answer{200, perf_json(asked), kJson}; });
+  impl_->change("/v1/perf/on", measure<true>);
+  impl_->change("/v1/perf/off", measure<false>);
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(error_answer(response.status, "unknown path " + request.path).body, kJson);

@@ -1,5 +1,5 @@
-// The read-only half of the admin interface: HTTP over a UNIX socket, GET only. cpp-httplib serves it on threads of
-// its own; whatever reads Control runs on the control thread, posted, so every answer is one consistent state.
+// The admin interface: HTTP over a UNIX socket, GET to read and POST to change. cpp-httplib serves it on threads of its
+// own; whatever touches Control runs on the control thread, posted, so every answer is one consistent state.
 #pragma once
 
 #include <chrono>

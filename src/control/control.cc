@@ -101,6 +101,8 @@ void Control::drain() {
   log_.info(now_ns_, "draining: no new tasks or sessions");
 }
 
+void Control::measure(bool on) { shared_.perf_run.store(on ? ++perf_runs_ : 0, std::memory_order_relaxed); }
+
 std::uint64_t Control::commands_dropped() const noexcept {
   std::uint64_t sum = 0;
   for (const auto& queue : queues_) sum += queue.dropped();

@@ -49,6 +49,9 @@ class Control {
   // No new tasks, no new sessions, for good.
   void drain();
 
+  // On: cores begin to measure loops, afresh (perf_report.h). Off: they stop, and what they measured can still be read.
+  void measure(bool on);
+
   // For reports.
   const state::Shared& shared() const noexcept { return shared_; }
   const ControlOptions& options() const noexcept { return options_; }
@@ -58,6 +61,7 @@ class Control {
   const Links& links() const noexcept { return links_; }
   const Neighbours& neighbours() const noexcept { return neighbours_; }
   bool draining() const noexcept { return draining_; }
+  std::uint32_t perf_runs() const noexcept { return perf_runs_; }
   std::size_t published_workers() const noexcept { return published_workers_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
@@ -122,6 +126,7 @@ class Control {
   std::uint64_t generation_ = 0;
   std::size_t published_workers_ = 0;
   bool started_ = false, draining_ = false;
+  std::uint32_t perf_runs_ = 0;  // of measurements, so far
   bool routes_changed_ = false;  // the set of workers that are up is not the published one
 
   std::mutex requests_mutex_;

@@ -47,7 +47,8 @@ struct ControlOptions {
   std::uint32_t max_clients = 1'024;     // client slot ranges, over all shards
   std::uint16_t client_slots = 1'024;    // granted to each client
   std::string version;
-  std::vector<unsigned> cores;  // CPU of each shard, for people
+  std::vector<unsigned> cores;           // CPU of each shard, for people
+  std::uint64_t tsc_hz = 1'000'000'000;  // of the time-stamp counter that cores measure with
   // Shards that share a CPU wait for the scheduler, and their pauses are no stalls.
   bool cores_share_cpu = false;
   std::vector<std::string> port_names{};               // by PortId, as the user knows them; may be empty

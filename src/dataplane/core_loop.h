@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "dataplane/loop_sampler.h"
 #include "dataplane/shard.h"
 #include "net/nic.h"
 
@@ -31,7 +32,11 @@ class CoreLoop {
   // nics: this core's queue of each port, by PortId, null where it has none; they outlive the loop. burst: frames a
   // poll, 1 to kBurstMax.
   CoreLoop(Shard& shard, std::vector<NicQueue*> nics, std::uint16_t burst, Relay<NicQueue> relay = {})
-      : shard_(shard), nics_(std::move(nics)), relay_(std::move(relay)), burst_(burst) {
+      : shard_(shard),
+        nics_(std::move(nics)),
+        relay_(std::move(relay)),
+        burst_(burst),
+        sampler_(shard.shared, shard.mine) {
     std::ranges::copy_if(nics_, std::back_inserter(receiving_), [](NicQueue* nic) { return nic != nullptr; });
     pool_ = receiving_.empty() ? relay_.pool : receiving_.front();
     CHECK(pool_ != nullptr && (receiving_.size() == nics_.size() || relay_.mesh != nullptr));
@@ -40,8 +45,10 @@ class CoreLoop {
   // One turn. Returns whether it did anything. now() gives monotonic nanoseconds.
   template <class Now>
   bool run_once(Now&& now) noexcept {
+    sampler_.begin();
     shard_.begin_loop(now());
     refill_spares();
+    sampler_.lap(Station::kOther);
     std::size_t work = 0;
     // One port a turn: what a turn can produce stays within a departure batch, whatever the number of ports.
     turn_ = turn_ + 1 < receiving_.size() ? turn_ + 1 : 0;
@@ -49,13 +56,20 @@ class CoreLoop {
     const bool more_to_come = work == burst_;
     work += through_stations(shard_.handoff_mesh.pop(shard_.options.id, burst()));
     work += run_commands(shard_);
+    sampler_.lap(Station::kCommands);
     if (is_time_for_timers(more_to_come)) run_timers(shard_);
     run_sweep(shard_);
+    sampler_.lap(Station::kTimers);
     route_waiting(shard_);
+    sampler_.lap(Station::kWaiting);
     send_acks(shard_);
+    sampler_.lap(Station::kAcks);
     egress(shard_, now());
+    sampler_.lap(Station::kEgress);
     if (relay_.mesh != nullptr) collect_relayed();
     work += flush();
+    sampler_.lap(Station::kTx);
+    sampler_.end(work > 0);
     shard_.counters.loops.add();
     if (work > 0) shard_.counters.busy_loops.add();
     shard_.shared.routes.quiescent(raw(shard_.options.id));
@@ -72,6 +86,8 @@ class CoreLoop {
   }
 
  private:
+  using Station = state::Station;
+
   std::span<net::Packet> burst() noexcept { return {packets_.data(), burst_}; }
 
   // After a pause the queue holds what timers would ask for: that is taken in first, as far as a queue is deep.
@@ -81,13 +97,17 @@ class CoreLoop {
   }
 
   std::size_t through_stations(std::size_t count) noexcept {
+    sampler_.lap(Station::kRx);
     if (count == 0) return 0;
     const auto packets = burst().first(count);
     const auto frames = std::span(frames_).first(count);
     const auto verdicts = std::span(verdicts_).first(count);
     ingress(shard_, packets, frames, verdicts);
+    sampler_.lap(Station::kIngress);
     dispatch(shard_, packets, frames, verdicts);
+    sampler_.note(frames, verdicts);
     settle(shard_, packets, frames, verdicts);
+    sampler_.lap(Station::kDispatch);
     return count;
   }
 
@@ -163,6 +183,7 @@ class CoreLoop {
   std::uint16_t burst_;
   std::size_t turn_ = 0;
   std::uint32_t loops_behind_ = 0;
+  LoopSampler sampler_;
   std::array<net::Packet, net::kBurstMax> packets_;
   std::array<Frame, net::kBurstMax> frames_;
   std::array<Verdict, net::kBurstMax> verdicts_;

@@ -1,11 +1,13 @@
-// Log-linear histogram of durations (after HdrHistogram): each power of two is cut into 128 equal buckets, so a
-// reported value is at most 1/128 = 0.79 % above a recorded one, over the whole range and in fixed memory (38 KiB).
+// Log-linear histogram of durations (base/log_linear.h): each power of two is cut into 128 equal buckets, so a reported
+// value is at most 1/128 = 0.79 % above a recorded one, over the whole range and in fixed memory (38 KiB).
 // record() costs a few cycles and never allocates. One thread; merge() joins the histograms of several.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "base/log_linear.h"
 
 namespace mcplane::loadgen {
 
@@ -31,11 +33,7 @@ class Histogram {
   friend bool operator==(const Histogram&, const Histogram&) = default;
 
  private:
-  static constexpr std::size_t kSubBuckets = std::size_t{1} << kSubBucketBits;
-  static constexpr std::size_t kBuckets = (kValueBits - kSubBucketBits + 1) * kSubBuckets;
-
-  static std::size_t bucket_of(std::uint64_t value) noexcept;
-  static std::uint64_t upper_edge_of(std::size_t bucket) noexcept;
+  using Buckets = LogLinear<kValueBits, kSubBucketBits>;
 
   std::vector<std::uint64_t> counts_;
   std::uint64_t count_ = 0;

@@ -10,6 +10,7 @@
 #include "state/counters.h"
 #include "state/messages.h"
 #include "state/neighbour_table.h"
+#include "state/perf_counters.h"
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
 #include "state/worker_table.h"
@@ -32,6 +33,7 @@ struct ShardShared {
   explicit ShardShared(std::uint32_t sessions) : last_seen(new LastSeen[sessions]()) {}
 
   ShardCounters counters;
+  PerfCounters perf;
   Mailbox mailbox;
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
   // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
@@ -51,6 +53,9 @@ struct Shared {
   WorkerTable workers;
   NeighbourTable neighbours;
   Rcu<RouteSnapshot> routes;
+  // 0: cores measure nothing; else the number of the run of measurements that they take part in. Relaxed: a core that
+  // sees it a loop later begins a loop later. Written by: control.
+  alignas(kCacheLineBytes) std::atomic<std::uint32_t> perf_run{0};
   std::vector<std::unique_ptr<ShardShared>> shards;
 };
 

@@ -218,4 +218,6 @@ std::uint64_t tsc_now_ns() noexcept {
   return static_cast<std::uint64_t>((Wide{rte_rdtsc()} * ns_per_tick_q32) >> 32);
 }
 
+std::uint64_t tsc_hz() noexcept { return rte_get_tsc_hz(); }
+
 }  // namespace mcplane::net

@@ -35,5 +35,7 @@ class Eal {
 
 // Monotonic nanoseconds from the TSC: one rdtsc, one multiply. Any thread once an Eal exists.
 std::uint64_t tsc_now_ns() noexcept;
+// Ticks of that counter in a second.
+std::uint64_t tsc_hz() noexcept;
 
 }  // namespace mcplane::net

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/ctl_admin.h"
+#include "app/ctl_perf.h"
 #include "app/ctl_send.h"
 
 namespace mcplane::app {
@@ -205,6 +206,36 @@ TEST(AdminTables, OtherBodiesAreErrors) {
     EXPECT_FALSE(nodes) << body;
     EXPECT_EQ(nodes.error.find('\n'), std::string::npos) << nodes.error;
   }
+}
+
+constexpr const char* kPerf =
+    R"({"on":true,"tsc_hz":2000000000,"cores":[{"shard":1,"loops":610,"sampled_loops":10,"busy_ratio":0.256,"frames":200,)"
+    R"("tasks":80,"cycles_per_frame":{"rx":50.0,"dispatch":150.5},"cycles_per_task":501.2,"cycles_per_loop":4410.0,)"
+    R"("idle_cycles_percent":9.0}],"residence_ns":{"route":{"count":99,"p50":700,"p90":900,"p99":1500,"p999":2000,)"
+    R"("max":21000},"deliver":{"count":98,"p50":600,"p90":800,"p99":1400,"p999":1900,"max":20000}}})";
+
+TEST(PerfTable, SaysWhereCyclesGoAndHowLongFramesStay) {
+  const auto table = perf_table(kPerf);
+  ASSERT_TRUE(table) << table.error;
+  for (const std::string_view line :
+       {"shard 1: busy 25.6 %; measured 10 of 610 loops, 200 frames in, 80 tasks; a loop takes 4410 cycles, 9.0 % of "
+        "them go to idle ones\n",
+        "STATION   CYCLES/FRAME  CYCLES/TASK  PERCENT\n", "rx        50.0          125          24.9\n",
+        "dispatch  150.5         376          75.1\n", "all       200.5         501          100.0\n",
+        "SEND to ROUTE      99     0.7  0.9  1.5  2.0    21.0\n",
+        "RESULT to DELIVER  98     0.6  0.8  1.4  1.9    20.0\n"})
+    EXPECT_NE(table.value->find(line), std::string::npos) << line << *table.value;
+}
+
+TEST(PerfTable, SaysWhatToDoWhenThereIsNothing) {
+  const auto off = perf_table(R"({"on":false,"tsc_hz":1,"cores":[],"residence_ns":{}})");
+  ASSERT_TRUE(off);
+  EXPECT_EQ(*off.value, "off; next: mcplane-ctl perf --on, some load, mcplane-ctl perf\n");
+  const auto on = perf_table(R"({"on":true,"tsc_hz":1,"cores":[],"residence_ns":{}})");
+  ASSERT_TRUE(on);
+  EXPECT_EQ(*on.value, "measuring; nothing yet\n");
+  EXPECT_FALSE(perf_table(R"({"on":true,"cores":[{}]})"));
+  EXPECT_FALSE(perf_table("no JSON"));
 }
 
 }  // namespace

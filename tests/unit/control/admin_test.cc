@@ -41,6 +41,12 @@ class AdminTest : public ControlTest {
     return client.Get(target.c_str());
   }
 
+  httplib::Result post(const std::string& target) const {
+    httplib::Client client(path_, 1);
+    client.set_address_family(AF_UNIX);
+    return client.Post(target.c_str());
+  }
+
   std::string folder_, path_;
 };
 
@@ -72,6 +78,28 @@ TEST_F(AdminTest, AnswersWhileTheControlThreadRuns) {
   ASSERT_TRUE(unknown);
   EXPECT_EQ(unknown->status, 404);
   EXPECT_EQ(json::parse(unknown->body), json({{"error", "unknown path /v1/nothing"}}));
+}
+
+TEST_F(AdminTest, MeasuringIsSwitchedByPostOnly) {
+  start();
+  Admin admin(*control, path_);
+  const ControlThread thread(*control);
+  const auto on = post("/v1/perf/on");
+  ASSERT_TRUE(on);
+  EXPECT_EQ(on->status, 200);
+  EXPECT_EQ(json::parse(on->body)["on"], true);
+  EXPECT_NE(shared->perf_run.load(), 0U);
+  const auto asked = get("/v1/perf/off");
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->status, 404);
+  EXPECT_NE(shared->perf_run.load(), 0U);
+  const auto off = post("/v1/perf/off");
+  ASSERT_TRUE(off);
+  EXPECT_EQ(json::parse(off->body)["on"], false);
+  EXPECT_EQ(shared->perf_run.load(), 0U);
+  const auto shown = get("/v1/perf");
+  ASSERT_TRUE(shown);
+  EXPECT_EQ(json::parse(shown->body)["on"], false);
 }
 
 TEST_F(AdminTest, IsReadyWithAWorkerAndNotWhileDraining) {
