@@ -26,8 +26,16 @@ HUGEPAGES_MIB = 1536
 class Failure(Exception):
     """One line for whoever runs the rig."""
 
+    exit_code = 1
 
-def arguments(description):
+
+class Unavailable(Failure):
+    """This machine cannot run the rig."""
+
+    exit_code = 77
+
+
+def parser_of(description):
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--seconds", type=int, default=10, help="measured part of the run [10]")
     parser.add_argument("--payload", type=int, default=256, metavar="BYTES", help="prompt of each task [256]")
@@ -39,6 +47,10 @@ def arguments(description):
     parser.add_argument("--no-hugepages", action="store_true", help="run without, slower")
     parser.add_argument("--binaries", default=os.path.join(ROOT, "build", "src", "app"), metavar="FOLDER",
                         help="where mcplane and mcplane-load are [build/src/app]")
+    return parser
+
+
+def arguments(parser):
     options = parser.parse_args()
     for binary in ("mcplane", "mcplane-load"):
         if not os.access(os.path.join(options.binaries, binary), os.X_OK):
@@ -50,7 +62,7 @@ def arguments(description):
 def two_cpus():
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
-        raise Failure("a rig needs two CPUs: one for the appliance, one for the load")
+        raise Unavailable("a rig needs two CPUs: one for the appliance, one for the load")
     return cpus[0], cpus[1]
 
 
@@ -62,11 +74,21 @@ def reserve_hugepages():
         before = int(file.read())
     done = subprocess.run([script, str(HUGEPAGES_MIB)], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Failure(done.stderr.strip())
+        raise Unavailable(done.stderr.strip())
     with open(pages, encoding="ascii") as file:
         reserved_here = int(file.read()) != before
     if reserved_here:
         atexit.register(subprocess.run, [script, "--release"], capture_output=True, check=False)
+
+
+def end(process):
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 class Rig:
@@ -82,25 +104,18 @@ class Rig:
             reserve_hugepages()
 
     def __enter__(self):
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         return self
 
     def __exit__(self, *_):
-        for process in reversed(self.processes):
-            self.end(process)
+        self.end_all()
         shutil.rmtree(self.folder)
+
+    def end_all(self):
+        while self.processes:
+            end(self.processes.pop())
 
     def path(self, binary):
         return os.path.join(self.options.binaries, binary)
-
-    def end(self, process):
-        if process.poll() is None:
-            process.terminate()
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
     def table_sizes(self):
         """Room for twice the peers: those of a run before may still be leaving."""
@@ -124,21 +139,45 @@ class Rig:
         return command
 
     def info(self):
-        return admin_client.info(self.admin)
+        """The appliance's, which asks for patience (503) where its control thread got no CPU for a while."""
+        give_up = time.monotonic() + START_S
+        while True:
+            info = admin_client.info(self.admin)
+            if "tasks" in info:
+                return info
+            if time.monotonic() > give_up:
+                raise Failure(f"the appliance does not answer: {info}")
 
-    def load(self, *flags):
-        """(command line, its JSON) of one run of the load generator, clients and workers in one process."""
+    def start_load(self, *flags, cpu=None):
+        """Begins load; flags come before what the options say. cpu: for one without a --core of its own."""
         options = self.options
-        command = [self.path("mcplane-load"), "--clients", str(options.clients), "--workers", str(options.workers),
-                   "--window", str(options.window), "--worker-slots", str(options.worker_slots),
-                   "--payload", f"{options.payload}B", "--duration", f"{options.seconds}s", "--json",
-                   *self.hugepages, *flags]
-        live = subprocess.DEVNULL if options.json else None
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=live, text=True,
-                              timeout=options.seconds + 60, check=False)
-        if not done.stdout.strip():
-            raise Failure(f"the load generator gave no result; exit {done.returncode}: {shlex.join(command)}")
-        return command, json.loads(done.stdout)
+        counts = {"--clients": options.clients, "--workers": options.workers, "--window": options.window,
+                  "--worker-slots": options.worker_slots, "--payload": f"{options.payload}B",
+                  "--duration": f"{options.seconds}s"}
+        counts = {flag: value for flag, value in counts.items() if flag not in flags}
+        if "--rate" in flags:
+            counts.pop("--window", None)
+        words = [str(word) for pair in counts.items() for word in pair]
+        command = [self.path("mcplane-load"), *words, "--json", *flags]
+        pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=pin,
+                                   stderr=subprocess.DEVNULL if options.json else None)
+        self.processes.append(process)
+        return process
+
+    def load(self, *flags, cpu=None):
+        """(command line, its JSON) of one run of the load generator, clients and workers in one process."""
+        return self.result_of(self.start_load(*flags, *self.hugepages, cpu=cpu))
+
+    def result_of(self, load):
+        try:
+            output, _ = load.communicate(timeout=self.options.seconds + 60)
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the load generator does not end: {shlex.join(load.args)}") from None
+        self.processes.remove(load)
+        if not output.strip():
+            raise Failure(f"the load generator gave no result; exit {load.returncode}: {shlex.join(load.args)}")
+        return load.args, json.loads(output)
 
 
 def verdict(load, info):
@@ -152,14 +191,18 @@ def verdict(load, info):
     return wrong
 
 
-def main(run):
-    """Runs a rig: run() returns its report and what is wrong with it."""
+def main(parser, run, table=None):
+    """Runs a rig: run(options) returns its report and what is wrong with it. Without table, its report is JSON only."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        report, wrong = run()
+        options = arguments(parser)
+        report, wrong = run(options)
     except Failure as failure:
         print(f"{os.path.basename(sys.argv[0])}: {failure}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     for line in wrong:
         print(f"wrong: {line}", file=sys.stderr)
-    print(json.dumps(report), flush=True)
+    print(json.dumps(report) if table is None or options.json else table(report), flush=True)
     sys.exit(1 if wrong else 0)

@@ -1,0 +1,222 @@
+"""mcplane beside plain forwarding on the same port, round by round: what share of testpmd's frames become tasks.
+
+A task is two forwarded frames, so the ratio is 2 x tasks/s over the frames/s of testpmd's `5tswap`, one core each, with
+frames as long as SEND's. Only one of the two runs at a time. Latencies follow, each on an appliance just started.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import time
+
+import rig
+from testpmd import Testpmd
+
+ETHERNET_IP_UDP_BYTES = 14 + 20 + 8
+WARMUP_S = 0.5
+# A source that keeps more in flight than a ring holds would lose some, one with less may leave the forwarder waiting.
+BURSTS_IN_FLIGHT = 16
+SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)
+RESIDENCE_SHARE = 0.7  # the share at which time in the broker is measured, by the broker
+QUICK_ROUNDS, QUICK_SECONDS = 2, 2
+
+
+@dataclasses.dataclass
+class Ends:
+    """A rig's port at both ends: mcplane's flags, testpmd's devices."""
+
+    appliance: list
+    load: list
+    forwarder: str
+    # Another testpmd as the source of what is forwarded; None: kernel sockets, see `bounce`.
+    source: str = None
+    # What makes kernel sockets the other end: called with testpmd or an appliance up.
+    attach: object = lambda: None
+    # The command that has that many bytes a frame bounce.
+    bounce: object = None
+
+
+def parser_of(description):
+    parser = rig.parser_of(description)
+    parser.add_argument("--rounds", type=int, default=5, help="of testpmd and mcplane in turn [5]")
+    parser.add_argument("--quick", action="store_true",
+                        help=f"{QUICK_ROUNDS} rounds of {QUICK_SECONDS} s and one latency: shows that the rig works")
+    return parser
+
+
+class Comparison:
+    def __init__(self, bench, ends):
+        self.bench, self.ends, self.options = bench, ends, bench.options
+        self.cpu, self.load_cpu = rig.two_cpus()
+        self.wrong, self.commands = [], {}  # commands: who, and the first of that name
+
+    def perf(self, *words):
+        """What mcplane-ctl perf answers; None where this build has none."""
+        done = subprocess.run([self.bench.path("mcplane-ctl"), "perf", *words, "--admin", self.bench.admin],
+                              capture_output=True, text=True, check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def residence_ns(self):
+        answer = self.perf("--json")
+        return json.loads(answer).get("residence_ns") if answer else None
+
+    def mcplane(self, *flags, residence=False):
+        """One run of load against an appliance of its own."""
+        bench = self.bench
+        appliance = bench.start_appliance(*self.ends.appliance, "--cores", str(self.cpu))
+        self.ends.attach()
+        if residence:
+            self.perf("--on")
+        load = bench.start_load(*flags, "--warmup", f"{int(WARMUP_S * 1000)}ms", *self.ends.load, cpu=self.load_cpu)
+        time.sleep(WARMUP_S + self.options.seconds / 2)
+        before = bench.info()["per_shard"][0]
+        time.sleep(self.options.seconds / 4)
+        after = bench.info()["per_shard"][0]
+        load_command, result = bench.result_of(load)
+        info, in_broker = bench.info(), self.residence_ns() if residence else None
+        bench.end_all()
+        self.commands.setdefault("mcplane", appliance)
+        self.commands.setdefault("mcplane_load", load_command)
+        self.wrong += rig.verdict(result, info)
+        loops, busy = (after[name] - before[name] for name in ("loops", "busy_loops"))
+        return {
+            "tasks_per_s": result["achieved_rate_per_s"],
+            **{name: result[name] for name in ("sent", "delivered", "lost", "duplicates", "mismatched", "skipped")},
+            "rejected": sum(result["errors"].values()),
+            "frame_bytes": result["send_bytes"] + ETHERNET_IP_UDP_BYTES,
+            "latency_us": {name: result["latency_us"][name] for name in ("p50", "p99", "p999")},
+            "broker_busy": busy / loops if loops else 0.0,
+            "frames_per_busy_loop": (after["received"] - before["received"]) / busy if busy else 0.0,
+            "load_cpu": result["cpu"],
+            "broker": info["tasks"],
+            "frames": info["frames"],
+            "drops": info["drops"],
+            "residence_ns": in_broker,
+        }
+
+    @contextlib.contextmanager
+    def source(self, forwarder, frame_bytes):
+        """Keeps more on its way to the forwarder than that gets done, on the other CPU."""
+        if self.ends.bounce:
+            command = self.commands.setdefault("source", self.ends.bounce(frame_bytes))
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                       preexec_fn=lambda: os.sched_setaffinity(0, {self.load_cpu}))
+            try:
+                yield
+            finally:
+                rig.end(process)
+            return
+        with Testpmd(self.ends.source, self.load_cpu, self.load_cpu, self.bench.hugepages, "--forward-mode=io",
+                     f"--txpkts={frame_bytes}") as source:
+            self.commands.setdefault("source", source.command)
+            source.wait_for_link()
+            forwarder.wait_for_link()
+            source.say(f"start tx_first {BURSTS_IN_FLIGHT}")
+            yield
+            source.say("stop")
+
+    def testpmd(self, frame_bytes):
+        """One run of testpmd's 5tswap in mcplane's place."""
+        with Testpmd(self.ends.forwarder, self.cpu, self.load_cpu, self.bench.hugepages,
+                     "--forward-mode=5tswap") as forwarder:
+            self.commands.setdefault("testpmd", forwarder.command)
+            self.ends.attach()
+            forwarder.say("start")
+            with self.source(forwarder, frame_bytes):
+                time.sleep(WARMUP_S)
+                frames_per_s, mean_bytes = forwarder.sent(self.options.seconds)
+                idle_polls, dropped = forwarder.stop()
+        if abs(mean_bytes - frame_bytes) > 1:
+            self.wrong.append(f"testpmd forwarded {frames_per_s} frames/s of {mean_bytes:.0f} B, not {frame_bytes} B")
+        return {"testpmd_frames_per_s": frames_per_s, "testpmd_idle_polls": idle_polls, "testpmd_dropped": dropped}
+
+    def round(self):
+        run = self.mcplane()
+        plain = self.testpmd(run["frame_bytes"])
+        frames_per_s = plain["testpmd_frames_per_s"]
+        return {**plain, "ratio": 2 * run["tasks_per_s"] / frames_per_s if frames_per_s else 0.0, **run}
+
+    def latencies(self, peak, shares):
+        """One in flight, and Poisson arrivals at shares of the peak."""
+        one = self.mcplane("--clients", "1", "--workers", "1", "--window", "1")
+        table = [{"share": share, "rate_per_s": int(share * peak),
+                  **self.mcplane("--rate", f"{max(1, int(share * peak))}/s", "--poisson",
+                                 residence=share == RESIDENCE_SHARE)} for share in shares]
+        return one, table
+
+
+def versions(bench):
+    said = subprocess.run([bench.path("mcplane"), "--version"], capture_output=True, text=True, check=False)
+    package = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "dpdk-dev"], capture_output=True, text=True,
+                             check=False)
+    return {"mcplane": said.stdout.strip(), "dpdk": package.stdout, "kernel": os.uname().release}
+
+
+def cpu_model():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        return next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "")
+
+
+def compare(name, options, make_ends):
+    """(report, what is wrong) of a rig. make_ends: Ends from a rig.Rig."""
+    shares = SHARES_OF_PEAK
+    if options.quick:
+        options.rounds, options.seconds, shares = QUICK_ROUNDS, QUICK_SECONDS, ()
+    with rig.Rig(options) as bench:
+        comparison = Comparison(bench, make_ends(bench))
+        rounds = [comparison.round() for _ in range(options.rounds)]
+        median = {key: statistics.median(each[key] for each in rounds)
+                  for key in ("tasks_per_s", "testpmd_frames_per_s", "ratio", "broker_busy", "frames_per_busy_loop")}
+        if options.quick:
+            options.seconds = 1
+        one, at_shares = comparison.latencies(median["tasks_per_s"], shares)
+        runs = rounds + [one] + at_shares
+        residence = next((each["residence_ns"] for each in at_shares if each["share"] == RESIDENCE_SHARE), None)
+        report = {
+            "rig": name,
+            **median,
+            **{key: sum(run[key] for run in runs) for key in ("lost", "duplicates", "mismatched")},
+            "payload_bytes": options.payload,
+            "frame_bytes": rounds[0]["frame_bytes"],
+            "load_busy": statistics.median(each["load_cpu"]["clients"] for each in rounds),
+            "load_saturated": any(each["load_cpu"]["saturated"] for each in rounds),
+            "one_in_flight": one,
+            "latency": at_shares,
+            "residence_ns": residence,
+            "rounds": rounds,
+            "seconds": options.seconds,
+            "cpu": cpu_model(),
+            "versions": versions(bench),
+            "commands": {who: shlex.join(command) for who, command in comparison.commands.items()},
+        }
+    return report, comparison.wrong
+
+
+def latency_line(label, run):
+    return f"{label:>14}" + "".join(f"{run['latency_us'][name]:>12.2f}" for name in ("p50", "p99", "p999"))
+
+
+def table(report):
+    lines = [f"{report['rig']}: {report['cpu']}, {report['frame_bytes']} B frames", "",
+             f"{'round':>14}{'tasks/s':>12}{'testpmd fps':>14}{'ratio':>8}{'broker busy':>13}{'load busy':>11}"]
+    for number, each in enumerate(report["rounds"] + [report], 1):
+        label = number if number <= len(report["rounds"]) else "median"
+        load_busy = each["load_cpu"]["clients"] if "load_cpu" in each else each["load_busy"]
+        lines.append(f"{label:>14}{each['tasks_per_s']:>12.0f}{each['testpmd_frames_per_s']:>14.0f}"
+                     f"{each['ratio']:>8.3f}{each['broker_busy']:>13.2f}{load_busy:>11.2f}")
+    lines += ["", f"{'latency, us':>14}{'p50':>12}{'p99':>12}{'p99.9':>12}",
+              latency_line("one in flight", report["one_in_flight"])]
+    lines += [latency_line(f"{100 * run['share']:.0f} % of peak", run) for run in report["latency"]]
+    for leg, of in (report["residence_ns"] or {}).items():
+        lines.append(f"in the broker at {100 * RESIDENCE_SHARE:.0f} %, {leg}: p50 {of['p50']} ns, p99 {of['p99']} ns")
+    lines += ["", f"lost {report['lost']}, duplicates {report['duplicates']}, mismatched {report['mismatched']}"]
+    lines += [f"{who}: {command}" for who, command in report["commands"].items()]
+    return "\n".join(lines)
+
+
+def main(name, description, make_ends):
+    rig.main(parser_of(description), lambda options: compare(name, options, make_ends), table)
