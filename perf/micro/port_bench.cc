@@ -23,7 +23,7 @@ double median(std::vector<double>& values) {
 
 void port_task(benchmark::State& state) {
   const auto clients = static_cast<std::uint32_t>(state.range(0)), workers = static_cast<std::uint32_t>(state.range(1));
-  PortLoad load({.clients = clients, .workers = workers, .window = static_cast<std::uint16_t>(clients > 64 ? 8 : 32)});
+  PortLoad load({.clients = clients, .workers = workers, .window = static_cast<std::uint16_t>(clients > 64 ? 1 : 32)});
   for (int i = 0; i < 1'000; ++i) load.turn();
   std::vector<double> clients_took, workers_took;
   for ([[maybe_unused]] auto unused : state) {

@@ -40,7 +40,7 @@ PortLoad::PortLoad(const PortLoadOptions& given)
       workers_(options_, 2, shell_.transmit_from(given.clients)),
       fleets_(clients_, workers_, given.clients),
       broker_({}),
-      worker_sessions_(given.workers),
+      workers_there_(given.workers),
       tasks_(std::size_t{given.clients} * given.window),
       generations_(tasks_.size()) {
   for (std::uint32_t i = 0; i < tasks_.size(); ++i) free_tasks_.push_back(i);
@@ -110,16 +110,21 @@ void PortLoad::turn_round(net::Packet packet) {
     const std::uint32_t index = free_tasks_.back();
     free_tasks_.pop_back();
     tasks_[index] = {header.session(), header.sequence(), header.slot(), port};
-    const std::size_t worker = routed_++ % worker_sessions_.size();
+    const std::size_t index_of_worker = routed_++ % workers_there_.size();
+    Worker& worker = workers_there_[index_of_worker];
     header.mutate_type(wire::FrameType::Route);
     header.mutate_attempt(1);
-    header.mutate_worker_session(worker_sessions_[worker]);
+    header.mutate_worker_session(worker.session);
+    wire::set_route_number(header, ++worker.routes);
+    header.mutate_sequence(worker.owed.empty() ? 0 : worker.owed.back());
+    if (!worker.owed.empty()) worker.owed.pop_back();
     wire::set_token(header, TaskToken::make(ShardId{0}, index, ++generations_[index]));
-    seal(packet, static_cast<std::uint16_t>(loadgen::kBasePort + options_.clients + worker), datagram.size());
+    seal(packet, static_cast<std::uint16_t>(loadgen::kBasePort + options_.clients + index_of_worker), datagram.size());
     routes_.push_back(std::move(packet));
   } else if (header.type() == wire::FrameType::Result) {
     const std::uint32_t index = wire::token_of(header).index();
     const Task& task = tasks_[index];
+    workers_there_[port - loadgen::kBasePort - options_.clients].owed.push_back(header.sequence());
     header.mutate_type(wire::FrameType::Deliver);
     header.mutate_session(task.session);
     header.mutate_sequence(task.sequence);
@@ -139,7 +144,7 @@ void PortLoad::reply(std::span<const std::byte> datagram, std::uint16_t port) {
     const wire::Header& header = wire::header_of(answer.view());
     const std::size_t endpoint = std::size_t{answer.to.port} - loadgen::kBasePort;
     if (header.answers() == wire::FrameType::Hello && endpoint >= options_.clients)
-      worker_sessions_[endpoint - options_.clients] = header.session();
+      workers_there_[endpoint - options_.clients].session = header.session();
     net::Packet packet;
     if (!nic_.allocate({&packet, 1})) return;
     std::memcpy(packet.data() + kLower, answer.view().data(), answer.view().size());

@@ -48,8 +48,13 @@ class PortLoad {
     std::uint32_t session = 0, sequence = 0;
     std::uint16_t slot = 0, port = 0;
   };
+  struct Worker {
+    std::uint32_t session = 0;
+    std::uint32_t routes = 0;         // so many were made for it
+    std::vector<std::uint32_t> owed;  // its RESULTs that no ROUTE has acknowledged
+  };
 
-  std::uint64_t timed_poll();
+  [[gnu::noinline]] std::uint64_t timed_poll();
   void collect();
   void turn_round(net::Packet packet);
   void reply(std::span<const std::byte> datagram, std::uint16_t port);
@@ -66,7 +71,7 @@ class PortLoad {
   loadgen::WorkerFleet workers_;
   loadgen::Fleets fleets_;
   loadgen::FakeBroker broker_;
-  std::vector<std::uint32_t> worker_sessions_;
+  std::vector<Worker> workers_there_;
   std::vector<Task> tasks_;
   std::vector<std::uint32_t> free_tasks_;
   std::vector<std::uint32_t> generations_;
