@@ -34,7 +34,7 @@ std::uint32_t buffers_for(const PortLoadOptions& given) { return 2 * given.clien
 PortLoad::PortLoad(const PortLoadOptions& given)
     : options_(load_options(given)),
       nic_({.buffers = buffers_for(given)}),
-      link_({{kOurIp, 24}, kOurMac, options_.broker.ip, options_.broker.ip}),
+      link_({{{kOurIp, 24}}, kOurMac, options_.broker.ip, options_.broker.ip}),
       shell_(nic_, link_, std::size_t{given.clients} + given.workers, Clock{&now_ns_}),
       clients_(options_, 1, shell_.transmit_from(0), progress_),
       workers_(options_, 2, shell_.transmit_from(given.clients)),

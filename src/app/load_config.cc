@@ -1,7 +1,12 @@
 // See load_config.h.
 #include "app/load_config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <vector>
 
 #include "app/load_port.h"
 #include "loadgen/pattern.h"
@@ -10,16 +15,51 @@ namespace mcplane::app {
 namespace {
 
 constexpr std::uint64_t kDayNs = 86'400 * kNsPerSecond;
+constexpr std::uint64_t kPromptBytesMax = 9'000;
+constexpr double kSigmaMax = 5;
+
+std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  for (std::size_t end = text.find(at); end != std::string_view::npos; end = text.find(at)) {
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  parts.push_back(text);
+  return parts;
+}
+
+// "0.5"; not negative.
+std::optional<double> parse_real(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0)) return std::nullopt;
+  return value;
+}
 
 void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
   const std::string group = "Load";
   CLI::Option* const window =
       add_count(app, "--window", options.window, "Closed loop: tasks in flight a client", {1, 1'024})->group(group);
-  add_rate(app, "--rate", options.rate_per_second,
-           "Open loop: tasks a second of all clients together; 0/s: closed loop")
-      ->group(group)
-      ->excludes(window);
+  CLI::Option* const rate = add_rate(app, "--rate", options.rate_per_second,
+                                     "Open loop: tasks a second of all clients together; 0/s: closed loop")
+                                ->group(group)
+                                ->excludes(window);
   add_switch(app, "--poisson", poisson, "Open loop: exponential gaps instead of equal ones")->group(group);
+  add_duration(app, "--ramp", options.ramp_ns,
+               "Open loop: the rate rises to --rate on a straight line in this time, before the warm-up", {0, kDayNs})
+      ->group(group);
+  add_rate(app, "--ramp-from", options.ramp_from_per_second, "Rate that the ramp starts with")->group(group);
+  add_value(app, "--sweep", "RATE..RATE", "",
+            "Open loop: one run of --warmup and --duration at each of some rates, doubled from the first to the last, "
+            "then bisected, until the knee is known to 5 %: the highest rate of which 99 % was answered in time",
+            [&options](const std::string& text) {
+              const auto parsed = parse_sweep(text);
+              if (parsed) options.sweep = *parsed.value;
+              return parsed.error;
+            })
+      ->group(group)
+      ->excludes(window)
+      ->excludes(rate);
   add_count(app, "--clients", options.clients, "Clients, each with a UDP port of its own", {1, loadgen::kEndpointsMax})
       ->group(group);
   add_duration(app, "--duration", options.duration_ns, "Measured part of the run", {kNsPerMs, kDayNs})->group(group);
@@ -32,7 +72,14 @@ void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
 void add_task_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "Tasks";
   add_text(app, "--action", options.action, "NAME", "Action to ask for, 1 to 64 bytes")->group(group);
-  add_size(app, "--payload", options.prompt_bytes, "Prompt of each task", {loadgen::kPromptBytesMin, 9'000})
+  add_value(app, "--payload", "SIZE|uniform:SIZE-SIZE|exp:MEAN", format_size_bytes(options.prompt_bytes),
+            "Prompt of each task, from 16B to what fits one frame",
+            [&options](const std::string& text) {
+              const auto parsed = parse_payload(text);
+              if (parsed) options.prompt_sizes = parsed.value->sizes;
+              if (parsed) options.prompt_bytes = parsed.value->bytes_max;
+              return parsed.error;
+            })
       ->group(group);
   add_duration(app, "--ttl", options.ttl_ns, "Time to live of each task", {kNsPerMs, kDayNs})->group(group);
   add_switch(app, "--idempotent", options.idempotent, "Tasks may be executed more than once")->group(group);
@@ -44,27 +91,129 @@ void add_worker_flags(CLI::App& app, loadgen::Options& options) {
             {0, loadgen::kEndpointsMax})
       ->group(group);
   add_count(app, "--worker-slots", options.worker_slots, "Tasks one of them runs at once", {1, 1'024})->group(group);
-  add_value(app, "--service-time", "none|const:DUR|exp:DUR", "none", "How long they work on a task",
-            [&options](const std::string& text) {
-              const auto parsed = parse_service_time(text);
-              if (parsed) options.service_time = *parsed.value;
-              return parsed.error;
-            })
+  add_value(
+      app, "--service-time", "FORM", "none",
+      "How long they work on a task: none, const:50us, exp:50us (of that mean), bimodal:50us:5ms:0.5% (the second "
+      "for that share of tasks) or lognormal:50us:1.5 (of that mean; deviation of the logarithm)",
+      [&options](const std::string& text) {
+        const auto parsed = parse_service_time(text);
+        if (parsed) options.service_time = *parsed.value;
+        return parsed.error;
+      })
       ->group(group);
 }
 
+void add_objective_flags(CLI::App& app, loadgen::Objectives& objectives) {
+  const std::string group = "Objectives: exit code 10 when one is missed";
+  add_duration(
+      app, "--p99-max", objectives.p99_max_ns,
+      "99 % of answers take at most so long; with --sweep it bounds the knee, in place of ten times the lowest "
+      "rate's p99; 0s: no bound",
+      {0, kDayNs})
+      ->group(group);
+  add_rate(app, "--rate-min", objectives.rate_min_per_second,
+           "Answers a second, or the knee of a sweep, are at least so many; 0/s: no bound")
+      ->group(group);
+}
+
+void add_output_flags(CLI::App& app, LoadCommand& command) {
+  const std::string group = "Output";
+  add_switch(app, "--json", command.json, "One JSON object on stdout instead of the table")->group(group);
+  add_text(app, "--html", command.html, "FILE", "Writes a page with pictures of the run, complete in itself")
+      ->group(group);
+  add_text(app, "--hgrm", command.hgrm, "FILE",
+           "Writes the latency distribution, in microseconds, as HdrHistogram's plotters read it")
+      ->group(group);
+}
+
+// "50us:5ms:0.5%", behind "bimodal:".
+Parsed<loadgen::ServiceTime> parse_bimodal(std::string_view text) {
+  using Result = Parsed<loadgen::ServiceTime>;
+  const std::vector<std::string_view> parts = split(text, ':');
+  const std::string wanted = quote(text) +
+                             " is no bimodal time: type most tasks' time, the others' and their share, "
+                             "such as bimodal:50us:5ms:0.5%";
+  if (parts.size() != 3 || !parts[2].ends_with('%')) return Result::bad(wanted);
+  const auto most_ns = parse_duration_ns(parts[0]), rare_ns = parse_duration_ns(parts[1]);
+  if (!most_ns) return Result::bad(most_ns.error);
+  if (!rare_ns) return Result::bad(rare_ns.error);
+  const auto percent = parse_real(parts[2].substr(0, parts[2].size() - 1));
+  if (!percent || *percent > 100) return Result::bad(wanted);
+  return Result::good({.form = loadgen::ServiceTime::Form::kBimodal,
+                       .mean_ns = *most_ns.value,
+                       .rare_ns = *rare_ns.value,
+                       .rare_share = *percent / 100});
+}
+
+// "50us:1.5", behind "lognormal:".
+Parsed<loadgen::ServiceTime> parse_lognormal(std::string_view text) {
+  using Result = Parsed<loadgen::ServiceTime>;
+  const std::vector<std::string_view> parts = split(text, ':');
+  const auto sigma = parts.size() == 2 ? parse_real(parts[1]) : std::nullopt;
+  if (!sigma || *sigma > kSigmaMax)
+    return Result::bad(quote(text) +
+                       " is no lognormal time: type its mean and the deviation of its logarithm, 0 to 5, "
+                       "such as lognormal:50us:1.5");
+  const auto mean_ns = parse_duration_ns(parts[0]);
+  if (!mean_ns) return Result::bad(mean_ns.error);
+  return Result::good({.form = loadgen::ServiceTime::Form::kLognormal, .mean_ns = *mean_ns.value, .sigma = *sigma});
+}
+
+std::string prompt_size_error(std::uint64_t bytes) {
+  if (bytes >= loadgen::kPromptBytesMin && bytes <= kPromptBytesMax) return {};
+  return fmt::format("a prompt has {}B to {}B, not {}B", loadgen::kPromptBytesMin, kPromptBytesMax, bytes);
+}
+
 }  // namespace
+
+Parsed<PayloadFlag> parse_payload(std::string_view text) {
+  using Result = Parsed<PayloadFlag>;
+  using Form = loadgen::PromptSizes::Form;
+  const bool uniform = text.starts_with("uniform:"), exponential = text.starts_with("exp:");
+  const std::vector<std::string_view> sizes = split(text.substr(uniform || exponential ? text.find(':') + 1 : 0), '-');
+  if (sizes.size() != (uniform ? 2U : 1U))
+    return Result::bad(quote(text) + " is no payload: type 256B, uniform:64B-1KiB or exp:256B");
+  std::vector<std::uint64_t> bytes;
+  for (const std::string_view size : sizes) {
+    const auto parsed = parse_size_bytes(size);
+    if (!parsed) return Result::bad(parsed.error);
+    if (std::string error = prompt_size_error(*parsed.value); !error.empty()) return Result::bad(std::move(error));
+    bytes.push_back(*parsed.value);
+  }
+  if (uniform && bytes[0] > bytes[1]) return Result::bad(quote(text) + " goes down: type the smaller size first");
+  if (uniform) return Result::good({{.form = Form::kUniform, .bytes_min = bytes[0]}, bytes[1]});
+  if (exponential) return Result::good({{.form = Form::kExponential, .mean = static_cast<double>(bytes[0])}, bytes[0]});
+  return Result::good({{}, bytes[0]});
+}
+
+Parsed<loadgen::SweepRange> parse_sweep(std::string_view text) {
+  using Result = Parsed<loadgen::SweepRange>;
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos)
+    return Result::bad(quote(text) + " is no range of rates: type two, such as 10k/s..500k/s");
+  const auto from = parse_rate_per_second(text.substr(0, dots)), to = parse_rate_per_second(text.substr(dots + 2));
+  if (!from) return Result::bad(from.error);
+  if (!to) return Result::bad(to.error);
+  if (*from.value <= 0 || *from.value >= *to.value)
+    return Result::bad(quote(text) + " does not rise: type the lower rate first, such as 10k/s..500k/s");
+  return Result::good({*from.value, *to.value});
+}
 
 Parsed<loadgen::ServiceTime> parse_service_time(std::string_view text) {
   using Form = loadgen::ServiceTime::Form;
   if (text == "none") return Parsed<loadgen::ServiceTime>::good({});
   const std::size_t colon = text.find(':');
   const std::string_view form = text.substr(0, colon);
+  if (form == "bimodal" && colon != std::string_view::npos) return parse_bimodal(text.substr(colon + 1));
+  if (form == "lognormal" && colon != std::string_view::npos) return parse_lognormal(text.substr(colon + 1));
   if (colon == std::string_view::npos || (form != "const" && form != "exp"))
-    return Parsed<loadgen::ServiceTime>::bad(quote(text) + " is no service time: type none, const:50us or exp:50us");
+    return Parsed<loadgen::ServiceTime>::bad(
+        quote(text) +
+        " is no service time: type none, const:50us, exp:50us, bimodal:50us:5ms:0.5% or lognormal:50us:1.5");
   const auto mean_ns = parse_duration_ns(text.substr(colon + 1));
   if (!mean_ns) return Parsed<loadgen::ServiceTime>::bad(mean_ns.error);
-  return Parsed<loadgen::ServiceTime>::good({form == "exp" ? Form::kExponential : Form::kConstant, *mean_ns.value});
+  return Parsed<loadgen::ServiceTime>::good(
+      {.form = form == "exp" ? Form::kExponential : Form::kConstant, .mean_ns = *mean_ns.value});
 }
 
 LoadCommand parse_load_command(int argc, const char* const* argv) {
@@ -78,13 +227,17 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   add_load_flags(app, options, poisson);
   add_task_flags(app, options);
   add_worker_flags(app, options);
-  add_switch(app, "--json", command.json, "One JSON object on stdout instead of the table")->group("Output");
+  add_objective_flags(app, options.objectives);
+  add_output_flags(app, command);
   const int own = count_own(argc, argv);
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;
   if (poisson) options.arrivals = loadgen::Arrivals::kPoisson;
   const std::vector<std::string> eal_arguments(argv + std::min(own + 1, argc), argv + argc);
+  if (options.sweep) options.rate_per_second = options.sweep->to_per_second;
   std::string line = settle_transport(transport, eal_arguments, options);
+  if (options.prompt_sizes.form == loadgen::PromptSizes::Form::kExponential)
+    options.prompt_bytes = loadgen::prompt_bytes_max(options, options.mtu);
   if (line.empty()) line = loadgen::conflict_in(options);
   if (!line.empty()) command.stop = failure("mcplane-load", line, kExitUsage);
   return command;

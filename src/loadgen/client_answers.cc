@@ -1,6 +1,7 @@
 // What comes back to the fleet: each completion is matched to its task, checked byte by byte, and counted once.
 // See client_fleet.h.
 #include <algorithm>
+#include <utility>
 
 #include "loadgen/client_fleet.h"
 
@@ -22,7 +23,7 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
   const Ending ending = ending_of(completion, ended_by);
   ++tally_.endings[static_cast<std::size_t>(ending)];
   if (ending == Ending::kDelivered) {
-    const auto answer = wire::read_answer(completion.payload);
+    const auto answer = answers_.read(completion.payload);
     if (!answer || !payloads_.pattern().matches(*answer, task.number)) ++tally_.mismatched;
     measure(completion, task, now_ns);
   } else {
@@ -70,9 +71,48 @@ void ClientFleet::publish(std::uint64_t now_ns) {
   progress_.rate.store(last_second_.count(), relaxed);
   progress_.p50_ns.store(last_second_.percentile(50), relaxed);
   progress_.p99_ns.store(last_second_.percentile(99), relaxed);
+  end_second(now_ns);
   progress_.updates.fetch_add(1, relaxed);
   progress_.updates.notify_all();
+}
+
+// Adds what was counted since the last one ended to the run's time line.
+void ClientFleet::end_second(std::uint64_t now_ns) {
+  const Second counted = {.from_ns = now_ns,
+                          .sent = tally_.sent,
+                          .delivered = tally_.delivered(),
+                          .refused = tally_.refused(),
+                          .lost = tally_.lost()};
+  if (tally_.seconds.size() < kSecondsMax && now_ns > second_.from_ns)
+    tally_.seconds.push_back({.from_ns = second_.from_ns - start_ns_,
+                              .length_ns = now_ns - second_.from_ns,
+                              .sent = counted.sent - second_.sent,
+                              .delivered = counted.delivered - second_.delivered,
+                              .refused = counted.refused - second_.refused,
+                              .lost = counted.lost - second_.lost,
+                              .p50_ns = last_second_.percentile(50),
+                              .p99_ns = last_second_.percentile(99),
+                              .p999_ns = last_second_.percentile(99.9),
+                              .max_ns = last_second_.max(),
+                              .measured = now_ns > measure_from_ns_ && second_.from_ns < end_ns_});
+  second_ = counted;
   last_second_.clear();
+}
+
+void ClientFleet::give_up_in_flight() noexcept {
+  for (std::uint32_t index = 0; index < tasks_.size(); ++index) {
+    InFlight& task = tasks_[index];
+    if (!task.busy) continue;
+    ++tally_.endings[static_cast<std::size_t>(Ending::kNoAnswer)];
+    task.busy = false;
+    ++task.generation;
+    free_.push_back(index);
+  }
+}
+
+Tally ClientFleet::take_tally() {
+  give_up_in_flight();
+  return std::exchange(tally_, {});
 }
 
 const Tally& ClientFleet::close(std::uint64_t now_ns) {
@@ -84,10 +124,7 @@ const Tally& ClientFleet::close(std::uint64_t now_ns) {
     tally_.repeated_frames += client.engine.duplicates();
     tally_.dropped_frames += client.engine.dropped();
   }
-  for (InFlight& task : tasks_) {
-    if (task.busy) ++tally_.endings[static_cast<std::size_t>(Ending::kNoAnswer)];
-    task.busy = false;
-  }
+  give_up_in_flight();
   phase_ = Phase::kDone;
   return tally_;
 }

@@ -30,9 +30,9 @@ ClientFleet::ClientFleet(const Options& options, std::uint64_t identity_seed, Tr
     : options_(options),
       transmit_(std::move(transmit)),
       progress_(progress),
-      payloads_({options.seed, options.prompt_bytes}),
+      payloads_({options.seed, options.prompt_bytes, options.prompt_sizes}),
       table_(wire::write_route_table(options.action, "", {}, "")),
-      schedule_(options.open_loop() ? options.rate_per_second : 1.0, options.arrivals, options.seed),
+      schedule_(RateProfile{}, options.arrivals, options.seed),
       roll_(options.clients),
       ready_(options.clients),
       tasks_(std::size_t{options.clients} * options.client_slots()) {
@@ -106,15 +106,23 @@ void ClientFleet::tick(std::uint64_t now_ns) {
 
 void ClientFleet::advance_phase(std::uint64_t now_ns) {
   if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= end_ns_ && !due(now_ns)))) stop(now_ns);
-  if (phase_ == Phase::kDraining && (in_flight() == 0 || now_ns >= drain_until_ns_)) phase_ = Phase::kDone;
+  if (phase_ != Phase::kDraining || (in_flight() > 0 && now_ns < drain_until_ns_)) return;
+  phase_ = Phase::kDone;
+  end_second(now_ns);
 }
 
-void ClientFleet::begin(std::uint64_t now_ns) {
+void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
   phase_ = Phase::kRunning;
+  tally_ = {};
+  last_second_.clear();
+  if (options_.open_loop()) schedule_ = Schedule(profile, options_.arrivals, options_.seed);
   start_ns_ = now_ns;
-  measure_from_ns_ = start_ns_ + options_.warmup_ns;
+  measure_from_ns_ = start_ns_ + profile.ramp_ns + options_.warmup_ns;
   end_ns_ = measure_from_ns_ + options_.duration_ns;
   next_publish_ns_ = start_ns_ + kNsPerSecond;
+  second_ = {.from_ns = start_ns_};
+  // Room for every second up to the end, so that none allocates.
+  tally_.seconds.reserve(std::min<std::size_t>(kSecondsMax, (end_ns_ - start_ns_) / kNsPerSecond + 64));
   next_tick_ns_ = now_ns;
   filled_ = 0;
   if (options_.open_loop())
@@ -145,6 +153,7 @@ void ClientFleet::send_due(std::uint64_t now_ns) {
       const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
       if (!try_send(sender, due_ns, now_ns)) break;
       if (now_ns - due_ns > kLateNs) ++tally_.late;
+      count_offered(due_ns);
       schedule_.advance();
     }
     flush();
@@ -157,6 +166,7 @@ void ClientFleet::skip_due(std::uint64_t now_ns) {
   for (; due(now_ns); schedule_.advance()) {
     ++tally_.skipped;
     ++next_number_;
+    count_offered(start_ns_ + schedule_.due_ns());
   }
 }
 

@@ -48,11 +48,17 @@ class ClientFleet {
 
   std::size_t registered() const noexcept { return roll_.registered(); }
   std::uint16_t frame_bytes_min() const noexcept;  // smallest granted to a registered client
-  void begin(std::uint64_t now_ns);
+  // No prompt is larger from here on.
+  void bound_prompts(std::uint64_t prompt_bytes_max) noexcept { payloads_.bound(prompt_bytes_max); }
+  // Starts a run, with counters at 0: the options', or one of that rate.
+  void begin(std::uint64_t now_ns) { begin(now_ns, options_.profile()); }
+  void begin(std::uint64_t now_ns, const RateProfile& profile);
   void stop(std::uint64_t now_ns);
   bool sending() const noexcept { return phase_ == Phase::kRunning; }
   bool done() const noexcept { return phase_ == Phase::kDone; }
-  // Says BYE and ends the counting: what is still in flight is lost.
+  // What was counted since begin(): what is still in flight is lost. done().
+  Tally take_tally();
+  // Says BYE and ends the counting.
   const Tally& close(std::uint64_t now_ns);
 
  private:
@@ -75,6 +81,7 @@ class ClientFleet {
   void send_due(std::uint64_t now_ns);
   void skip_due(std::uint64_t now_ns);
   bool due(std::uint64_t now_ns) const noexcept;
+  void count_offered(std::uint64_t due_ns) noexcept { tally_.offered += due_ns >= measure_from_ns_ ? 1 : 0; }
   bool all_begun() const noexcept { return options_.tasks != 0 && next_number_ >= options_.tasks; }
   // Open loop: clients take turns with their free slots.
   void offer(std::uint32_t client) noexcept;
@@ -90,12 +97,15 @@ class ClientFleet {
   Client& take_outbox(std::size_t client);
   void flush();
   void publish(std::uint64_t now_ns);
+  void end_second(std::uint64_t now_ns);
+  void give_up_in_flight() noexcept;
   std::size_t in_flight() const noexcept { return tasks_.size() - free_.size(); }
 
   const Options options_;
   Transmit transmit_;
   Progress& progress_;
   PayloadWriter payloads_;
+  const AnswerWriter answers_;
   const std::vector<std::byte> table_;
   Schedule schedule_;
   std::vector<Client> clients_;
@@ -115,6 +125,7 @@ class ClientFleet {
   std::uint64_t next_number_ = 0;
   Tally tally_;
   Histogram last_second_;
+  Second second_;  // the counters when it began
 };
 
 }  // namespace mcplane::loadgen

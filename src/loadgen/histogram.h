@@ -30,6 +30,15 @@ class Histogram {
   // Smallest bucket's upper edge that `percent` (0-100) of the values do not exceed, never above max(). 0 when empty.
   std::uint64_t percentile(double percent) const noexcept;
 
+  // Of the middles of the buckets: as near as those are narrow.
+  double standard_deviation() const noexcept;
+  // fn(lower edge, upper edge, count) for every bucket that holds values, ascending; edges are inclusive.
+  template <class Fn>
+  void for_each_bucket(Fn fn) const {
+    for (std::size_t i = 0; i < kBuckets; ++i)
+      if (counts_[i] > 0) fn(i == 0 ? 0 : upper_edge_of(i - 1) + 1, upper_edge_of(i), counts_[i]);
+  }
+
   friend bool operator==(const Histogram&, const Histogram&) = default;
 
  private:

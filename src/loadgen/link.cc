@@ -2,6 +2,9 @@
 // itself, with a gratuitous ARP or an unsolicited advertisement. See link.h.
 #include "loadgen/link.h"
 
+#include <cstring>
+
+#include "base/check.h"
 #include "base/types.h"
 #include "wire/checksum.h"
 #include "wire/layout.h"
@@ -10,13 +13,29 @@
 namespace mcplane::loadgen {
 namespace {
 
+constexpr std::size_t kIpv4Datagram = wire::kEthernetBytes + wire::kIpv4Bytes + wire::kUdpBytes;
+constexpr std::uint16_t kFragmentMask = 0x3fff;  // more fragments, and the offset
+constexpr std::uint8_t kProtocolUdp = 17;
+constexpr std::uint16_t kSumOfGood = 0xffff;
+
+// Four bytes of an IPv4 address, as they lie.
+std::uint32_t load_word(const void* at) noexcept {
+  std::uint32_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
 constexpr std::uint64_t kAskAgainNs = kNsPerSecond, kRefreshNs = 30 * kNsPerSecond;
 
 }  // namespace
 
 Link::Link(const LinkOptions& options) : options_(options) {
-  local_.ips[local_.count++] = options.address;
+  CHECK(!options.addresses.empty() && options.addresses.size() <= local_.ips.size());
+  for (const wire::Prefix& address : options.addresses) local_.ips[local_.count++] = address;
   local_.mac = options.mac;
+  ipv4_ = options.broker.is_v4();
+  broker_word_ = load_word(options.broker.bytes.data() + 12);
+  for (std::size_t i = 0; i < local_.count; ++i) address_words_[i] = load_word(local_.ips[i].ip.bytes.data() + 12);
 }
 
 std::size_t Link::on_frame(std::span<const std::byte> frame, std::span<std::byte> answer) noexcept {
@@ -25,32 +44,70 @@ std::size_t Link::on_frame(std::span<const std::byte> frame, std::span<std::byte
   return frame.size() + 32 <= answer.size() ? wire::answer_neighbour_frame(frame, local_, answer) : 0;
 }
 
+bool Link::read(std::span<const std::byte> frame, bool checksum_good, Inbound& inbound) const noexcept {
+  if (frame.size() < kIpv4Datagram) return false;
+  const std::byte* const ip = frame.data() + wire::kEthernetBytes;
+  const std::size_t total = wire::load_be16(ip + 2);
+  // For us, from a host, IPv4 without options or fragments, UDP.
+  const bool expected = ipv4_ && std::memcmp(frame.data(), local_.mac.data(), local_.mac.size()) == 0 &&
+                        (frame[6] & std::byte{1}) == std::byte{0} &&
+                        wire::load_be16(frame.data() + 12) == wire::kEtherIpv4 && ip[0] == std::byte{0x45} &&
+                        (wire::load_be16(ip + 6) & kFragmentMask) == 0 && ip[9] == std::byte{kProtocolUdp};
+  if (!expected || total < kIpv4Datagram - wire::kEthernetBytes || total > frame.size() - wire::kEthernetBytes)
+    return false;
+  const std::byte* const udp = ip + wire::kIpv4Bytes;
+  const std::uint16_t udp_bytes = wire::load_be16(udp + 4);
+  if (load_word(ip + 12) != broker_word_ || udp_bytes != total - wire::kIpv4Bytes) return false;
+  for (inbound.address = 0; address_words_[inbound.address] != load_word(ip + 16);)
+    if (++inbound.address == local_.count) return false;
+  if (wire::sum_ipv4_header(ip) != kSumOfGood) return false;
+  if (!checksum_good) {
+    if (wire::load_be16(udp + 6) == 0) return false;
+    // The addresses of the pseudo header stand right before the UDP header.
+    const std::uint16_t sum = wire::sum_bytes({ip + 12, total - 12});
+    if (wire::sum_add(sum, static_cast<std::uint16_t>(kProtocolUdp + udp_bytes)) != kSumOfGood) return false;
+  }
+  inbound.source_port = wire::load_be16(udp);
+  inbound.port = wire::load_be16(udp + 2);
+  inbound.offset = kIpv4Datagram;
+  inbound.bytes = udp_bytes - wire::kUdpBytes;
+  return true;
+}
+
+std::size_t Link::index_of(const wire::IpAddress& address) const noexcept {
+  std::size_t index = 0;
+  while (index + 1 < local_.count && local_.ips[index].ip != address) ++index;
+  return index;
+}
+
 void Link::learn(const wire::MacAddress& mac) noexcept {
   if (resolved_ && mac == next_hop_mac_) return;
   resolved_ = true;
   next_hop_mac_ = mac;
-  headers_ = wire::make_lower_headers(local_.mac, mac, wire::kNoVlan, {options_.address.ip, 0}, {options_.broker, 0});
+  for (std::size_t i = 0; i < local_.count; ++i)
+    headers_[i] = wire::make_lower_headers(local_.mac, mac, wire::kNoVlan, {local_.ips[i].ip, 0}, {options_.broker, 0});
 }
 
 std::size_t Link::write_due(std::uint64_t now_ns, std::span<std::byte> frame) noexcept {
-  if (!announced_) {
-    announced_ = true;
+  if (announced_ < local_.count) {
     ask_ns_ = now_ns;
-    return wire::announce(options_.address.ip, local_.mac, frame);
+    return wire::announce(local_.ips[announced_++].ip, local_.mac, frame);
   }
   if (now_ns < ask_ns_) return 0;
   ask_ns_ = now_ns + (resolved_ ? kRefreshNs : kAskAgainNs);
-  wire::Question question{.target = options_.next_hop, .source = options_.address.ip, .source_mac = local_.mac};
+  wire::Question question{.target = options_.next_hop, .source = local_.ips[0].ip, .source_mac = local_.mac};
   if (resolved_) question.to = next_hop_mac_;
   return wire::ask(question, frame);
 }
 
-void Link::write_headers(std::byte* frame, std::uint16_t source_port, std::uint16_t destination_port,
-                         std::uint16_t datagram_bytes, std::uint16_t datagram_sum) const noexcept {
+void Link::write_headers(std::byte* frame, std::size_t address, std::uint16_t source_port,
+                         std::uint16_t destination_port, std::uint16_t datagram_bytes,
+                         std::uint16_t datagram_sum) const noexcept {
+  const wire::LowerHeaders& headers = headers_[address];
   const std::uint16_t ports_sum = wire::sum_add(source_port, destination_port);
-  wire::write_lower_headers(headers_, frame, datagram_bytes, wire::sum_add(datagram_sum, ports_sum));
-  wire::store_be16(frame + headers_.udp_offset, source_port);
-  wire::store_be16(frame + headers_.udp_offset + 2, destination_port);
+  wire::write_lower_headers(headers, frame, datagram_bytes, wire::sum_add(datagram_sum, ports_sum));
+  wire::store_be16(frame + headers.udp_offset, source_port);
+  wire::store_be16(frame + headers.udp_offset + 2, destination_port);
 }
 
 }  // namespace mcplane::loadgen

@@ -13,7 +13,29 @@ namespace {
 
 std::uint64_t send_bytes(const Options& options, std::size_t prompt_bytes) {
   return wire::kLeadBytes + wire::write_route_table(options.action, "", {}, "").size() +
-         PayloadWriter({0, prompt_bytes}).payload_bytes();
+         PayloadWriter({0, prompt_bytes}).payload_bytes_max();
+}
+
+// The address behind it, as numbers go.
+wire::IpAddress next_address(wire::IpAddress ip) noexcept {
+  const std::size_t first = ip.is_v4() ? 12 : 8;
+  for (std::size_t i = ip.bytes.size(); i > first && ++ip.bytes[i - 1] == 0; --i) continue;
+  return ip;
+}
+
+std::string conflict_in_endpoints(const Options& options) {
+  const wire::Prefix& own = options.port->address;
+  if (options.endpoints() > kEndpointsMax)
+    return fmt::format("--clients {} and --workers {} are more than the {} UDP ports of {} addresses: type fewer",
+                       options.clients, options.workers, kEndpointsMax, kAddressesMax);
+  const wire::Prefix last = port_addresses(options).back();
+  // The address behind the last one may be the network's broadcast, but still is on it.
+  if (last.ip != own.ip && !own.contains(next_address(last.ip)))
+    return fmt::format(
+        "{} endpoints need the addresses from {} to {}, which --ip's network /{} does not have: type a "
+        "shorter prefix, such as /16",
+        options.endpoints(), wire::to_string(own.ip), wire::to_string(last.ip), own.length);
+  return {};
 }
 
 // Endpoints and addresses.
@@ -25,9 +47,6 @@ std::string conflict_in_transport(const Options& options) {
   }
   const wire::Prefix& own = options.port->address;
   const std::string broker = wire::to_string(options.broker.ip);
-  if (std::uint64_t{options.clients} + options.workers > kEndpointsMax)
-    return fmt::format("--clients {} and --workers {} are more than the {} UDP ports of one address: type fewer",
-                       options.clients, options.workers, kEndpointsMax);
   if (options.broker.ip == own.ip)
     return fmt::format("--broker {} is our own --ip: type the appliance's address", broker);
   if (options.broker.ip.is_v4() != own.ip.is_v4())
@@ -39,6 +58,27 @@ std::string conflict_in_transport(const Options& options) {
   if (!gateway && !own.contains(options.broker.ip))
     return fmt::format("--broker {} is not on --ip {}/{}'s network: add --gateway ADDRESS", broker,
                        wire::to_string(own.ip), own.length);
+  return conflict_in_endpoints(options);
+}
+
+std::string conflict_in_load(const Options& options) {
+  if (options.arrivals == Arrivals::kPoisson && !options.open_loop()) return "--poisson needs a rate: add --rate 10k/s";
+  if (options.ramp_ns > 0 && options.sweep) return "--ramp leads to one rate, --sweep has many; keep one";
+  if (options.ramp_ns > 0 && !options.open_loop()) return "--ramp needs a rate to lead to: add --rate 10k/s";
+  if (options.ramp_from_per_second > 0 && options.ramp_ns == 0)
+    return "--ramp-from is where a ramp starts: add --ramp 10s";
+  if (options.sweep && options.tasks > 0) return "--tasks ends one run, --sweep makes many; keep one";
+  return {};
+}
+
+std::string conflict_in_payload(const Options& options) {
+  const std::uint64_t prompt_max = prompt_bytes_max(options, options.mtu);
+  const double mean = options.prompt_sizes.mean;
+  if (options.prompt_bytes > prompt_max)
+    return fmt::format("--payload {}B does not fit one frame with this action: at most {}B", options.prompt_bytes,
+                       prompt_max);
+  if (options.prompt_sizes.form == PromptSizes::Form::kExponential && mean > static_cast<double>(prompt_max))
+    return fmt::format("--payload exp:{:.0f}B does not fit one frame with this action: at most {}B", mean, prompt_max);
   return {};
 }
 
@@ -56,15 +96,21 @@ std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_byte
 std::string conflict_in(const Options& options) {
   if (options.action.empty() || options.action.size() > wire::kNameBytesMax)
     return fmt::format("--action has {} bytes: type a name of 1 to {}", options.action.size(), wire::kNameBytesMax);
-  if (options.arrivals == Arrivals::kPoisson && !options.open_loop()) return "--poisson needs a rate: add --rate 10k/s";
   if (options.service_time.form != ServiceTime::Form::kNone && options.workers == 0)
     return "--service-time is for in-process workers: add --workers 4";
+  if (std::string conflict = conflict_in_load(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_transport(options); !conflict.empty()) return conflict;
-  const std::uint64_t prompt_max = prompt_bytes_max(options, options.mtu);
-  if (options.prompt_bytes > prompt_max)
-    return fmt::format("--payload {}B does not fit one frame with this action: at most {}B", options.prompt_bytes,
-                       prompt_max);
-  return {};
+  return conflict_in_payload(options);
+}
+
+std::vector<wire::Prefix> port_addresses(const Options& options) {
+  const PortTransport& port = *options.port;
+  std::vector<wire::Prefix> addresses = {port.address};
+  for (wire::IpAddress ip = port.address.ip; addresses.size() * kEndpointsPerAddress < options.endpoints();) {
+    ip = next_address(ip);
+    if (ip != options.broker.ip && ip != port.gateway) addresses.push_back({ip, port.address.length});
+  }
+  return addresses;
 }
 
 }  // namespace mcplane::loadgen

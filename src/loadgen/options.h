@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/types.h"
+#include "loadgen/pattern.h"
 #include "loadgen/schedule.h"
 #include "net/dpdk/device.h"
 #include "wire/address.h"
+#include "wire/datagram.h"
 
 namespace mcplane::loadgen {
 
@@ -20,19 +22,32 @@ inline constexpr std::uint16_t kMtuBytes = 1'500;
 inline constexpr std::uint16_t kOpenLoopSlots = 1'024;
 // All clients' slots in open loop, where that is fewer: about 120 B each, and its last SEND.
 inline constexpr std::uint32_t kOpenLoopSlotsMax = 1U << 20;
-// Clients, and workers. Each has a socket, or a UDP port of the one address.
+// Clients, and workers. Each has a socket, or on a port a UDP port of one of our addresses.
 inline constexpr std::uint32_t kSocketsMax = 16'384;
-inline constexpr std::uint32_t kEndpointsMax = 60'000;
+inline constexpr std::uint32_t kEndpointsPerAddress = 60'000;
+inline constexpr std::uint32_t kAddressesMax = wire::LocalAddresses::kCapacity;
+inline constexpr std::uint32_t kEndpointsMax = kAddressesMax * kEndpointsPerAddress;
 
 // A DPDK port of our own, in place of kernel sockets.
 struct PortTransport {
   net::DeviceSpec device;
-  wire::Prefix address;
+  wire::Prefix address;                    // more endpoints than it has UDP ports: also those behind it
   std::optional<wire::IpAddress> gateway;  // when the broker is on another network
   unsigned cpu = 0;                        // which is polled wholly
   bool huge_pages = false;
   std::uint32_t memory_mib = 512;
   std::vector<std::string> eal_arguments;
+};
+
+// Rates from the first to the last one, each loaded for a while: where does the broker stop keeping up?
+struct SweepRange {
+  double from_per_second = 0, to_per_second = 0;
+};
+
+// What a run is held to; 0: not asked for.
+struct Objectives {
+  std::uint64_t p99_max_ns = 0;
+  double rate_min_per_second = 0;
 };
 
 struct Options {
@@ -45,6 +60,9 @@ struct Options {
   std::uint32_t clients = 8;
   std::uint16_t window = 16;
   double rate_per_second = 0;
+  std::uint64_t ramp_ns = 0;  // before the warm-up; the rate rises to rate_per_second
+  double ramp_from_per_second = 0;
+  std::optional<SweepRange> sweep;  // rate_per_second is then its last
   Arrivals arrivals = Arrivals::kConstant;
   std::uint64_t warmup_ns = kNsPerSecond;
   std::uint64_t duration_ns = 10 * kNsPerSecond;  // measured part, after the warm-up
@@ -52,7 +70,8 @@ struct Options {
   std::uint64_t seed = 1;
 
   // Tasks.
-  std::uint64_t prompt_bytes = 256;
+  std::uint64_t prompt_bytes = 256;  // of the largest
+  PromptSizes prompt_sizes;
   std::uint64_t ttl_ns = 5 * kNsPerSecond;
   bool idempotent = false;
 
@@ -61,8 +80,12 @@ struct Options {
   std::uint16_t worker_slots = 16;
   ServiceTime service_time;
 
+  Objectives objectives;
+
   // "udp", or the port as typed.
   std::string transport() const { return port ? net::to_string(port->device) : "udp"; }
+  RateProfile profile() const noexcept { return {rate_per_second, ramp_from_per_second, ramp_ns}; }
+  std::size_t endpoints() const noexcept { return std::size_t{clients} + workers; }
   bool open_loop() const noexcept { return rate_per_second > 0; }
   std::uint16_t client_slots() const noexcept {
     return open_loop() ? static_cast<std::uint16_t>(std::clamp(kOpenLoopSlotsMax / clients, 16U, kOpenLoopSlots + 0U))
@@ -70,10 +93,13 @@ struct Options {
   }
 };
 
-// UDP payload of a SEND.
+// UDP payload of the largest SEND.
 std::uint64_t send_bytes(const Options& options);
 // Largest prompt whose SEND fits one IP packet of packet_bytes to this broker.
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes);
+
+// Our addresses on the port, as many as the endpoints need: the first and those that follow it.
+std::vector<wire::Prefix> port_addresses(const Options& options);
 
 // What only shows when options are seen together; each alone is in range. Empty: fine; else one line that says what to
 // type instead.

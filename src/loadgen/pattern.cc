@@ -3,6 +3,7 @@
 #include "loadgen/pattern.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -50,18 +51,42 @@ std::size_t offset_in(const std::vector<std::byte>& bytes, std::optional<std::st
   return static_cast<std::size_t>(reinterpret_cast<const std::byte*>(text->data()) - bytes.data());
 }
 
+TextFrame empty_task() {
+  std::vector<std::byte> bytes = wire::write_task_payload({});
+  const auto text = wire::read_prompt(bytes);
+  return {std::move(bytes), text};
+}
+
+TextFrame empty_answer() {
+  std::vector<std::byte> bytes = wire::write_answer("");
+  const auto text = wire::read_answer(bytes);
+  return {std::move(bytes), text};
+}
+
 }  // namespace
 
-PromptPattern::PromptPattern(std::uint64_t seed, std::size_t prompt_bytes)
-    : run_(mix(seed)), block_((prompt_bytes + kWordBytes - 1) / kWordBytes), prompt_bytes_(prompt_bytes) {
-  CHECK(prompt_bytes >= kPromptBytesMin);
+PromptPattern::PromptPattern(std::uint64_t seed, std::size_t bytes_max, const PromptSizes& sizes)
+    : run_(mix(seed)), block_((bytes_max + kWordBytes - 1) / kWordBytes), bytes_max_(bytes_max), sizes_(sizes) {
+  CHECK(bytes_max >= kPromptBytesMin);
   for (std::size_t i = 0; i < block_.size(); ++i) block_[i] = mix(run_ + (i + 1) * 0x9e3779b97f4a7c15ULL);
 }
 
 std::uint64_t PromptPattern::key_of(std::uint64_t number) const noexcept { return mix(run_ + number); }
 
+std::size_t PromptPattern::bytes_of(std::uint64_t number) const noexcept {
+  if (sizes_.form == PromptSizes::Form::kConstant) return bytes_max_;
+  const std::uint64_t drawn = mix(~key_of(number)) >> 32;
+  if (sizes_.form == PromptSizes::Form::kUniform) {
+    const std::size_t least = std::min(sizes_.bytes_min, bytes_max_);
+    return least + static_cast<std::size_t>((drawn * (bytes_max_ - least + 1)) >> 32);
+  }
+  const double bytes = -std::log1p(-static_cast<double>(drawn) * 0x1.0p-32) * sizes_.mean;
+  return static_cast<std::size_t>(
+      std::clamp(bytes, static_cast<double>(kPromptBytesMin), static_cast<double>(bytes_max_)));
+}
+
 void PromptPattern::write(std::span<char> prompt, std::uint64_t number) const noexcept {
-  DCHECK(prompt.size() == prompt_bytes_);
+  DCHECK(prompt.size() <= bytes_max_);
   const std::uint64_t key = key_of(number);
   const std::uint64_t digits[kNumberWords] = {hex(static_cast<std::uint32_t>(number >> 32)),
                                               hex(static_cast<std::uint32_t>(number))};
@@ -69,27 +94,27 @@ void PromptPattern::write(std::span<char> prompt, std::uint64_t number) const no
   char* const __restrict at = prompt.data();
   const std::uint64_t* const __restrict block = block_.data();
   std::memcpy(at, digits, sizeof digits);
-  const std::size_t whole = prompt_bytes_ / kWordBytes;
+  const std::size_t whole = prompt.size() / kWordBytes;
   for (std::size_t i = kNumberWords; i < whole; ++i) {
     const std::uint64_t word = printable(block[i] ^ key);
     std::memcpy(at + i * kWordBytes, &word, kWordBytes);
   }
-  if (const std::size_t rest = prompt_bytes_ % kWordBytes; rest != 0) {
+  if (const std::size_t rest = prompt.size() % kWordBytes; rest != 0) {
     const std::uint64_t word = printable(block_[whole] ^ key);
     std::memcpy(at + whole * kWordBytes, &word, rest);
   }
 }
 
 bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const noexcept {
-  if (answer.size() != prompt_bytes_) return false;
+  if (answer.size() != bytes_of(number)) return false;
   const std::uint64_t key = key_of(number);
   const char* const at = answer.data();
   const std::uint64_t* const block = block_.data();
   std::uint64_t differs = (load(at) ^ hex(static_cast<std::uint32_t>(number >> 32))) |
                           (load(at + kWordBytes) ^ hex(static_cast<std::uint32_t>(number)));
-  const std::size_t whole = prompt_bytes_ / kWordBytes;
+  const std::size_t whole = answer.size() / kWordBytes;
   for (std::size_t i = kNumberWords; i < whole; ++i) differs |= load(at + i * kWordBytes) ^ printable(block[i] ^ key);
-  if (const std::size_t rest = prompt_bytes_ % kWordBytes; rest != 0) {
+  if (const std::size_t rest = answer.size() % kWordBytes; rest != 0) {
     const std::uint64_t word = printable(block_[whole] ^ key);
     differs |= static_cast<std::uint64_t>(std::memcmp(at + whole * kWordBytes, &word, rest) != 0);
   }
@@ -106,26 +131,63 @@ wire::Id16 task_id_for(std::uint64_t seed, std::uint64_t number) noexcept {
   return id;
 }
 
-PayloadWriter::PayloadWriter(PromptPattern pattern) : pattern_(std::move(pattern)) {
-  const std::string prompt(pattern_.prompt_bytes(), '\0');
-  payload_ = wire::write_task_payload({.prompt = prompt, .history = {}, .parameters = {}});
-  prompt_offset_ = offset_in(payload_, wire::read_prompt(payload_));
+TextFrame::TextFrame(std::vector<std::byte> example, std::optional<std::string_view> text)
+    : frame_(std::move(example)), text_offset_(offset_in(frame_, text)), used_(frame_.size()) {
+  CHECK(text_offset_ >= sizeof(std::uint32_t) && bytes_around(text->size()) == frame_.size());
+}
+
+// A terminating zero, and what aligns the end.
+std::size_t TextFrame::bytes_around(std::size_t text_bytes) const noexcept {
+  return (text_offset_ + text_bytes + 1 + 3) & ~std::size_t{3};
+}
+
+std::span<char> TextFrame::around(std::size_t text_bytes) {
+  used_ = bytes_around(text_bytes);
+  if (used_ > frame_.size()) frame_.resize(used_);
+  const auto length = static_cast<std::uint32_t>(text_bytes);
+  std::memcpy(frame_.data() + text_offset_ - sizeof length, &length, sizeof length);
+  const std::uint32_t end = 0;
+  std::memcpy(frame_.data() + used_ - sizeof end, &end, sizeof end);
+  return {reinterpret_cast<char*>(frame_.data()) + text_offset_, text_bytes};
+}
+
+std::optional<std::string_view> TextFrame::text_in(std::span<const std::byte> bytes) const noexcept {
+  if (bytes.size() < text_offset_ + 1) return std::nullopt;
+  std::uint32_t length;
+  std::memcpy(&length, bytes.data() + text_offset_ - sizeof length, sizeof length);
+  const bool same = length < bytes.size() && bytes_around(length) == bytes.size() &&
+                    bytes[text_offset_ + length] == std::byte{0} &&
+                    std::memcmp(bytes.data(), frame_.data(), text_offset_ - sizeof length) == 0;
+  if (!same) return std::nullopt;
+  return std::string_view(reinterpret_cast<const char*>(bytes.data()) + text_offset_, length);
+}
+
+PayloadWriter::PayloadWriter(PromptPattern pattern) : pattern_(std::move(pattern)), frame_(empty_task()) {
+  frame_.around(pattern_.bytes_max());  // grows to its largest
 }
 
 std::span<const std::byte> PayloadWriter::write(std::uint64_t number) noexcept {
-  pattern_.write({reinterpret_cast<char*>(payload_.data()) + prompt_offset_, pattern_.prompt_bytes()}, number);
-  return payload_;
+  pattern_.write(frame_.around(pattern_.bytes_of(number)), number);
+  return frame_.bytes();
 }
 
+PromptReader::PromptReader() : frame_(empty_task()) {}
+
+std::optional<std::string_view> PromptReader::read(std::span<const std::byte> payload) const noexcept {
+  const auto text = frame_.text_in(payload);
+  return text ? text : wire::read_prompt(payload);
+}
+
+AnswerWriter::AnswerWriter() : frame_(empty_answer()) {}
+
 std::span<const std::byte> AnswerWriter::write(std::string_view text) {
-  if (text.size() != text_bytes_ || answer_.empty()) {
-    answer_ = wire::write_answer(text);
-    text_offset_ = offset_in(answer_, wire::read_answer(answer_));
-    text_bytes_ = text.size();
-  } else {
-    std::ranges::copy(std::as_bytes(std::span(text)), answer_.data() + text_offset_);
-  }
-  return answer_;
+  std::ranges::copy(text, frame_.around(text.size()).begin());
+  return frame_.bytes();
+}
+
+std::optional<std::string_view> AnswerWriter::read(std::span<const std::byte> answer) const noexcept {
+  const auto text = frame_.text_in(answer);
+  return text ? text : wire::read_answer(answer);
 }
 
 }  // namespace mcplane::loadgen

@@ -4,8 +4,10 @@
 // bytes cost less than a cycle. Pure, but for the writers' buffers; one thread each.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -16,54 +18,100 @@ namespace mcplane::loadgen {
 
 inline constexpr std::size_t kPromptBytesMin = 16;
 
-// Prompts of one run, all of one size.
+// How large the prompts of a run are: kPromptBytesMin to bytes_max.
+struct PromptSizes {
+  enum class Form : std::uint8_t { kConstant, kUniform, kExponential };
+  Form form = Form::kConstant;  // constant: all bytes_max
+  std::size_t bytes_min = 0;    // uniform
+  double mean = 0;              // exponential, before it is bounded
+};
+
+// Prompts of one run. The size of each, too, is made from (seed, n).
 class PromptPattern {
  public:
-  // prompt_bytes is at least kPromptBytesMin.
-  PromptPattern(std::uint64_t seed, std::size_t prompt_bytes);
+  // bytes_max is at least kPromptBytesMin.
+  PromptPattern(std::uint64_t seed, std::size_t bytes_max, const PromptSizes& sizes = {});
 
-  // prompt has prompt_bytes() bytes.
+  std::size_t bytes_of(std::uint64_t number) const noexcept;
+  // prompt has bytes_of(number) bytes.
   void write(std::span<char> prompt, std::uint64_t number) const noexcept;
   // `answer` is exactly write()'s bytes.
   bool matches(std::string_view answer, std::uint64_t number) const noexcept;
-  std::size_t prompt_bytes() const noexcept { return prompt_bytes_; }
+  std::size_t bytes_max() const noexcept { return bytes_max_; }
+  // From here on no prompt is larger. At least kPromptBytesMin.
+  void bound(std::size_t bytes_max) noexcept { bytes_max_ = std::min(bytes_max_, bytes_max); }
 
  private:
   std::uint64_t key_of(std::uint64_t number) const noexcept;
 
   std::uint64_t run_;                 // the seed, mixed
   std::vector<std::uint64_t> block_;  // a word for each 8 bytes of a prompt
-  std::size_t prompt_bytes_;
+  std::size_t bytes_max_;
+  PromptSizes sizes_;
 };
 
 // A version 8 UUID (RFC 9562 5.8) of run and task.
 wire::Id16 task_id_for(std::uint64_t seed, std::uint64_t number) noexcept;
 
-// Task payloads of one size, by overwriting the prompt inside one that wire::write_task_payload() made.
+// A FlatBuffer whose last part is one text, as the wire writers make them: what stands before the text does not depend
+// on it, but for the text's own length.
+class TextFrame {
+ public:
+  // `example` ends with `text`, which lies in it.
+  TextFrame(std::vector<std::byte> example, std::optional<std::string_view> text);
+
+  // The text of `bytes`, when these are this frame around a text: what the verifier would find, for the price of one
+  // comparison. nullopt: something else, and perhaps as good.
+  std::optional<std::string_view> text_in(std::span<const std::byte> bytes) const noexcept;
+  std::size_t bytes_around(std::size_t text_bytes) const noexcept;
+  // Room for a text of that many bytes in place, everything around it written. Valid until the next call; allocates
+  // only for a text larger than any before.
+  std::span<char> around(std::size_t text_bytes);
+  // The whole of what around() wrote last.
+  std::span<const std::byte> bytes() const noexcept { return {frame_.data(), used_}; }
+
+ private:
+  std::vector<std::byte> frame_;
+  std::size_t text_offset_ = 0;
+  std::size_t used_ = 0;
+};
+
+// Task payloads around the prompts of a pattern.
 class PayloadWriter {
  public:
   explicit PayloadWriter(PromptPattern pattern);
 
   // Valid until the next call.
   std::span<const std::byte> write(std::uint64_t number) noexcept;
-  std::size_t payload_bytes() const noexcept { return payload_.size(); }
+  std::size_t payload_bytes_max() const noexcept { return frame_.bytes_around(pattern_.bytes_max()); }
   const PromptPattern& pattern() const noexcept { return pattern_; }
+  void bound(std::size_t prompt_bytes_max) noexcept { pattern_.bound(prompt_bytes_max); }
 
  private:
   PromptPattern pattern_;
-  std::vector<std::byte> payload_;
-  std::size_t prompt_offset_ = 0;
+  TextFrame frame_;
 };
 
-// Answers that hold a given text, by overwriting the text inside one that wire::write_answer() made for that length.
-class AnswerWriter {
+// The prompt of a TaskPayload: as wire::read_prompt(), and quicker for those that a PayloadWriter made.
+class PromptReader {
  public:
-  // Valid until the next call. Allocates only when the length differs from the last call's.
-  std::span<const std::byte> write(std::string_view text);
+  PromptReader();
+  std::optional<std::string_view> read(std::span<const std::byte> payload) const noexcept;
 
  private:
-  std::vector<std::byte> answer_;
-  std::size_t text_offset_ = 0, text_bytes_ = 0;
+  TextFrame frame_;
+};
+
+// Answers that hold a given text, and the text of an answer: as wire::read_answer(), and quicker for those.
+class AnswerWriter {
+ public:
+  AnswerWriter();
+  // Valid until the next call.
+  std::span<const std::byte> write(std::string_view text);
+  std::optional<std::string_view> read(std::span<const std::byte> answer) const noexcept;
+
+ private:
+  TextFrame frame_;
 };
 
 }  // namespace mcplane::loadgen

@@ -32,7 +32,7 @@ net::EalOptions eal_options(const PortTransport& port) {
 
 LinkOptions link_options(const Options& options) {
   const PortTransport& port = *options.port;
-  return {.address = port.address,
+  return {.addresses = port_addresses(options),
           .mac = wire::mac_for(port.address.ip),
           .broker = options.broker.ip,
           .next_hop = port.gateway.value_or(options.broker.ip)};
@@ -57,12 +57,14 @@ class PortCarrier {
     while (!finished())
       if (!shell_.poll(fleets_) && shares_cpu_) sched_yield();
   }
-  void begin_metering() noexcept { metered_from_ = shell_.counts(); }
+  void begin_metering() noexcept {
+    metered_from_ = shell_.counts();
+    metered_from_ns_ = now_ns();
+  }
   CpuUse cpu() const noexcept {
-    const PortCounts& counts = shell_.counts();
-    const std::uint64_t polls = counts.polls - metered_from_.polls;
-    const std::uint64_t busy = counts.busy_polls - metered_from_.busy_polls;
-    return {polls == 0 ? 0 : static_cast<double>(busy) / static_cast<double>(polls), 0};
+    const std::uint64_t passed_ns = now_ns() - metered_from_ns_;
+    const std::uint64_t busy_ns = shell_.counts().busy_ns - metered_from_.busy_ns;
+    return {passed_ns == 0 ? 0 : static_cast<double>(busy_ns) / static_cast<double>(passed_ns), 0};
   }
   std::string unreachable() const {
     const std::string name = net::to_string(options_.port->device), broker = wire::to_string(options_.broker);
@@ -90,6 +92,7 @@ class PortCarrier {
   WorkerFleet workers_;
   Fleets fleets_;
   PortCounts metered_from_;
+  std::uint64_t metered_from_ns_ = 0;
   const bool shares_cpu_ = std::thread::hardware_concurrency() < 2;
 };
 

@@ -1,7 +1,7 @@
-// Moves the datagrams of thousands of endpoints over one NIC queue: endpoint i has UDP port kBasePort + i of the one
-// address. A poll takes a burst in, hands every datagram to its engine, lets those engines send, and puts everything
-// out; the clock is read once. What the NIC does not take at once is held and offered again; what cannot be held is
-// counted. One thread, which never waits.
+// Moves the datagrams of thousands of endpoints over one NIC queue: endpoint i has UDP port kBasePort + i of our first
+// address; the next address goes on where that has no more. A poll takes a burst in, hands every datagram to its
+// engine, lets those engines send, and puts everything out; the clock is read once. What the NIC does not take at once
+// is held and offered again; what cannot be held is counted. One thread, which never waits.
 //
 //   rx burst -> parse, prefetch -> on_datagram each -> on_burst_end each -> what is due -> tx
 #pragma once
@@ -21,12 +21,13 @@ namespace mcplane::loadgen {
 
 struct PortCounts {
   std::uint64_t polls = 0, busy_polls = 0;  // busy: something came in or went out
+  std::uint64_t busy_ns = 0;                // from the start of a busy poll to that of the next poll
   std::uint64_t rx_dropped = 0;             // unsound, or to nobody here
   std::uint64_t tx_dropped = 0;             // the port did not take them, or no buffer was free
 };
 
 inline constexpr std::uint16_t kBasePort = 5'000;
-static_assert(kBasePort + kEndpointsMax <= 65'536);
+static_assert(kBasePort + kEndpointsPerAddress <= 65'536);
 
 template <net::Nic NicQueue, class Now>
 class PortShell {
@@ -60,6 +61,7 @@ class PortShell {
   template <class Fleets>
   bool poll(Fleets& fleets) {
     const std::uint64_t now_ns = now_();
+    if (busy_since_ns_ != kNotBusy) counts_.busy_ns += now_ns - busy_since_ns_;
     const bool full = !held_.empty();
     sent_ = 0;
     const std::size_t received = receive(fleets, now_ns);
@@ -76,10 +78,13 @@ class PortShell {
     const bool busy = received + sent_ > 0;
     ++counts_.polls;
     counts_.busy_polls += busy ? 1 : 0;
+    busy_since_ns_ = busy ? now_ns : kNotBusy;
     return busy;
   }
 
  private:
+  static constexpr std::uint64_t kNotBusy = ~std::uint64_t{0};
+
   // A datagram to one of our endpoints.
   struct Arrival {
     std::size_t endpoint = 0;
@@ -115,13 +120,19 @@ class PortShell {
   bool parse(const net::Packet& packet, Arrival& arrival) {
     const auto frame = packet.bytes();
     if (!packet.chained() && !packet.checksum_bad()) {
+      Inbound inbound;
+      if (link_.read(frame, packet.checksum_good(), inbound)) {
+        arrival.from.ip = link_.broker();
+        if (take(frame, inbound, arrival)) return true;
+        ++counts_.rx_dropped;
+        return false;
+      }
       const wire::Datagram parsed = wire::parse_frame(frame, link_.local(), packet.checksum_good());
-      arrival.endpoint = std::size_t{parsed.destination_port} - kBasePort;
-      if (parsed.frame_class == wire::FrameClass::kUdp && arrival.endpoint < endpoints_) {
-        arrival.datagram = frame.subspan(parsed.payload_offset, parsed.payload_length);
+      if (parsed.frame_class == wire::FrameClass::kUdp) {
+        inbound = {link_.index_of(parsed.destination), parsed.destination_port, parsed.source.port,
+                   parsed.payload_offset, parsed.payload_length};
         arrival.from.ip = parsed.source.ip;
-        arrival.from.port = parsed.source.port;
-        return true;
+        if (take(frame, inbound, arrival)) return true;
       }
       if (parsed.frame_class == wire::FrameClass::kControl) {
         send_neighbour(link_.on_frame(frame, frame_));
@@ -132,15 +143,25 @@ class PortShell {
     return false;
   }
 
+  // False: no endpoint of ours has that port. The sender's address is set.
+  bool take(std::span<const std::byte> frame, const Inbound& inbound, Arrival& arrival) const noexcept {
+    const std::size_t place = std::size_t{inbound.port} - kBasePort;
+    arrival.endpoint = inbound.address * kEndpointsPerAddress + place;
+    arrival.datagram = frame.subspan(inbound.offset, inbound.bytes);
+    arrival.from.port = inbound.source_port;
+    return place < kEndpointsPerAddress && arrival.endpoint < endpoints_;
+  }
+
   void send_all(std::size_t endpoint, client::Outbox& burst) {
-    const auto source_port = static_cast<std::uint16_t>(kBasePort + endpoint);
+    const std::size_t address = endpoint / kEndpointsPerAddress;
+    const auto source_port = static_cast<std::uint16_t>(kBasePort + endpoint % kEndpointsPerAddress);
     for (const auto& entry : burst.entries()) {
       const std::size_t headers = link_.header_bytes();
       net::Packet* const packet = begin_frame(headers + entry.datagram.size());
       if (packet == nullptr) continue;
       std::memcpy(packet->data() + headers, entry.datagram.data(), entry.datagram.size());
-      link_.write_headers(packet->data(), source_port, entry.to.port, static_cast<std::uint16_t>(entry.datagram.size()),
-                          wire::sum_bytes(entry.datagram));
+      link_.write_headers(packet->data(), address, source_port, entry.to.port,
+                          static_cast<std::uint16_t>(entry.datagram.size()), wire::sum_bytes(entry.datagram));
     }
     burst.clear();
     if (held_.size() - held_first_ >= net::kBurstMax) flush();
@@ -189,6 +210,7 @@ class PortShell {
   std::size_t sent_ = 0;  // by this poll
   std::uint32_t polls_behind_ = 0;
   std::uint64_t next_time_ns_ = 0;
+  std::uint64_t busy_since_ns_ = kNotBusy;
   PortCounts counts_;
 };
 

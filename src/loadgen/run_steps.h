@@ -13,12 +13,14 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <utility>
 
 #include "loadgen/client_fleet.h"
 #include "loadgen/run.h"
 
 namespace mcplane::loadgen {
 
+// Without one more registration.
 inline constexpr std::uint64_t kConnectTimeoutNs = 5 * kNsPerSecond;
 // From a worker's registration to its first task: it must have reached every shard, and its route been published.
 inline constexpr std::uint64_t kSettleNs = 100 * kNsPerMs;
@@ -34,19 +36,54 @@ class RunSteps {
   RunResult run() {
     RunResult result = connect();
     if (result.status != RunStatus::kFinished) return result;
+    if (options_.sweep)
+      sweep(result);
+    else
+      result.tally = load(options_.profile(), result);
+    result.tally.add_counts(carrier_.clients().close(carrier_.now_ns()));
+    return result;
+  }
+
+ private:
+  // One load, up to its last answer. Sets the CPU use and whether it was cut short.
+  Tally load(const RateProfile& profile, RunResult& result) {
     ClientFleet& clients = carrier_.clients();
     carrier_.begin_metering();
-    clients.begin(carrier_.now_ns());
+    clients.begin(carrier_.now_ns(), profile);
     carrier_.drive([&] { return !clients.sending() || interrupted(); });
     result.interrupted = clients.sending();
     clients.stop(carrier_.now_ns());
     result.cpu = carrier_.cpu();
     carrier_.drive([&] { return clients.done(); });
-    result.tally = clients.close(carrier_.now_ns());
-    return result;
+    return clients.take_tally();
   }
 
- private:
+  // One load after the other. Of the highest that held, the result has what was measured.
+  void sweep(RunResult& result) {
+    KneeSearch search(*options_.sweep, options_.objectives.p99_max_ns);
+    CpuUse shown_cpu;
+    for (auto rate = search.next_rate(); rate && !result.interrupted; rate = search.next_rate()) {
+      Tally tally = load({.per_second = *rate}, result);
+      // What was cut short says nothing of its rate.
+      const bool first = search.steps().empty();
+      const bool shown = !result.interrupted && (search.add(step_of(*rate, tally, result.cpu.clients)) || first);
+      if (shown) {
+        std::swap(result.tally, tally);
+        shown_cpu = result.cpu;
+      }
+      result.tally.add_counts(tally);
+      pause(kSettleNs);
+    }
+    result.cpu = shown_cpu;
+    result.sweep = search.steps();
+    result.knee_per_second = search.knee_per_second();
+    result.sweep_p99_max_ns = search.p99_max_ns();
+  }
+
+  void pause(std::uint64_t for_ns) {
+    const std::uint64_t until_ns = carrier_.now_ns() + for_ns;
+    carrier_.drive([&] { return carrier_.now_ns() >= until_ns; });
+  }
   bool interrupted() const noexcept { return stop_.load(std::memory_order_relaxed); }
 
   // Why tasks cannot be sent yet; kFinished: they can.
@@ -59,21 +96,28 @@ class RunSteps {
     if (const std::size_t there = await(workers_there, options_.workers); there < options_.workers)
       return incomplete(there, options_.workers, "workers");
     const auto prompt_max = prompt_bytes_max(options_, clients.frame_bytes_min());
-    if (options_.prompt_bytes > prompt_max)
+    if (options_.prompt_sizes.form == PromptSizes::Form::kExponential)
+      clients.bound_prompts(prompt_max);
+    else if (options_.prompt_bytes > prompt_max)
       return failed_run(fmt::format("--payload {}B does not fit this broker's frames: at most {}B",
                                     options_.prompt_bytes, prompt_max));
-    if (options_.workers > 0) {
-      const std::uint64_t settled_ns = carrier_.now_ns() + kSettleNs;
-      carrier_.drive([&] { return carrier_.now_ns() >= settled_ns; });
-    }
+    if (options_.workers > 0) pause(kSettleNs);
     return {};
   }
 
   // Drives until the count that `registered` returns is `wanted`; what it is in the end.
   template <class Registered>
   std::size_t await(Registered registered, std::size_t wanted) {
-    const std::uint64_t give_up_ns = carrier_.now_ns() + kConnectTimeoutNs;
-    carrier_.drive([&] { return registered() == wanted || carrier_.now_ns() >= give_up_ns || interrupted(); });
+    std::size_t there = 0;
+    std::uint64_t give_up_ns = carrier_.now_ns() + kConnectTimeoutNs;
+    carrier_.drive([&] {
+      const std::uint64_t now_ns = carrier_.now_ns();
+      if (const std::size_t now_there = registered(); now_there > there) {
+        there = now_there;
+        give_up_ns = now_ns + kConnectTimeoutNs;
+      }
+      return there == wanted || now_ns >= give_up_ns || interrupted();
+    });
     return registered();
   }
 
@@ -81,10 +125,11 @@ class RunSteps {
     if (interrupted()) return failed_run("interrupted before the first task");
     RunResult result;
     result.status = RunStatus::kUnreachable;
-    result.problem = registered == 0
-                         ? carrier_.unreachable()
-                         : fmt::format("{} registered {} of {} {} in 5 s: ask for fewer, or raise its --max-{}",
-                                       wire::to_string(options_.broker), registered, wanted, what, what);
+    result.problem =
+        registered == 0
+            ? carrier_.unreachable()
+            : fmt::format("{} registered {} of {} {}, and in 5 s no more: ask for fewer, or raise its --max-{}",
+                          wire::to_string(options_.broker), registered, wanted, what, what);
     return result;
   }
 

@@ -11,9 +11,26 @@ std::uint64_t Tally::refused() const noexcept {
   return std::accumulate(endings.begin(), endings.end(), std::uint64_t{0}) - delivered() - lost();
 }
 
-double Tally::measured_rate() const noexcept {
-  if (measured_ns == 0) return 0;
-  return static_cast<double>(measured) * static_cast<double>(kNsPerSecond) / static_cast<double>(measured_ns);
+namespace {
+
+double per_second(std::uint64_t count, std::uint64_t ns) noexcept {
+  return ns == 0 ? 0 : static_cast<double>(count) * static_cast<double>(kNsPerSecond) / static_cast<double>(ns);
+}
+
+}  // namespace
+
+double Tally::measured_rate() const noexcept { return per_second(measured, measured_ns); }
+double Tally::offered_rate() const noexcept { return per_second(offered, measured_ns); }
+
+void Tally::add_counts(const Tally& other) noexcept {
+  sent += other.sent;
+  for (std::size_t i = 0; i < endings.size(); ++i) endings[i] += other.endings[i];
+  mismatched += other.mismatched;
+  duplicates += other.duplicates;
+  late += other.late;
+  skipped += other.skipped;
+  repeated_frames += other.repeated_frames;
+  dropped_frames += other.dropped_frames;
 }
 
 }  // namespace mcplane::loadgen

@@ -72,7 +72,7 @@ void WorkerFleet::tick(std::uint64_t now_ns) {
 }
 
 void WorkerFleet::accept(std::size_t worker, const client::Assignment& assignment, std::uint64_t now_ns) {
-  const auto prompt = wire::read_prompt(assignment.payload);
+  const auto prompt = prompts_.read(assignment.payload);
   const std::uint64_t due_ns = occupy_slot(workers_[worker], now_ns);
   if (prompt && due_ns > now_ns) return run_later(worker, assignment, *prompt, due_ns);
   const auto answer = answer_.write(prompt.value_or("payload is not a TaskPayload"));

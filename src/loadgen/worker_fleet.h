@@ -65,6 +65,7 @@ class WorkerFleet {
   Random service_random_;
   std::vector<Worker> workers_;
   EngineRoll roll_;
+  const PromptReader prompts_;
   AnswerWriter answer_;
   std::vector<Running> running_;  // heap, the first due on top
   // Of running tasks; the room of a finished one is used again.

@@ -45,6 +45,13 @@ std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
   return __builtin_bswap16(fold(add_carry(sum, rest)));
 }
 
+std::uint16_t sum_ipv4_header(const std::byte* header) noexcept {
+  std::uint64_t sum = load<std::uint64_t>(header);
+  add(sum, load<std::uint64_t>(header + 8));
+  add(sum, load<std::uint32_t>(header + 16));
+  return __builtin_bswap16(fold(sum));
+}
+
 std::uint16_t sum_pseudo(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol,
                          std::uint32_t length_bytes) noexcept {
   // The mapped form of an IPv4 address adds 0xffff, which is zero here; the protocol keeps the sum from being 0.

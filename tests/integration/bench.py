@@ -182,6 +182,10 @@ class Bench:
         """Has it wait for what is in flight; its JSON, which accounts for every task it sent."""
         if load.poll() is None:
             load.send_signal(signal.SIGINT)
+        return self.end_load_by_itself(load, seconds)
+
+    def end_load_by_itself(self, load, seconds=60):
+        """Waits for the end of its run; as end_load()."""
         load.wait(seconds)
         lines = [line for line in self.log_of(load).splitlines() if line.startswith("{")]
         assert lines, self.log_of(load)

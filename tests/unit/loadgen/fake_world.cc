@@ -177,6 +177,7 @@ void FakeWorld::step() {
   if (workers_) next_ns = std::min(next_ns, workers_->next_wake_ns());
   if (!events_.empty()) next_ns = std::min(next_ns, events_.top().time_ns);
   now_ns_ = std::max(now_ns_, next_ns);
+  while (!calls_.empty() && calls_.begin()->first <= now_ns_) calls_.extract(calls_.begin()).mapped()();
   while (!events_.empty() && events_.top().time_ns <= now_ns_) {
     const Event event = events_.top();
     events_.pop();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <queue>
@@ -83,6 +84,11 @@ class FakeWorld {
   const Tally& run();
   void run_until_registered();
   void advance_to(std::uint64_t until_ns);
+  // To the next thing that happens.
+  void step();
+  // Once, in the first step at or behind that time.
+  void at(std::uint64_t time_ns, std::function<void()> call) { calls_.emplace(time_ns, std::move(call)); }
+  std::size_t workers_registered() const noexcept { return workers_ ? workers_->registered() : 0; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   FakeBroker& broker() noexcept { return broker_; }
   ClientFleet& clients() noexcept { return clients_; }
@@ -105,7 +111,6 @@ class FakeWorld {
   };
 
   Transmit transmit_from(Place place);
-  void step();
   void arrive(const Event& event);
   void to_broker(const Event& event);
 
@@ -117,6 +122,7 @@ class FakeWorld {
   std::uint64_t now_ns_ = kStartNs;
   std::uint64_t begun_ns_ = 0;
   std::uint64_t order_ = 0;
+  std::multimap<std::uint64_t, std::function<void()>> calls_;
   ClientFleet clients_;
   std::unique_ptr<WorkerFleet> workers_;
 };

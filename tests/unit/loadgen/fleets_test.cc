@@ -233,7 +233,7 @@ TEST(Fleets, AWorkersSlotsWorkSideBySideAndNoMore) {
   options.window = 8;
   options.workers = 1;
   options.worker_slots = 4;
-  options.service_time = {ServiceTime::Form::kConstant, 10 * kNsPerMs};
+  options.service_time = {.form = ServiceTime::Form::kConstant, .mean_ns = 10 * kNsPerMs};
   options.warmup_ns = 0;
   options.duration_ns = 100 * kNsPerMs;
   FakeWorld world(options, {});

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <vector>
 
+#include "base/random.h"
+
 namespace mcplane::loadgen {
 namespace {
 
@@ -104,6 +106,39 @@ TEST(Histogram, ClearForgetsEverything) {
   Histogram histogram = histogram_of({1, 1'000'000, 1ULL << 50});
   histogram.clear();
   EXPECT_EQ(histogram, Histogram());
+}
+
+TEST(Histogram, BucketsTileTheRangeAndCountEverything) {
+  Histogram histogram;
+  for (std::uint64_t value = 0; value < 5'000; ++value) histogram.record(value);
+  std::uint64_t next = 0, count = 0;
+  histogram.for_each_bucket([&](std::uint64_t lower, std::uint64_t upper, std::uint64_t here) {
+    EXPECT_EQ(lower, next);
+    EXPECT_GE(upper, lower);
+    next = upper + 1;
+    count += here;
+  });
+  EXPECT_EQ(count, 5'000U);
+  EXPECT_GE(next, 5'000U);
+}
+
+// Recorded again at their upper edges, as a reader of the JSON would, buckets are the same buckets.
+TEST(Histogram, AnotherReaderCanMergeItsBuckets) {
+  Histogram histogram, again;
+  Random random(3);
+  for (int i = 0; i < 10'000; ++i) histogram.record(random.next() >> (20 + random.below(40)));
+  histogram.for_each_bucket([&](std::uint64_t, std::uint64_t upper, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) again.record(upper);
+  });
+  for (const double percent : {1.0, 50.0, 99.0, 99.9})
+    EXPECT_EQ(again.percentile(percent), histogram.percentile(percent)) << percent;
+}
+
+TEST(Histogram, StandardDeviationIsThatOfTheValues) {
+  Histogram histogram;
+  EXPECT_EQ(histogram.standard_deviation(), 0);
+  for (std::uint64_t i = 1; i <= 1'000; ++i) histogram.record(i * 1'000);
+  EXPECT_NEAR(histogram.standard_deviation(), 288'675, 1'000);
 }
 
 }  // namespace

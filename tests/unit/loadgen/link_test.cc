@@ -20,7 +20,7 @@ wire::IpAddress ip(const char* text) { return wire::parse_ip(text).value(); }
 
 LinkOptions on_subnet(const char* ours, const char* broker) {
   const std::uint8_t length = ip(ours).is_v4() ? 24 : 64;
-  return {.address = {ip(ours), length}, .mac = kOurMac, .broker = ip(broker), .next_hop = ip(broker)};
+  return {.addresses = {{ip(ours), length}}, .mac = kOurMac, .broker = ip(broker), .next_hop = ip(broker)};
 }
 
 // The other side of the link.
@@ -58,7 +58,7 @@ std::size_t give(Link& link, const Frame& frame) {
 
 wire::MacAddress destination_of(const Link& link) {
   std::array<std::byte, 256> frame{};
-  link.write_headers(frame.data(), 5'000, 4'800, 98, 0);
+  link.write_headers(frame.data(), 0, 5'000, 4'800, 98, 0);
   return wire::load_mac(frame.data());
 }
 
@@ -135,12 +135,47 @@ TEST(Link, HeadersAreSoundAndCarryThePorts) {
   give(link, announcement(ip("10.9.0.1"), kBrokerMac));
   std::vector<std::byte> frame(link.header_bytes() + 101, std::byte{0x5a});
   const auto datagram = std::span(frame).subspan(link.header_bytes());
-  link.write_headers(frame.data(), 61'234, 4'807, 101, wire::sum_bytes(datagram));
+  link.write_headers(frame.data(), 0, 61'234, 4'807, 101, wire::sum_bytes(datagram));
   const wire::Datagram parsed = wire::parse_frame(frame, host(ip("10.9.0.1"), kBrokerMac), false);
   ASSERT_EQ(parsed.reason, DropReason::kNone);
   EXPECT_EQ(parsed.source.port, 61'234);
   EXPECT_EQ(parsed.destination_port, 4'807);
   EXPECT_EQ(parsed.payload_length, 101);
+}
+
+// What read() takes is what the full parser finds; what it leaves, however bent, is for that parser to judge.
+TEST(Link, ReadsWhatTheParserReads) {
+  Link link(on_subnet("10.9.0.2", "10.9.0.1"));
+  const auto lower =
+      wire::make_lower_headers(kBrokerMac, kOurMac, wire::kNoVlan, {ip("10.9.0.1"), 4'801}, {ip("10.9.0.2"), 5'003});
+  std::vector<std::byte> datagram(101, std::byte{0x5a});
+  std::vector<std::byte> frame(wire::kLowerBytesMax + 2);
+  wire::write_lower_headers(lower, frame.data(), 101, wire::sum_bytes(datagram));
+  frame.resize(lower.length);
+  frame.insert(frame.end(), datagram.begin(), datagram.end());
+  Inbound inbound;
+  ASSERT_TRUE(link.read(frame, false, inbound));
+  EXPECT_EQ(inbound.port, 5'003);
+  EXPECT_EQ(inbound.source_port, 4'801);
+  EXPECT_EQ(inbound.offset, lower.length);
+  EXPECT_EQ(inbound.bytes, 101U);
+  EXPECT_EQ(inbound.address, 0U);
+  frame.resize(frame.size() + 3);  // padding
+  for (std::size_t i = 0; i < frame.size() - 3; ++i)
+    for (int bit = 0; bit < 8; ++bit)
+      for (const bool good : {false, true}) {
+        std::vector<std::byte> bent = frame;
+        bent[i] ^= static_cast<std::byte>(1 << bit);
+        if (!link.read(bent, good, inbound)) continue;
+        const wire::Datagram parsed = wire::parse_frame(bent, link.local(), good);
+        ASSERT_EQ(parsed.frame_class, wire::FrameClass::kUdp) << i;
+        EXPECT_EQ(parsed.destination_port, inbound.port);
+        EXPECT_EQ(parsed.source, (wire::Endpoint{ip("10.9.0.1"), inbound.source_port}));
+        EXPECT_EQ(parsed.payload_offset, inbound.offset);
+        EXPECT_EQ(parsed.payload_length, inbound.bytes);
+      }
+  for (std::size_t bytes = 0; bytes < frame.size() - 3; ++bytes)
+    EXPECT_FALSE(link.read(std::span(frame).first(bytes), true, inbound)) << bytes;
 }
 
 }  // namespace

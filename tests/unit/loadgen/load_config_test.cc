@@ -88,6 +88,22 @@ TEST(LoadConfig, MistakesAreUsageErrors) {
       {"--udp", "10.0.0.1", "--workers", "1", "--service-time", "uniform:5us"},
       {"--udp", "10.0.0.1", "--service-time", "exp:5us"},
       {"--udp", "10.0.0.1", "--clients", "0"},
+      {"--udp", "10.0.0.1", "--ramp", "1s"},
+      {"--udp", "10.0.0.1", "--rate", "1k/s", "--ramp-from", "10/s"},
+      {"--udp", "10.0.0.1", "--sweep", "10k/s"},
+      {"--udp", "10.0.0.1", "--sweep", "10k/s..10k/s"},
+      {"--udp", "10.0.0.1", "--sweep", "10k/s..20k"},
+      {"--udp", "10.0.0.1", "--sweep", "1k/s..2k/s", "--rate", "1k/s"},
+      {"--udp", "10.0.0.1", "--sweep", "1k/s..2k/s", "--window", "4"},
+      {"--udp", "10.0.0.1", "--sweep", "1k/s..2k/s", "--ramp", "1s"},
+      {"--udp", "10.0.0.1", "--sweep", "1k/s..2k/s", "--tasks", "5"},
+      {"--udp", "10.0.0.1", "--payload", "uniform:64B"},
+      {"--udp", "10.0.0.1", "--payload", "uniform:64B-32B"},
+      {"--udp", "10.0.0.1", "--payload", "uniform:8B-32B"},
+      {"--udp", "10.0.0.1", "--payload", "exp:4KiB"},
+      {"--udp", "10.0.0.1", "--payload", "normal:64B"},
+      {"--udp", "10.0.0.1", "--p99-max", "5"},
+      {"--udp", "10.0.0.1", "--rate-min", "5"},
   };
   for (const auto& arguments : mistakes) {
     const LoadCommand command = parse(arguments);
@@ -154,7 +170,8 @@ TEST(LoadConfig, TransportMistakesSayWhatToType) {
       {{"--port", "veth:0", "--ip", "10.9.0.2/24", "--broker", "10.9.0.1"}, "is not a port"},
       {{"--port", "tap:l0", "--ip", "10.9.0.2/24", "--broker", "fd00::1"}, "two families"},
       {{"--port", "tap:l0", "--ip", "10.9.0.2/24", "--broker", "10.9.0.2"}, "our own"},
-      {over_port({"--clients", "40000", "--workers", "30000"}), "60000"},
+      {over_port({"--clients", "240000", "--workers", "240001"}), "480000"},
+      {{"--port", "tap:l0", "--ip", "10.9.0.2/30", "--broker", "10.9.0.1", "--workers", "64000"}, "shorter prefix"},
       {over_port({"--core", "4095"}), "CPU 4095"},
       {over_port({"--payload", "1490B"}), "at most"},
       {{"--udp", "10.0.0.1", "--ip", "10.9.0.2/24"}, "--ip is for --port"},
@@ -172,8 +189,63 @@ TEST(LoadConfig, TransportMistakesSayWhatToType) {
 TEST(LoadConfig, ServiceTimesHaveAFormAndAUnit) {
   EXPECT_EQ(parse_service_time("none").value->form, loadgen::ServiceTime::Form::kNone);
   EXPECT_EQ(parse_service_time("const:2ms").value->mean_ns, 2 * kNsPerMs);
-  for (const char* text : {"", "const", "const:", "const:5", "exp:", "none:5us", ":5us"})
+  const auto bimodal = parse_service_time("bimodal:50us:5ms:0.5%");
+  ASSERT_TRUE(bimodal) << bimodal.error;
+  EXPECT_EQ(bimodal.value->mean_ns, 50 * kNsPerUs);
+  EXPECT_EQ(bimodal.value->rare_ns, 5 * kNsPerMs);
+  EXPECT_DOUBLE_EQ(bimodal.value->rare_share, 0.005);
+  const auto lognormal = parse_service_time("lognormal:1ms:1.5");
+  ASSERT_TRUE(lognormal) << lognormal.error;
+  EXPECT_EQ(lognormal.value->form, loadgen::ServiceTime::Form::kLognormal);
+  EXPECT_DOUBLE_EQ(lognormal.value->sigma, 1.5);
+  for (const char* text :
+       {"", "const", "const:", "const:5", "exp:", "none:5us", ":5us", "bimodal", "bimodal:5us", "bimodal:5us:6us:7",
+        "bimodal:5us:6us:101%", "bimodal:5us:6us:-1%", "bimodal:5us:6:1%", "bimodal:5us:6us:x%", "lognormal:5us",
+        "lognormal:5us:nan", "lognormal:5us:6", "lognormal:5us:1:2", "lognormal:5:1"})
     EXPECT_FALSE(parse_service_time(text)) << text;
+}
+
+TEST(LoadConfig, ARampLeadsToTheRate) {
+  const LoadCommand command = parse({"--udp", "10.0.0.1", "--rate", "10k/s", "--ramp", "10s", "--ramp-from", "1k/s",
+                                     "--p99-max", "5ms", "--rate-min", "9k/s", "--html", "a.html", "--hgrm", "a.hgrm"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_EQ(command.options.profile().ramp_ns, 10 * kNsPerSecond);
+  EXPECT_EQ(command.options.profile().from_per_second, 1'000);
+  EXPECT_EQ(command.options.profile().per_second, 10'000);
+  EXPECT_EQ(command.options.objectives.p99_max_ns, 5 * kNsPerMs);
+  EXPECT_EQ(command.options.objectives.rate_min_per_second, 9'000);
+  EXPECT_EQ(command.html, "a.html");
+  EXPECT_EQ(command.hgrm, "a.hgrm");
+}
+
+TEST(LoadConfig, ASweepIsAnOpenLoop) {
+  const LoadCommand command = parse({"--udp", "10.0.0.1", "--sweep", "10k/s..500k/s", "--poisson"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_TRUE(command.options.open_loop());
+  EXPECT_EQ(command.options.sweep->from_per_second, 10'000);
+  EXPECT_EQ(command.options.rate_per_second, 500'000);
+}
+
+TEST(LoadConfig, PayloadsHaveADistribution) {
+  const LoadCommand uniform = parse({"--udp", "10.0.0.1", "--payload", "uniform:64B-1KiB"});
+  ASSERT_FALSE(uniform.stop) << uniform.stop->text;
+  EXPECT_EQ(uniform.options.prompt_bytes, 1'024U);
+  EXPECT_EQ(uniform.options.prompt_sizes.bytes_min, 64U);
+  const LoadCommand exponential = parse({"--udp", "10.0.0.1", "--payload", "exp:200B"});
+  ASSERT_FALSE(exponential.stop) << exponential.stop->text;
+  EXPECT_EQ(exponential.options.prompt_sizes.mean, 200);
+  EXPECT_EQ(exponential.options.prompt_bytes, loadgen::prompt_bytes_max(exponential.options, 1'500));
+}
+
+TEST(LoadConfig, MoreEndpointsThanPortsTakeTheAddressesThatFollow) {
+  const LoadCommand command = parse({"--port", "tap:l0", "--ip", "10.9.0.254/16", "--broker", "10.9.0.255", "--clients",
+                                     "10000", "--workers", "120000"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  const auto addresses = loadgen::port_addresses(command.options);
+  ASSERT_EQ(addresses.size(), 3U);
+  EXPECT_EQ(wire::to_string(addresses[0].ip), "10.9.0.254");
+  EXPECT_EQ(wire::to_string(addresses[1].ip), "10.9.1.0") << "the broker's own is left out";
+  EXPECT_EQ(wire::to_string(addresses[2].ip), "10.9.1.1");
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ Options options_v4() {
 
 std::size_t packet_bytes(const Options& options, std::size_t prompt_bytes) {
   return wire::kIpv4Bytes + wire::kUdpBytes + wire::kLeadBytes +
-         wire::write_route_table(options.action, "", {}, "").size() + PayloadWriter({0, prompt_bytes}).payload_bytes();
+         wire::write_route_table(options.action, "", {}, "").size() +
+         PayloadWriter({0, prompt_bytes}).payload_bytes_max();
 }
 
 TEST(Options, DefaultsAgree) { EXPECT_EQ(conflict_in(options_v4()), ""); }
@@ -36,7 +37,7 @@ TEST(Options, EachConflictNamesWhatToType) {
   poisson.arrivals = Arrivals::kPoisson;
   EXPECT_NE(conflict_in(poisson).find("--rate"), std::string::npos);
   Options service = options_v4();
-  service.service_time = {ServiceTime::Form::kConstant, 1'000};
+  service.service_time = {.form = ServiceTime::Form::kConstant, .mean_ns = 1'000};
   EXPECT_NE(conflict_in(service).find("--workers"), std::string::npos);
   Options large = options_v4();
   large.prompt_bytes = 1'490;

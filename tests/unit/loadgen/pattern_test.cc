@@ -63,6 +63,83 @@ TEST(Pattern, PayloadsReadBackAsTasks) {
   }
 }
 
+TEST(Pattern, AFrameAroundATextIsWhatTheWriterOfTheWireMakes) {
+  for (std::size_t bytes = kPromptBytesMin; bytes < 200; ++bytes) {
+    PayloadWriter payloads({3, bytes});
+    const auto payload = payloads.write(7);
+    const std::string prompt = prompt_of(bytes, 3, 7);
+    EXPECT_TRUE(
+        std::ranges::equal(payload, wire::write_task_payload({.prompt = prompt, .history = {}, .parameters = {}})));
+    EXPECT_EQ(payloads.payload_bytes_max(), payload.size());
+    EXPECT_EQ(PromptReader().read(payload), prompt);
+    AnswerWriter answers;
+    EXPECT_TRUE(std::ranges::equal(answers.write(prompt), wire::write_answer(prompt)));
+    EXPECT_EQ(answers.read(wire::write_answer(prompt)), prompt);
+  }
+}
+
+TEST(Pattern, ReadersTakeWhatTheVerifierTakesAndNothingElse) {
+  const PromptReader prompts;
+  AnswerWriter answers;
+  const std::vector<std::byte> other =
+      wire::write_task_payload({.prompt = "hello", .history = {{"user", "x"}}, .parameters = {}});
+  EXPECT_EQ(prompts.read(other), "hello");
+  const std::string text = prompt_of(40, 3, 7);
+  const std::vector<std::byte> answer = wire::write_answer(text),
+                               task = wire::write_task_payload({.prompt = text, .history = {}, .parameters = {}});
+  for (const auto* const sound : {&answer, &task})
+    for (std::size_t i = 0; i < sound->size(); ++i)
+      for (const int bit : {1, 128}) {
+        std::vector<std::byte> bent = *sound;
+        bent[i] ^= static_cast<std::byte>(bit);
+        EXPECT_EQ(answers.read(bent), wire::read_answer(bent)) << i;
+        EXPECT_EQ(prompts.read(bent), wire::read_prompt(bent)) << i;
+        bent.resize(i);
+        EXPECT_EQ(answers.read(bent), wire::read_answer(bent)) << i;
+        EXPECT_EQ(prompts.read(bent), wire::read_prompt(bent)) << i;
+      }
+}
+
+TEST(Pattern, UniformSizesCoverTheirRange) {
+  const PromptPattern pattern(5, 100, {.form = PromptSizes::Form::kUniform, .bytes_min = 64});
+  std::vector<std::size_t> counts(101);
+  for (std::uint64_t number = 0; number < 37'000; ++number) ++counts[pattern.bytes_of(number)];
+  for (std::size_t bytes = 0; bytes <= 100; ++bytes)
+    EXPECT_NEAR(static_cast<double>(counts[bytes]), bytes >= 64 ? 1'000 : 0, bytes >= 64 ? 160 : 0) << bytes;
+}
+
+TEST(Pattern, ExponentialSizesHaveTheirMeanAndStayWithinTheirBounds) {
+  PromptPattern pattern(5, 4'000, {.form = PromptSizes::Form::kExponential, .mean = 256});
+  double sum = 0;
+  std::size_t least = 4'000, most = 0;
+  for (std::uint64_t number = 0; number < 100'000; ++number) {
+    const std::size_t bytes = pattern.bytes_of(number);
+    sum += static_cast<double>(bytes);
+    least = std::min(least, bytes);
+    most = std::max(most, bytes);
+  }
+  // Those below 16 B are raised to it, and bytes are whole: together less than a byte.
+  EXPECT_NEAR(sum / 100'000, 256, 5);
+  EXPECT_EQ(least, kPromptBytesMin);
+  EXPECT_GT(most, 2'000U);
+  pattern.bound(500);
+  for (std::uint64_t number = 0; number < 10'000; ++number) ASSERT_LE(pattern.bytes_of(number), 500U);
+}
+
+TEST(Pattern, SizesBelongToSeedAndNumber) {
+  const PromptSizes sizes{.form = PromptSizes::Form::kUniform, .bytes_min = 16};
+  PayloadWriter writer({9, 300, sizes});
+  const PromptPattern same(9, 300, sizes), other(10, 300, sizes);
+  int matched = 0;
+  for (std::uint64_t number = 0; number < 1'000; ++number) {
+    const auto prompt = wire::read_prompt(writer.write(number));
+    ASSERT_TRUE(prompt);
+    EXPECT_TRUE(same.matches(*prompt, number));
+    matched += other.matches(*prompt, number) ? 1 : 0;
+  }
+  EXPECT_EQ(matched, 0);
+}
+
 TEST(Pattern, RefusesWordsThatChangedPlaces) {
   std::string prompt = prompt_of(64, 5, 77);
   std::swap_ranges(prompt.begin() + 24, prompt.begin() + 32, prompt.begin() + 40);

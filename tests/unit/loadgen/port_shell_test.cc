@@ -72,7 +72,7 @@ TEST(PortShell, EveryBufferComesBack) {
 
 TEST(PortShell, ATaskAllocatesNothing) {
   Options options = closed_loop(8, 3);
-  options.service_time = {ServiceTime::Form::kExponential, 50 * kNsPerUs};
+  options.service_time = {.form = ServiceTime::Form::kExponential, .mean_ns = 50 * kNsPerUs};
   PortWorld world(options);
   world.run_until_registered();
   world.clients.begin(world.now_ns);
@@ -163,6 +163,44 @@ TEST(PortShell, RejectsAreTimedFromTheirSend) {
   EXPECT_GT(tally.of(Ending::kQueueFull), 0U);
   EXPECT_EQ(tally.rejected.count(), tally.of(Ending::kQueueFull));
   EXPECT_EQ(tally.rejected.max(), PortWorld::kStepNs);
+}
+
+TEST(PortShell, TheTimeOfBusyPollsIsKnown) {
+  PortWorld world(closed_loop(1, 1));
+  world.run_until_registered();
+  for (int i = 0; i < 3; ++i) world.step();
+  const std::uint64_t before = world.shell.counts().busy_ns;
+  world.nic.inject(std::vector<std::byte>(7));
+  for (int i = 0; i < 10; ++i) world.step();
+  EXPECT_EQ(world.shell.counts().busy_ns, before + PortWorld::kStepNs);
+}
+
+// Prompts of every size, checked, over a port.
+TEST(PortShell, PromptsOfManySizes) {
+  Options options = closed_loop(8, 3);
+  options.prompt_bytes = 1'000;
+  options.prompt_sizes = {.form = PromptSizes::Form::kUniform, .bytes_min = 16};
+  options.service_time = {.form = ServiceTime::Form::kLognormal, .mean_ns = 50 * kNsPerUs, .sigma = 1};
+  PortWorld world(options);
+  expect_all_right(world.run());
+}
+
+// More endpoints than one address has ports: the second address serves the rest.
+TEST(PortShell, SixtyFourThousandWorkersTakeASecondAddress) {
+  Options options = closed_loop(64, 64'000);
+  options.window = 16;
+  options.worker_slots = 4;
+  PortWorld world(options, {}, {.buffers = 1U << 17});
+  const std::uint64_t start_ns = world.now_ns;
+  world.run_until_registered();
+  EXPECT_EQ(world.clients.registered(), 64U);
+  EXPECT_EQ(world.workers.registered(), 64'000U);
+  EXPECT_LT(world.now_ns - start_ns, 4 * kNsPerSecond);
+  EXPECT_EQ(world.link.local().count, 2U);
+  const Tally tally = world.run();
+  expect_all_right(tally);
+  EXPECT_GT(tally.delivered(), 10'000U);
+  EXPECT_EQ(world.shell.counts().rx_dropped + world.shell.counts().tx_dropped, 0U);
 }
 
 }  // namespace

@@ -11,6 +11,11 @@ namespace {
 constexpr wire::MacAddress kOurMac = {2, 0, 0, 0, 0, 2}, kBrokerMac = {2, 0, 0, 0, 0, 1};
 const wire::IpAddress kOurIp = wire::IpAddress::v4({10, 0, 0, 2});
 
+std::vector<wire::Prefix> addresses_for(Options options) {
+  options.port.emplace().address = {kOurIp, 16};
+  return port_addresses(options);
+}
+
 wire::LocalAddresses broker_host() {
   wire::LocalAddresses local;
   local.ips[local.count++] = {FakeWorld::broker_endpoint().ip, 24};
@@ -23,7 +28,7 @@ wire::LocalAddresses broker_host() {
 PortWorld::PortWorld(const Options& given, const Faults& faults, const net::MemoryNic::Options& nic_options)
     : options(given),
       nic(nic_options),
-      link({{kOurIp, 24}, kOurMac, given.broker.ip, given.broker.ip}),
+      link({addresses_for(given), kOurMac, given.broker.ip, given.broker.ip}),
       shell(nic, link, std::size_t{given.clients} + given.workers, Clock{&now_ns}),
       clients(given, 1, shell.transmit_from(0), progress),
       workers(given, 2, shell.transmit_from(given.clients)),
@@ -51,11 +56,11 @@ void PortWorld::to_broker(std::span<const std::byte> frame) {
   const auto bytes = frame.subspan(parsed.payload_offset, parsed.payload_length);
   datagram.insert(datagram.end(), bytes.begin(), bytes.end());
   for (const auto& reply : broker.handle(std::span(datagram).subspan(2), parsed.source))
-    nic.inject(frame_to(reply.to.port, reply.view()));
+    nic.inject(frame_to(reply.to, reply.view()));
 }
 
-std::vector<std::byte> PortWorld::frame_to(std::uint16_t port, std::span<const std::byte> datagram) const {
-  const auto lower = wire::make_lower_headers(kBrokerMac, kOurMac, wire::kNoVlan, options.broker, {kOurIp, port});
+std::vector<std::byte> PortWorld::frame_to(const wire::Endpoint& to, std::span<const std::byte> datagram) const {
+  const auto lower = wire::make_lower_headers(kBrokerMac, kOurMac, wire::kNoVlan, options.broker, to);
   std::vector<std::byte> frame(std::max(lower.length + datagram.size(), wire::kLowerBytesMax));
   wire::write_lower_headers(lower, frame.data(), static_cast<std::uint16_t>(datagram.size()),
                             wire::sum_bytes(datagram));
@@ -64,8 +69,12 @@ std::vector<std::byte> PortWorld::frame_to(std::uint16_t port, std::span<const s
   return frame;
 }
 
+std::vector<std::byte> PortWorld::frame_to(std::uint16_t port, std::span<const std::byte> datagram) const {
+  return frame_to(wire::Endpoint{kOurIp, port}, datagram);
+}
+
 void PortWorld::run_until_registered() {
-  const std::uint64_t give_up_ns = now_ns + 5 * kNsPerSecond;
+  const std::uint64_t give_up_ns = now_ns + 10 * kNsPerSecond;
   while ((clients.registered() < options.clients || workers.registered() < options.workers) && now_ns < give_up_ns)
     step();
 }

@@ -20,6 +20,7 @@ class PortWorld {
   const Tally& run();
   // A frame of the broker's host to UDP port `port` of ours.
   std::vector<std::byte> frame_to(std::uint16_t port, std::span<const std::byte> datagram) const;
+  std::vector<std::byte> frame_to(const wire::Endpoint& to, std::span<const std::byte> datagram) const;
   void answer_questions(bool yes) noexcept { reachable_ = yes; }
 
   const Options options;

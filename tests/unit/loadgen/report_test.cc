@@ -140,6 +140,66 @@ TEST(Report, SaysWhenItWasTheBottleneck) {
   EXPECT_NE(remarks_on(options, result).find("the load generator was the bottleneck"), std::string::npos);
 }
 
+TEST(Report, JsonHasWhatAReaderNeedsToMergeAndToDraw) {
+  RunResult result = good_run();
+  result.tally.seconds.push_back({.length_ns = kNsPerSecond, .sent = 5, .delivered = 4, .p99_ns = 7'000});
+  const auto json = nlohmann::json::parse(json_of(options_of_run(), result, ""));
+  for (const char* name : {"p75", "p95", "mean", "count"}) EXPECT_TRUE(json.at("latency_us").contains(name)) << name;
+  std::uint64_t counted = 0;
+  for (const auto& bucket : json.at("histograms_ns").at("latency")) counted += bucket.at(1).get<std::uint64_t>();
+  EXPECT_EQ(counted, 1'000U);
+  EXPECT_EQ(json.at("series").at(0).at("delivered"), 4);
+  EXPECT_EQ(json.at("series").at(0).at("p99_us"), 7.0);
+  EXPECT_FALSE(json.contains("sweep"));
+}
+
+TEST(Report, ASweepIsListedByRate) {
+  Options options = options_of_run();
+  options.sweep = SweepRange{1'000, 4'000};
+  options.rate_per_second = 4'000;
+  RunResult result = good_run();
+  result.sweep = {{.rate_per_second = 1'000, .offered_per_second = 1'000, .achieved_per_second = 1'000, .kept = true},
+                  {.rate_per_second = 4'000, .offered_per_second = 4'000, .achieved_per_second = 2'000},
+                  {.rate_per_second = 2'000, .offered_per_second = 2'000, .achieved_per_second = 2'000, .kept = true}};
+  result.knee_per_second = 2'000;
+  const auto json = nlohmann::json::parse(json_of(options, result, ""));
+  EXPECT_EQ(json.at("knee_per_s"), 2'000);
+  ASSERT_EQ(json.at("sweep").size(), 3U);
+  EXPECT_EQ(json.at("sweep").at(1).at("rate_per_s"), 2'000);
+  EXPECT_EQ(json.at("sweep").at(2).at("held"), false);
+  EXPECT_EQ(json.at("target_rate_per_s"), 2'000);
+  const std::string table = table_of(options, result);
+  EXPECT_TRUE(has_line(table, "^knee_per_s +2000\\.0$")) << table;
+  EXPECT_TRUE(has_line(table, "^ +4000 +2000 .* no$")) << table;
+  EXPECT_NE(remarks_on(options, result).find("70 % of the knee"), std::string::npos);
+}
+
+TEST(Report, ObjectivesThatFlagsAskForAreJudged) {
+  Options options = options_of_run();
+  EXPECT_TRUE(missed_objectives(options, good_run()).empty());
+  options.objectives = {.p99_max_ns = kNsPerMs, .rate_min_per_second = 500};
+  EXPECT_TRUE(missed_objectives(options, good_run()).empty());
+  options.objectives = {.p99_max_ns = 900 * kNsPerUs, .rate_min_per_second = 501};
+  EXPECT_EQ(missed_objectives(options, good_run()).size(), 2U);
+  const auto json = nlohmann::json::parse(json_of(options, good_run(), ""));
+  EXPECT_EQ(json.at("objectives").at("missed").size(), 2U);
+  EXPECT_EQ(json.at("objectives").at("p99_max_us"), 900);
+  const std::string remarks = remarks_on(options, good_run());
+  EXPECT_NE(remarks.find("missed --p99-max"), std::string::npos);
+  EXPECT_EQ(remarks.find("next:"), std::string::npos);
+}
+
+TEST(Report, ManyLateSendsAreOurOwnFaultWhateverTheCpu) {
+  Options options = options_of_run();
+  options.rate_per_second = 1'000;
+  RunResult result = good_run();
+  result.tally.late = 10;
+  EXPECT_EQ(bottleneck_of(options, result), "");
+  result.tally.late = 11;
+  EXPECT_NE(bottleneck_of(options, result).find("11 of 1003 sends"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(json_of(options, result, "")).at("cpu").at("saturated"), true);
+}
+
 TEST(Report, SuggestsTheSamePortAgain) {
   EXPECT_NE(remarks_on(options_of_port(), good_run())
                 .find("--port virtio:/run/x.sock --ip 10.0.0.2/24 --broker 10.0.0.1:4800 --rate 350/s"),

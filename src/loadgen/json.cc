@@ -1,0 +1,150 @@
+// One object, for programs. See report.h.
+#include <nlohmann/json.hpp>
+
+#include "loadgen/report.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kSchemaVersion = 1;
+
+double us(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }
+double seconds(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerSecond); }
+
+Json percentiles_json(const Histogram& histogram) {
+  Json json;
+  for (const Quantile& quantile : kQuantiles)
+    json[std::string(quantile.json_name)] = us(histogram.percentile(quantile.percent));
+  json["max"] = us(histogram.max());
+  json["mean"] = histogram.mean() / static_cast<double>(kNsPerUs);
+  json["count"] = histogram.count();
+  return json;
+}
+
+// Upper edges, in nanoseconds, and counts: histograms of several runs are joined by adding those of equal edges.
+Json buckets_json(const Histogram& histogram) {
+  Json json = Json::array();
+  histogram.for_each_bucket([&](std::uint64_t, std::uint64_t upper, std::uint64_t count) {
+    json.push_back({upper, count});
+  });
+  return json;
+}
+
+Json second_json(const Second& second) {
+  return {{"from_s", seconds(second.from_ns)},
+          {"length_s", seconds(second.length_ns)},
+          {"sent", second.sent},
+          {"delivered", second.delivered},
+          {"rejected", second.refused},
+          {"lost", second.lost},
+          {"p50_us", us(second.p50_ns)},
+          {"p99_us", us(second.p99_ns)},
+          {"p999_us", us(second.p999_ns)},
+          {"max_us", us(second.max_ns)},
+          {"measured", second.measured}};
+}
+
+Json step_json(const SweepStep& step) {
+  return {{"rate_per_s", step.rate_per_second},
+          {"offered_per_s", step.offered_per_second},
+          {"achieved_per_s", step.achieved_per_second},
+          {"p50_us", us(step.p50_ns)},
+          {"p99_us", us(step.p99_ns)},
+          {"p999_us", us(step.p999_ns)},
+          {"lost", step.lost},
+          {"rejected", step.refused},
+          {"late", step.late},
+          {"skipped", step.skipped},
+          {"busy", step.busy},
+          {"held", step.kept}};
+}
+
+void add_counts(Json& json, const Tally& tally) {
+  json["sent"] = tally.sent;
+  json["delivered"] = tally.delivered();
+  json["errors"] = Json::object();
+  for_each_refusal(tally,
+                   [&](std::string_view name, std::uint64_t count) { json["errors"][std::string(name)] = count; });
+  json["lost"] = tally.lost();
+  json["lost_no_answer"] = tally.of(Ending::kNoAnswer);
+  json["lost_broker_lost"] = tally.of(Ending::kBrokerLost);
+  json["duplicates"] = tally.duplicates;
+  json["mismatched"] = tally.mismatched;
+  json["late"] = tally.late;
+  json["skipped"] = tally.skipped;
+  json["repeated_frames"] = tally.repeated_frames;
+  json["dropped_frames"] = tally.dropped_frames;
+}
+
+void add_latencies(Json& json, const Tally& tally) {
+  json["latency_us"] = percentiles_json(tally.latency);
+  json["queued_us"] = percentiles_json(tally.queued);
+  json["worker_us"] = percentiles_json(tally.worker);
+  json["broker_us"] = percentiles_json(tally.broker);
+  json["reject_latency_us"] = percentiles_json(tally.rejected);
+  json["series"] = Json::array();
+  for (const Second& second : tally.seconds) json["series"].push_back(second_json(second));
+  json["histograms_ns"] = {{"latency", buckets_json(tally.latency)},
+                           {"queued", buckets_json(tally.queued)},
+                           {"worker", buckets_json(tally.worker)},
+                           {"broker", buckets_json(tally.broker)},
+                           {"reject", buckets_json(tally.rejected)}};
+}
+
+void add_sweep(Json& json, const RunResult& result) {
+  json["sweep"] = Json::array();
+  for (const SweepStep& step : sorted_by_rate(result.sweep)) json["sweep"].push_back(step_json(step));
+  json["sweep_p99_max_us"] = us(result.sweep_p99_max_ns);
+  json["knee_per_s"] = result.knee_per_second > 0 ? Json(result.knee_per_second) : Json(nullptr);
+}
+
+Json objectives_json(const Options& options, const RunResult& result) {
+  const Objectives& asked = options.objectives;
+  Json json;
+  json["p99_max_us"] = asked.p99_max_ns > 0 ? Json(us(asked.p99_max_ns)) : Json(nullptr);
+  json["rate_min_per_s"] = asked.rate_min_per_second > 0 ? Json(asked.rate_min_per_second) : Json(nullptr);
+  json["missed"] = missed_objectives(options, result);
+  return json;
+}
+
+void add_self(Json& json, const Options& options, const RunResult& result) {
+  const std::string because = bottleneck_of(options, result);
+  json["cpu"] = {
+      {"clients", result.cpu.clients},
+      {"workers", result.cpu.workers},
+      {"basis", options.port ? "share of the core's time in polls that found work" : "CPU time of the thread"},
+      {"saturated", !because.empty()},
+      {"because", because}};
+  if (options.port) json["port"] = {{"tx_dropped", result.tx_dropped}, {"rx_dropped", result.rx_dropped}};
+}
+
+}  // namespace
+
+std::string json_of(const Options& options, const RunResult& result, std::string_view command_line) {
+  const Tally& tally = result.tally;
+  Json json = {{"schema_version", kSchemaVersion},
+               {"command_line", command_line},
+               {"loop", options.open_loop() ? "open" : "closed"}};
+  json["target_rate_per_s"] = options.open_loop() ? Json(target_rate(options, result)) : Json(nullptr);
+  json["offered_rate_per_s"] = options.open_loop() ? Json(tally.offered_rate()) : Json(nullptr);
+  json["achieved_rate_per_s"] = tally.measured_rate();
+  add_counts(json, tally);
+  if (options.sweep) add_sweep(json, result);
+  add_latencies(json, tally);
+  json["duration_s"] = seconds(tally.measured_ns);
+  json["clients"] = options.clients;
+  json["workers"] = options.workers;
+  json["transport"] = options.transport();
+  json["payload_bytes"] = options.prompt_bytes;
+  json["send_bytes"] = send_bytes(options);
+  json["seed"] = options.seed;
+  add_self(json, options, result);
+  json["objectives"] = objectives_json(options, result);
+  json["interrupted"] = result.interrupted;
+  // An argument may be any bytes: what is no UTF-8 is shown replaced.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace mcplane::loadgen

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""What the load generator says is true: a stalled broker shows in its percentiles, and both sides count the same."""
+
+import json
+import os
+import signal
+import time
+
+from bench import BROKER4, run_cases, wait_until
+
+RATE = 1_000
+RUN_S, STALL_S = 4, 2
+# A stall of half the run: a task that was due at a moment of it waited for what was left of it.
+P99_MIN_S = 0.9 * STALL_S
+
+
+def stalled_broker_shows_in_the_percentiles(bench):
+    appliance = bench.start_appliance()
+    bench.start_worker("one")
+    load = bench.start("mcplane-load", [
+        bench.path("mcplane-load"), "--udp", BROKER4, "--json", "--rate", f"{RATE}/s", "--clients", "8", "--warmup",
+        "0s", "--duration", f"{RUN_S}s", "--ttl", "60s"])
+    wait_until("first tasks", 10, lambda: bench.info()["tasks"]["delivered"] > 0)
+    time.sleep((RUN_S - STALL_S) / 2)
+    appliance.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(STALL_S)
+    finally:
+        appliance.send_signal(signal.SIGCONT)
+    result = bench.end_load_by_itself(load)
+    latency = result["latency_us"]
+    assert result["delivered"] == result["sent"] >= 0.99 * RATE * RUN_S, result
+    assert result["skipped"] == 0, result
+    assert latency["p99"] >= 1e6 * P99_MIN_S, latency
+    # Half of the tasks fell into it, and waited half of it on average.
+    assert 0.35 * STALL_S * 1e6 <= latency["p75"] <= STALL_S * 1e6, latency
+    assert latency["p50"] <= STALL_S * 1e6 / 2, latency
+    silent = [second for second in result["series"] if second["delivered"] < 0.2 * RATE * second["length_s"]]
+    assert silent, result["series"]
+
+
+def both_sides_count_every_task(bench):
+    bench.start_appliance("--max-queued", "64")
+    bench.start_worker("one", slots=2)
+    # More than two slots and 64 places take: some are rejected.
+    result = bench.load("--clients", "16", "--window", "32", "--warmup", "0s", "--duration", "1s", "--ttl", "20s")
+    broker = bench.info()["tasks"]
+    assert result["errors"] and result["delivered"], result
+    assert broker["accepted"] + broker["rejected"] == result["sent"], (broker, result["sent"])
+    assert broker["delivered"] == result["delivered"], (broker, result["delivered"])
+    assert broker["rejected"] == sum(result["errors"].values()), (broker, result["errors"])
+    counted = sum(count for _, count in result["histograms_ns"]["latency"])
+    assert counted == result["latency_us"]["count"] == result["delivered"], result["latency_us"]
+
+
+def objectives_decide_the_exit_code(bench):
+    bench.start_appliance()
+    bench.start_worker("one")
+    flags = ("--udp", BROKER4, "--rate", "500/s", "--warmup", "0s", "--duration", "500ms", "--json")
+    for objective, code in (("--rate-min", "400/s"), 0), (("--rate-min", "600/s"), 10), (("--p99-max", "1us"), 10):
+        done = bench.run("mcplane-load", *flags, *objective)
+        assert done.returncode == code, (objective, done.returncode, done.stderr)
+        assert len(json.loads(done.stdout)["objectives"]["missed"]) == (1 if code else 0), done.stdout
+        assert ("missed " + objective[0] in done.stderr) == (code != 0), done.stderr
+
+
+def sweep_finds_a_knee_and_files_are_written(bench):
+    bench.start_appliance()
+    # Eight slots of a millisecond: 8,000 a second.
+    html, hgrm = os.path.join(bench.folder, "run.html"), os.path.join(bench.folder, "run.hgrm")
+    done = bench.run("mcplane-load", "--udp", BROKER4, "--json", "--sweep", "1k/s..64k/s", "--warmup", "100ms",
+                     "--duration", "400ms", "--workers", "2", "--worker-slots", "4", "--service-time", "const:1ms",
+                     "--p99-max", "50ms", "--html", html, "--hgrm", hgrm, seconds=120)
+    assert done.returncode in (0, 10), done.stderr
+    result = json.loads(done.stdout)
+    assert 1_000 <= result["knee_per_s"] <= 9_000, result["sweep"]
+    rates = [step["rate_per_s"] for step in result["sweep"]]
+    assert rates == sorted(rates) and len(rates) >= 4, rates
+    broker = bench.info()["tasks"]
+    assert broker["accepted"] + broker["rejected"] == result["sent"], (broker, result["sent"])
+    with open(html, encoding="utf-8") as file:
+        page = file.read()
+    assert page.count("<svg") == page.count("</svg>") >= 5, page.count("<svg")
+    with open(hgrm, encoding="ascii") as file:
+        assert "#[Max     =" in file.read()
+
+
+run_cases(stalled_broker_shows_in_the_percentiles, both_sides_count_every_task, objectives_decide_the_exit_code,
+          sweep_finds_a_knee_and_files_are_written)
