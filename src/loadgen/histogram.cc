@@ -2,6 +2,7 @@
 #include "loadgen/histogram.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace mcplane::loadgen {
 

@@ -35,8 +35,8 @@ class Histogram {
   // fn(lower edge, upper edge, count) for every bucket that holds values, ascending; edges are inclusive.
   template <class Fn>
   void for_each_bucket(Fn fn) const {
-    for (std::size_t i = 0; i < kBuckets; ++i)
-      if (counts_[i] > 0) fn(i == 0 ? 0 : upper_edge_of(i - 1) + 1, upper_edge_of(i), counts_[i]);
+    for (std::size_t i = 0; i < counts_.size(); ++i)
+      if (counts_[i] > 0) fn(i == 0 ? 0 : Buckets::upper_edge_of(i - 1) + 1, Buckets::upper_edge_of(i), counts_[i]);
   }
 
   friend bool operator==(const Histogram&, const Histogram&) = default;

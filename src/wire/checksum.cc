@@ -47,8 +47,8 @@ std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
 
 std::uint16_t sum_ipv4_header(const std::byte* header) noexcept {
   std::uint64_t sum = load<std::uint64_t>(header);
-  add(sum, load<std::uint64_t>(header + 8));
-  add(sum, load<std::uint32_t>(header + 16));
+  sum = add_carry(sum, load<std::uint64_t>(header + 8));
+  sum = add_carry(sum, load<std::uint32_t>(header + 16));
   return __builtin_bswap16(fold(sum));
 }
 
