@@ -17,8 +17,7 @@ Appliance::Appliance(const ApplianceConfig& config)
       control_(shared_, control_options(config, pool_, ports_), addresses_of(config), Random(random64())) {
   const std::uint64_t start_ns = net::tsc_now_ns();
   const CoreSurroundings around{shared_, mesh_, relay_mesh_.get(), ports_};
-  for (std::size_t i = 0; i < config.cores.size(); ++i)
-    cores_.push_back(make_core(config, around, ShardId(static_cast<std::uint8_t>(i)), start_ns));
+  cores_ = make_cores(eal_, config, around, start_ns);
   // Admin comes first: it may fail, and then no core has started.
   admin_ = std::make_unique<control::Admin>(control_, config.admin_path);
   for (std::size_t i = 0; i < cores_.size(); ++i) eal_.launch(i, [this, i] { cores_[i]->run(stop_, shares_cpu_); });

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/cli.h"
+#include "app/memory.h"
 #include "control/log.h"
 
 namespace mcplane::app {
@@ -134,6 +135,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
   options.max_clients = config.max_clients;
   options.client_slots = config.client_slots;
   options.version = version();
+  options.memory = memory_of(config);
   options.cores = config.cores;
   options.tsc_hz = net::tsc_hz();
   options.cores_share_cpu = cores_share_cpu(config);

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <cstdio>
+#include <exception>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -91,13 +92,31 @@ class CoreOver final : public Core {
   std::optional<dataplane::CoreLoop<Queue>> loop_;
 };
 
-}  // namespace
-
 std::unique_ptr<Core> make_core(const ApplianceConfig& config, const CoreSurroundings& around, ShardId id,
                                 std::uint64_t start_ns) {
   if (config.faults)
     return std::make_unique<CoreOver<FaultyQueues>>(config, around, id, start_ns, FaultyQueues{*config.faults});
   return std::make_unique<CoreOver<SoundQueues>>(config, around, id, start_ns, SoundQueues{});
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Core>> make_cores(net::Eal& eal, const ApplianceConfig& config,
+                                              const CoreSurroundings& around, std::uint64_t start_ns) {
+  std::vector<std::unique_ptr<Core>> cores(config.cores.size());
+  std::vector<std::exception_ptr> failures(cores.size());
+  for (std::size_t i = 0; i < cores.size(); ++i)
+    eal.launch(i, [&, i] {
+      try {
+        cores[i] = make_core(config, around, ShardId(static_cast<std::uint8_t>(i)), start_ns);
+      } catch (...) {
+        failures[i] = std::current_exception();
+      }
+    });
+  eal.join();
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  return cores;
 }
 
 }  // namespace mcplane::app

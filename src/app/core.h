@@ -5,9 +5,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "app/appliance_parts.h"
 #include "dataplane/shard.h"
+#include "net/dpdk/eal.h"
 
 namespace mcplane::app {
 
@@ -32,8 +34,9 @@ struct CoreSurroundings {
   const Ports& ports;
 };
 
-// Main thread. What it names outlives the core.
-std::unique_ptr<Core> make_core(const ApplianceConfig& config, const CoreSurroundings& around, ShardId id,
-                                std::uint64_t start_ns);
+// Main thread. Each core is made on its own CPU, so that its tables are in the memory nearest to that. What it names
+// outlives the cores. Throws what a core's making throws.
+std::vector<std::unique_ptr<Core>> make_cores(net::Eal& eal, const ApplianceConfig& config,
+                                              const CoreSurroundings& around, std::uint64_t start_ns);
 
 }  // namespace mcplane::app

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/appliance.h"
+#include "app/memory.h"
 
 namespace {
 
@@ -27,6 +28,7 @@ void say_started(const ApplianceConfig& config) {
                  config.base_port, mcplane::net::to_string(port.device).c_str());
   std::fprintf(stderr, "mcplane: %zu core%s, first on CPU %u; admin %s\n", config.cores.size(),
                config.cores.size() == 1 ? "" : "s", config.cores[0], config.admin_path.c_str());
+  std::fprintf(stderr, "mcplane: %s\n", mcplane::app::memory_line(config).c_str());
   if (config.faults) std::fprintf(stderr, "mcplane: --faults: this is a test; every port loses or damages frames\n");
   std::fprintf(stderr, "mcplane: next: mcplane-worker --broker %s --backend echo\n",
                mcplane::wire::to_string(config.ports[0].ips[0].ip).c_str());

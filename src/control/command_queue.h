@@ -1,7 +1,7 @@
 // The control thread's end of one shard's command ring, with a waiting line for when the ring is full: commands
 // reach the shard in the order they were given, so a session is installed before anything is sent to it.
 //
-// Bound: a session has at most one install and one end on the way, and frames wait only while fewer than
+// Bound: a session has at most one install, two refreshes and one end on the way, and frames wait only while fewer than
 // kWaitingFramesMax commands do; a peer repeats what a lost frame would have answered.
 #pragma once
 
@@ -18,7 +18,7 @@ class CommandQueue {
 
   explicit CommandQueue(net::SpscRing<state::Command>& ring) : ring_(&ring) {}
 
-  // kInstallSession, kEndSession, kDrain: always taken.
+  // All but kTransmit: always taken.
   void push(const state::Command& command);
   // kTransmit: dropped and counted when too much waits already.
   void push_frame(const state::Command& command);

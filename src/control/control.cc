@@ -40,10 +40,7 @@ void Control::poll(std::uint64_t now_ns) {
   }
   ask_neighbours();
   lease_clock_.tick(now_ns, shared_, links_);
-  if (now_ns >= next_sweep_ns_) {
-    next_sweep_ns_ = now_ns + kSweepIntervalNs;
-    sweep();
-  }
+  sweep();
   publish_if_due();
   run_requests();
   for (auto& queue : queues_) queue.flush();
@@ -74,7 +71,9 @@ void Control::on_punt(const state::Punt& punt, ShardId shard) {
 
 void Control::on_shard_ended(SessionId id, ShardId shard) {
   Session* session = registry_.on_shard_ended(id, shard);
-  if (session != nullptr) neighbours_.release(std::exchange(session->neighbour, kNoNeighbour));
+  if (session == nullptr) return;
+  neighbours_.release(std::exchange(session->neighbour, kNoNeighbour));
+  if (session->pool != nullptr) pools_.leave(*std::exchange(session->pool, nullptr), shared_.workers[session->worker]);
 }
 
 bool Control::post(std::function<void()> request) {

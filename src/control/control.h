@@ -20,6 +20,7 @@
 #include "control/log.h"
 #include "control/neighbours.h"
 #include "control/options.h"
+#include "control/pools.h"
 #include "control/registry.h"
 #include "state/shared.h"
 
@@ -28,7 +29,9 @@ namespace mcplane::control {
 class Control {
  public:
   static constexpr std::uint64_t kPublishIntervalNs = 5 * kNsPerMs;
+  // Leases are judged that often, if there are no more sessions than a poll looks at; else as soon as all were.
   static constexpr std::uint64_t kSweepIntervalNs = 5 * kNsPerMs;
+  static constexpr std::size_t kSweptPerPoll = 4'096;
   static constexpr std::uint32_t kMissedHeartbeats = 3;
   static constexpr std::size_t kRequestsMax = 64;
   // Snapshots that a core may still read. Beyond it publication waits: eviction acts through the worker lines.
@@ -62,7 +65,9 @@ class Control {
   const Neighbours& neighbours() const noexcept { return neighbours_; }
   bool draining() const noexcept { return draining_; }
   std::uint32_t perf_runs() const noexcept { return perf_runs_; }
+  // In a published pool.
   std::size_t published_workers() const noexcept { return published_workers_; }
+  const Pools& pools() const noexcept { return pools_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -97,6 +102,8 @@ class Control {
   void observe(Session& session);
   void renew_lease(Session& session) noexcept;
   bool lease_over(const Session& session) const noexcept;
+  void bring_up(Session& session);
+  void refresh_worker(const Session& session);
   void start_drain(Session& session);
   void end_session(Session& session, std::string_view why);
   void publish_if_due();
@@ -115,6 +122,7 @@ class Control {
   const ControlOptions options_;
   const std::vector<wire::LocalAddresses> ports_;
   Registry registry_;
+  Pools pools_;
   Links links_;
   Neighbours neighbours_;
   LeaseClock lease_clock_;
@@ -125,9 +133,9 @@ class Control {
   std::uint64_t next_sweep_ns_ = 0, next_publish_ns_ = 0;
   std::uint64_t generation_ = 0;
   std::size_t published_workers_ = 0;
+  std::size_t sweep_left_ = 0;  // live sessions that this sweep has still to look at
   bool started_ = false, draining_ = false;
   std::uint32_t perf_runs_ = 0;  // of measurements, so far
-  bool routes_changed_ = false;  // the set of workers that are up is not the published one
 
   std::mutex requests_mutex_;
   std::vector<std::function<void()>> requests_;  // guarded by requests_mutex_

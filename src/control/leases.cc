@@ -1,20 +1,25 @@
 // Who stays and who goes. A lease is judged by the shards' own stamps and clocks (lease_clock.h), never by when the
 // control thread happened to look.
+#include <algorithm>
+
 #include "control/control.h"
-#include "control/pools.h"
 
 namespace mcplane::control {
 
+// Backwards: ending a session moves the last live one, already visited, to its place.
 void Control::sweep() {
-  const auto live = registry_.live();
-  // Backwards: ending a session moves the last live one, already visited, to its place.
-  for (std::size_t i = live.size(); i-- > 0;) {
-    Session& session = registry_.at(live[i]);
+  if (sweep_left_ == 0 && now_ns_ >= next_sweep_ns_) {
+    next_sweep_ns_ = now_ns_ + kSweepIntervalNs;
+    sweep_left_ = registry_.live().size();
+  }
+  sweep_left_ = std::min(sweep_left_, registry_.live().size());
+  for (std::size_t looked = 0; looked < kSweptPerPoll && sweep_left_ > 0; ++looked) {
+    Session& session = registry_.at(registry_.live()[--sweep_left_]);
     observe(session);
     if (lease_over(session)) {
       end_session(session, "evicted, silent for too long");
     } else if (session.phase == Phase::kDraining && now_ns_ > session.draining_ns &&
-               shared_.workers[session.worker].outstanding.load(std::memory_order_relaxed) == 0) {
+               shared_.workers[session.worker].outstanding() == 0) {
       end_session(session, "drained");
     }
   }
@@ -35,10 +40,21 @@ void Control::observe(Session& session) {
     renew_lease(session);
   }
   // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
-  if (session.phase == Phase::kJoining && everywhere) {
-    session.phase = Phase::kUp;
-    routes_changed_ = true;
-  }
+  if (session.phase == Phase::kJoining && everywhere) bring_up(session);
+}
+
+void Control::bring_up(Session& session) {
+  session.phase = Phase::kUp;
+  session.pool = &pools_.join(session.hello, shared_.workers[session.worker], session.worker);
+  refresh_worker(session);
+}
+
+// One core tells all, through the index. Whose it is does not matter; the owner's has the session's other commands.
+void Control::refresh_worker(const Session& session) {
+  state::Command command{};
+  command.kind = state::CommandKind::kRefreshWorker;
+  command.record.worker = session.worker;
+  queue(session.owner).push(command);
 }
 
 // Heard from, by a frame on a shard or a HELLO here.
@@ -61,19 +77,21 @@ bool Control::lease_over(const Session& session) const noexcept {
 }
 
 void Control::start_drain(Session& session) {
-  routes_changed_ = routes_changed_ || session.phase == Phase::kUp;
+  if (session.phase == Phase::kUp) pools_.retire(*session.pool);
   session.phase = Phase::kDraining;
   session.draining_ns = now_ns_;
   // Relaxed: a core that misses it routes one more task, which the drain waits for.
   shared_.workers[session.worker].admits.store(0, std::memory_order_relaxed);
+  refresh_worker(session);
   log_.info(now_ns_, "draining worker '{}' {:08x}", session.hello.name, session.id.value);
 }
 
 void Control::end_session(Session& session, std::string_view why) {
   if (session.is_worker()) {
-    routes_changed_ = routes_changed_ || session.phase == Phase::kUp;
+    if (session.phase == Phase::kUp) pools_.retire(*session.pool);
     state::WorkerLine& line = shared_.workers[session.worker];
-    // Relaxed: a core that acquires meanwhile gets the session's end by its ring, and fails the task over.
+    // Relaxed: a core that acquires meanwhile gets the session's end by its ring, and fails the task over. That
+    // command is also what takes the line out of the index.
     line.admits.store(0, std::memory_order_relaxed);
     line.session.store(0, std::memory_order_relaxed);
   }
@@ -88,12 +106,12 @@ void Control::end_session(Session& session, std::string_view why) {
 
 void Control::publish_if_due() {
   const std::size_t retired = shared_.routes.reclaim();
-  if (!routes_changed_ || now_ns_ < next_publish_ns_ || retired >= kRetiredMax) return;
-  auto [snapshot, workers] = build_snapshot(registry_, ++generation_);
-  shared_.routes.publish(std::move(snapshot));
-  published_workers_ = workers;
-  next_publish_ns_ = now_ns_ + kPublishIntervalNs;
-  routes_changed_ = false;
+  if (pools_.changed()) {
+    if (now_ns_ < next_publish_ns_ || retired >= kRetiredMax) return;
+    shared_.routes.publish(pools_.snapshot(++generation_));
+    next_publish_ns_ = now_ns_ + kPublishIntervalNs;
+  }
+  published_workers_ = pools_.workers();
 }
 
 }  // namespace mcplane::control

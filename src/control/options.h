@@ -29,6 +29,15 @@ struct PortState {
   std::uint64_t rx_frames = 0, tx_frames = 0, rx_missed = 0, rx_errors = 0, tx_errors = 0, rx_no_buffer = 0;
 };
 
+// Bytes of the tables, for people.
+struct MemoryUse {
+  std::size_t task_bytes = 0;           // a task in flight
+  std::size_t worker_bytes = 0;         // a worker, shared by all shards
+  std::size_t worker_shard_bytes = 0;   // a worker on each shard
+  std::size_t session_shard_bytes = 0;  // any session, on each shard
+  std::size_t tables_bytes = 0;         // all of them
+};
+
 // Questions that only app can answer; called on the control thread, may be empty.
 struct Hooks {
   std::function<BufferUse()> buffers;             // empty: both 0
@@ -53,6 +62,7 @@ struct ControlOptions {
   bool cores_share_cpu = false;
   std::vector<std::string> port_names{};               // by PortId, as the user knows them; may be empty
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
+  MemoryUse memory{};
   Hooks hooks;
   std::shared_ptr<spdlog::logger> logger;  // null: silent
 };

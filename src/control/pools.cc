@@ -1,21 +1,16 @@
-// Capability lists are sorted and unique since registration, so equal sets compare equal.
+// See pools.h.
 #include "control/pools.h"
 
 #include <algorithm>
-#include <map>
-#include <string>
-#include <tuple>
 #include <utility>
-#include <vector>
+
+#include "base/check.h"
 
 namespace mcplane::control {
 namespace {
 
-using Names = std::vector<std::string>;
-using CapabilitySet = std::tuple<const Names&, const Names&, const Names&>;
-
 // Numbers in a snapshot follow first use, not the alphabet: sort again.
-std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const Names& names) {
+std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const std::vector<std::string>& names) {
   std::vector<state::NameId> ids;
   ids.reserve(names.size());
   for (const auto& name : names) ids.push_back(snapshot.intern(name));
@@ -25,28 +20,53 @@ std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const Name
 
 }  // namespace
 
-Publication build_snapshot(const Registry& registry, std::uint64_t generation) {
-  std::map<CapabilitySet, std::vector<state::WorkerRef>> pools;
-  std::size_t count = 0;
-  for (const std::uint32_t index : registry.live()) {
-    const Session& session = registry.at(index);
-    if (!session.is_worker() || session.phase != Phase::kUp) continue;
-    const CapabilitySet set(session.hello.actions, session.hello.models, session.hello.tags);
-    pools[set].push_back({session.worker, session.id});
-    ++count;
+Pool& Pools::join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerId worker) {
+  CapabilitySet set{hello.actions, hello.models, hello.tags};
+  auto& [key, pool] = *pools_.try_emplace(std::move(set)).first;
+  if (pool == nullptr) {
+    pool = std::make_unique<Pool>();
+    pool->set = &key;
   }
+  pool->load->place(line, worker);
+  ++workers_;
+  changed_ = changed_ || pool->up == 0;
+  pool->load->admitting.store(++pool->up, std::memory_order_relaxed);
+  return *pool;
+}
+
+void Pools::retire(Pool& pool) noexcept {
+  CHECK(pool.up > 0);
+  --workers_;
+  pool.load->admitting.store(--pool.up, std::memory_order_relaxed);
+  changed_ = changed_ || pool.up == 0;
+}
+
+void Pools::leave(Pool& pool, state::WorkerLine& line) {
+  pool.load->vacate(line);
+  // The index lives on in the snapshots that name it.
+  if (pool.load->placed() == 0) pools_.erase(pools_.find(*pool.set));
+}
+
+std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t generation) {
   auto snapshot = std::make_unique<state::RouteSnapshot>();
   snapshot->generation = generation;
-  for (auto& [set, workers] : pools) {
-    std::ranges::sort(workers, {}, [](const state::WorkerRef& worker) { return raw(worker.id); });
-    state::Pool pool;
-    pool.actions = intern_all(*snapshot, std::get<0>(set));
-    pool.models = intern_all(*snapshot, std::get<1>(set));
-    pool.tags = intern_all(*snapshot, std::get<2>(set));
-    pool.workers = std::move(workers);
-    snapshot->add_pool(std::move(pool));
+  for (const auto& [set, pool] : pools_) {
+    if (pool->up == 0) continue;
+    state::Pool published;
+    published.actions = intern_all(*snapshot, set.actions);
+    published.models = intern_all(*snapshot, set.models);
+    published.tags = intern_all(*snapshot, set.tags);
+    published.load = pool->load;
+    snapshot->add_pool(std::move(published));
   }
-  return {std::move(snapshot), count};
+  changed_ = false;
+  return snapshot;
+}
+
+std::size_t Pools::index_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& entry : pools_) bytes += entry.second->load->bytes();
+  return bytes;
 }
 
 }  // namespace mcplane::control

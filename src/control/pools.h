@@ -1,21 +1,53 @@
-// From registered workers to what cores route by. Control thread.
+// Workers by capability set, and from that what cores route by. A worker that joins a pool there is already, or leaves
+// one where others stay, costs the same whatever their number, and no publication. Control thread.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
+#include <vector>
 
-#include "control/registry.h"
 #include "state/route_snapshot.h"
+#include "state/worker_table.h"
+#include "wire/registration.h"
 
 namespace mcplane::control {
 
-struct Publication {
-  std::unique_ptr<const state::RouteSnapshot> snapshot;
-  std::size_t workers = 0;  // in it
+// Each list sorted and unique since registration, so equal sets compare equal.
+struct CapabilitySet {
+  std::vector<std::string> actions, models, tags;
+
+  friend auto operator<=>(const CapabilitySet&, const CapabilitySet&) = default;
 };
 
-// The workers that are up, each in the pool of its capability set. Pools are ordered by their sets, workers by id:
-// equal registries give equal snapshots.
-Publication build_snapshot(const Registry& registry, std::uint64_t generation);
+struct Pool {
+  const CapabilitySet* set = nullptr;  // the key it is found by
+  std::shared_ptr<state::LoadIndex> load = std::make_shared<state::LoadIndex>();
+  std::uint32_t up = 0;  // workers that take new tasks
+};
+
+class Pools {
+ public:
+  // The worker may have tasks from now on; a shard is to refresh it.
+  Pool& join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerId worker);
+  // No new tasks.
+  void retire(Pool& pool) noexcept;
+  // Every shard has let go of the worker, which is retired: its place is free for another.
+  void leave(Pool& pool, state::WorkerLine& line);
+
+  // A pool has become empty, or is empty no longer, since the last snapshot().
+  bool changed() const noexcept { return changed_; }
+  // Pools with workers, ordered by their sets: equal pools give equal snapshots.
+  std::unique_ptr<const state::RouteSnapshot> snapshot(std::uint64_t generation);
+
+  std::uint32_t workers() const noexcept { return workers_; }  // that take new tasks
+  std::size_t index_bytes() const;
+
+ private:
+  std::map<CapabilitySet, std::unique_ptr<Pool>> pools_;
+  std::uint32_t workers_ = 0;
+  bool changed_ = false;
+};
 
 }  // namespace mcplane::control

@@ -101,10 +101,10 @@ void Control::start_session(Session& session) {
   renew_lease(session);
   if (session.is_worker()) {
     state::WorkerLine& line = shared_.workers[session.worker];
-    line.outstanding.store(0, std::memory_order_relaxed);
+    line.load.store(0, std::memory_order_relaxed);
     line.bound.store(session.hello.slots, std::memory_order_relaxed);
     line.admits.store(1, std::memory_order_relaxed);
-    // Pairs with the acquire load in WorkerLine::try_acquire: who sees the session sees its bound.
+    // Pairs with the acquire load in WorkerLine::owner(): who sees the session sees its bound.
     line.session.store(session.id.value, std::memory_order_release);
   }
   for_shards_of(session, [&](ShardId shard) { install(session, shard); });

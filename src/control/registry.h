@@ -17,6 +17,8 @@
 
 namespace mcplane::control {
 
+struct Pool;
+
 enum class Phase : std::uint8_t {
   kFree,
   kJoining,  // worker: installed, not heard on every shard yet
@@ -33,6 +35,7 @@ struct Session {
   Phase phase = Phase::kFree;
   ShardId owner{};  // a client's only shard
   WorkerId worker = kNoWorker;
+  Pool* pool = nullptr;              // worker: since it was up, until every shard has let go of it
   std::uint32_t client = kNoClient;  // index of its client slot range
   std::uint32_t cookie_ms = 0;       // when its newest HELLO's cookie was made
   wire::HelloBody hello;             // each capability list sorted and unique

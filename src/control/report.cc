@@ -152,8 +152,7 @@ Json shards_json(const Control& control) {
 
 Json node_json(const Control& control, const Session& session) {
   std::uint32_t outstanding = 0;
-  if (session.is_worker())
-    outstanding = control.shared().workers[session.worker].outstanding.load(std::memory_order_relaxed);
+  if (session.is_worker()) outstanding = control.shared().workers[session.worker].outstanding();
   return {{"node_id", hex8(session.id.value)},
           {"service", service_name(session.hello.service)},
           {"name", session.hello.name},
@@ -197,7 +196,14 @@ std::string info_json(const Control& control) {
                {"drops", drops_json(shared)},
                {"stalls", control.lease_clock().stalls()},
                {"commands_dropped", control.commands_dropped()},
-               {"buffers", {{"total", buffers.total}, {"free", buffers.free}}}});
+               {"buffers", {{"total", buffers.total}, {"free", buffers.free}}},
+               {"memory",
+                {{"task_bytes", options.memory.task_bytes},
+                 {"worker_bytes", options.memory.worker_bytes},
+                 {"worker_shard_bytes", options.memory.worker_shard_bytes},
+                 {"session_shard_bytes", options.memory.session_shard_bytes},
+                 {"tables_bytes", options.memory.tables_bytes},
+                 {"index_bytes", control.pools().index_bytes()}}}});
 }
 
 std::string nodes_json(const Control& control) {

@@ -44,6 +44,10 @@ class OwedAcks {
   };
   static_assert(sizeof(Line) == 2 * kCacheLineBytes);
 
+ public:
+  static constexpr std::size_t kBytesPerWorker = sizeof(Line) + sizeof(WorkerId);
+
+ private:
   void list(WorkerId worker, Line& line) noexcept;
 
   std::unique_ptr<Line[]> lines_;

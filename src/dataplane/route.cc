@@ -1,48 +1,18 @@
 // Station 4 of 7. From: dispatch (SEND). To: egress (ROUTE, REJECT), or a waiting line.
 // Slot check, selector look-up, worker choice, task record. The frame becomes a ROUTE in place; its table and payload
-// are not touched. A SEND that a RESEND pulled joins its task where that waits for it. Workers are chosen by least
-// outstanding: idle ones first, from a rotating start.
+// are not touched. A SEND that a RESEND pulled joins its task where that waits for it.
 #include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
+#include "dataplane/worker_choice.h"
 #include "wire/route_table.h"
 
 namespace mcplane::dataplane {
 namespace {
 
 constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
-
-enum class Choice : std::uint8_t { kFound, kAllBusy, kNoneLive };
-
-// Takes a slot of the least loaded worker of the route's pools that has one. One cache line a worker looked at.
-Choice acquire_worker(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept {
-  constexpr int kRaces = 3;  // another core may take the slot between the look and the acquire
-  bool live = false;
-  for (int race = 0; race < kRaces; ++race) {
-    std::uint32_t least = ~0U;
-    for (std::uint32_t p = 0; p < entry.pool_count && least > 0; ++p) {
-      const auto& workers = shard.snapshot->pool(entry.pools[p]).workers;
-      const auto count = static_cast<std::uint32_t>(workers.size());
-      std::uint32_t at = count > 0 ? entry.rotor % count : 0;
-      for (std::uint32_t looked = 0; looked < count && least > 0; ++looked, at = at + 1 < count ? at + 1 : 0) {
-        const state::WorkerLine& line = shard.shared.workers[workers[at].id];
-        if (line.admits.load(std::memory_order_relaxed) == 0 && !planted(PlantedBug::kRouteToDraining)) continue;
-        live = true;
-        const std::uint32_t held = line.outstanding.load(std::memory_order_relaxed);
-        const std::uint32_t over = planted(PlantedBug::kAcceptOverBound) ? 1 : 0;
-        if (held >= line.bound.load(std::memory_order_relaxed) + over || held >= least) continue;
-        least = held;
-        chosen = workers[at];
-        entry.rotor = at + 1;
-      }
-    }
-    if (least == ~0U) return live ? Choice::kAllBusy : Choice::kNoneLive;
-    if (shard.shared.workers[chosen.id].try_acquire(chosen.session)) return Choice::kFound;
-  }
-  return Choice::kAllBusy;
-}
 
 // Makes the frame a ROUTE of the task's attempt: the first, or again.
 void forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept {
@@ -74,7 +44,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
 // A slot was acquired, but the worker's session has ended on this shard since: the slot goes back.
 Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
   Session* session = shard.sessions.find(worker.session);
-  if (session == nullptr) shard.shared.workers[worker.id].release();
+  if (session == nullptr) shard.shared.workers.release(worker.id);
   return session;
 }
 
@@ -146,7 +116,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
     return refuse(shard, packet, frame, client, slot, wire::Reason::QueueFull);
   const std::uint32_t index = shard.tasks.allocate();
   if (index == Task::kNone) {
-    if (place.to != nullptr) shard.shared.workers[place.worker.id].release();
+    if (place.to != nullptr) shard.shared.workers.release(place.worker.id);
     return refuse(shard, packet, frame, client, slot, wire::Reason::TableFull);
   }
   Task& task = shard.tasks[index];

@@ -33,7 +33,8 @@ struct RouteEntry {
   std::uint32_t waiting = 0;           // tasks in the lines
   std::uint32_t pool_count = 0;
   state::RouteSnapshot::PoolList pools{};
-  std::uint32_t rotor = 0;  // where the next scan for a worker starts
+  std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
+  std::uint32_t turn = 0;   // and in which pool
   std::array<WaitingLine, wire::kPriorities> lines;
   std::array<std::byte, kKeyBytesMax> key;
 };

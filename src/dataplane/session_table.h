@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 
+#include "base/large_array.h"
 #include "base/prefetch.h"
 #include "base/types.h"
 #include "state/messages.h"
@@ -28,7 +28,7 @@ struct alignas(kCacheLineBytes) Session {
 
 class SessionTable {
  public:
-  explicit SessionTable(std::uint32_t capacity) : sessions_(new Session[capacity]), capacity_(capacity) {}
+  explicit SessionTable(std::uint32_t capacity) : sessions_(capacity), capacity_(capacity) {}
 
   // The live session, null when it is unknown or ending.
   Session* find(SessionId id) noexcept {
@@ -51,7 +51,7 @@ class SessionTable {
   }
 
  private:
-  std::unique_ptr<Session[]> sessions_;
+  LargeArray<Session> sessions_;
   std::uint32_t capacity_;
 };
 

@@ -23,7 +23,10 @@ void install(Shard& shard, const state::SessionRecord& record) noexcept {
 void end(Shard& shard, SessionId id) noexcept {
   Session* session = shard.sessions.find_any(id);
   if (session != nullptr && session->ending) return;
-  if (session != nullptr) session->ending = true;
+  if (session != nullptr) {
+    session->ending = true;
+    if (session->record.worker != kNoWorker) shard.shared.workers.refresh(session->record.worker);
+  }
   shard.sweep.next.push_back(id);
 }
 
@@ -79,6 +82,9 @@ std::uint32_t run_commands(Shard& shard) noexcept {
         break;
       case state::CommandKind::kEndSession:
         end(shard, command.record.id);
+        break;
+      case state::CommandKind::kRefreshWorker:
+        shard.shared.workers.refresh(command.record.worker);
         break;
       case state::CommandKind::kTransmit:
         transmit(shard, command);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/large_array.h"
 #include "dataplane/acks.h"
 #include "dataplane/handoff.h"
 #include "dataplane/held_frames.h"
@@ -140,7 +141,7 @@ class Shard {
   bool draining = false;
 
   SessionTable sessions;
-  std::vector<ClientSlot> client_slots;
+  LargeArray<ClientSlot> client_slots;
   TaskTable tasks;
   TimingWheel<TaskTable::TimerOf> timers;
   HeldFrames held;

@@ -170,6 +170,6 @@ void end_cancelling(Shard& shard, Task& task) noexcept {
   watch(shard, task);
 }
 
-void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers[task.worker].release(); }
+void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers.release(task.worker); }
 
 }  // namespace mcplane::dataplane

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 
 #include "base/check.h"
+#include "base/large_array.h"
 #include "base/prefetch.h"
 #include "base/types.h"
 #include "dataplane/timing_wheel.h"
@@ -53,7 +53,7 @@ class TaskTable {
     TimerNode& operator()(std::uint32_t index) const noexcept { return tasks[index].timer; }
   };
 
-  explicit TaskTable(std::uint32_t capacity) : tasks_(new Task[capacity]), capacity_(capacity) {}
+  explicit TaskTable(std::uint32_t capacity) : tasks_(capacity), capacity_(capacity) {}
 
   Task& operator[](std::uint32_t index) noexcept { return tasks_[index]; }
   TimerOf timers() const noexcept { return {tasks_.get()}; }
@@ -100,7 +100,7 @@ class TaskTable {
   }
 
  private:
-  std::unique_ptr<Task[]> tasks_;
+  LargeArray<Task> tasks_;
   std::uint32_t capacity_;
   std::uint32_t touched_ = 0;
   std::uint32_t in_use_ = 0;

@@ -62,6 +62,7 @@ struct Punt {
 enum class CommandKind : std::uint8_t {
   kInstallSession,  // record
   kEndSession,      // record.id: end its tasks, then answer kSessionEnded
+  kRefreshWorker,   // record.worker: its line was changed; to one shard
   kTransmit,        // bytes: a whole frame, checksums valid, out of `port`
   kDrain,           // refuse new tasks with Reason::Draining
 };
@@ -84,6 +85,9 @@ static_assert(std::is_trivially_copyable_v<Command> && sizeof(Command) % 4 == 0)
 // The rings between control and one shard. Neighbour frames have their own: anybody can send them at line rate, and
 // what only a peer with a valid cookie or session can cause must not be crowded out.
 struct Mailbox {
+  static constexpr std::size_t kBytes =
+      (kMailboxSlots + kNeighbourSlots) * sizeof(Punt) + kMailboxSlots * sizeof(Command);
+
   net::SpscRing<Punt> to_control{kMailboxSlots};  // every kind but kNeighbour
   net::SpscRing<Punt> neighbours{kNeighbourSlots};
   net::SpscRing<Command> to_shard{kMailboxSlots};

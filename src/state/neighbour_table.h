@@ -25,6 +25,8 @@ inline constexpr std::uint32_t kGatewaysMax = 64;
 
 class NeighbourTable {
  public:
+  static constexpr std::size_t kEntryBytes = sizeof(std::atomic<std::uint64_t>);
+
   // Indices 1 to `capacity`; 0 is kNoNeighbour's.
   explicit NeighbourTable(std::uint32_t capacity)
       : words_(new std::atomic<std::uint64_t>[capacity + 1]()), capacity_(capacity) {}

@@ -1,10 +1,12 @@
-// What routing knows about the world, immutable once published: names, pools, and the workers of each pool.
-// A worker is in exactly one pool, its canonical capability set (actions, models, tags).
+// What routing knows about the world, immutable once published: names and pools. A worker is in exactly one pool, its
+// canonical capability set (actions, models, tags); which workers, and how loaded they are, changes without a new
+// snapshot, in the pool's index (load_index.h).
 // The control thread builds and publishes; cores read between two quiescent points (state/rcu.h).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,20 +15,17 @@
 #include <vector>
 
 #include "base/types.h"
+#include "state/load_index.h"
 
 namespace mcplane::state {
 
 // A name (action, model or tag) that some registered worker uses, by its number in this snapshot.
 using NameId = std::uint32_t;
 
-struct WorkerRef {
-  WorkerId id = kNoWorker;
-  SessionId session;
-};
-
 struct Pool {
   std::vector<NameId> actions, models, tags;  // each sorted
-  std::vector<WorkerRef> workers;
+  // Of its workers; lives as long as a snapshot names it. One worker was placed before the first does.
+  std::shared_ptr<LoadIndex> load;
 };
 
 class RouteSnapshot {

@@ -43,7 +43,7 @@ struct ShardShared {
 struct Shared {
   explicit Shared(const SharedOptions& given)
       : options(given),
-        workers(given.workers),
+        workers(given.workers, given.shards),
         neighbours(given.sessions + kGatewaysMax),
         routes(given.shards, std::make_unique<const RouteSnapshot>()) {
     for (std::uint32_t i = 0; i < given.shards; ++i) shards.push_back(std::make_unique<ShardShared>(given.sessions));

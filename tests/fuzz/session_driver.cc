@@ -288,8 +288,7 @@ void SessionDriver::change_routes(Choices& choices) {
   if (choices.rarely(4)) {
     rig_.withdraw(peer);
   } else {
-    peer.published = true;
-    rig_.shared.workers[peer.worker].admits.store(1);
+    rig_.readmit(peer);
   }
   rig_.publish();
 }
@@ -327,7 +326,7 @@ void SessionDriver::step() {
   }
   for (std::size_t i = kClients; i < kPeers; ++i) {
     const state::WorkerLine& line = rig_.shared.workers[parties_[i].peer->worker];
-    if (line.outstanding.load() > line.bound.load()) fail("5 outstanding beyond the bound", "");
+    if (line.outstanding() > line.bound.load()) fail("5 outstanding beyond the bound", "");
   }
   rig_.now_ns += 20 * kNsPerUs;
 }

@@ -6,5 +6,6 @@ int main() {
   const bool wheel = mcplane::dataplane::check_timing_wheel();
   const bool lines = mcplane::dataplane::check_held_frames();
   const bool mesh = mcplane::dataplane::check_mesh();
-  return wheel && lines && mesh ? EXIT_SUCCESS : EXIT_FAILURE;
+  const bool choice = mcplane::dataplane::check_choice();
+  return wheel && lines && mesh && choice ? EXIT_SUCCESS : EXIT_FAILURE;
 }

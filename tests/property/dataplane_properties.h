@@ -7,5 +7,6 @@ namespace mcplane::dataplane {
 bool check_timing_wheel();
 bool check_held_frames();
 bool check_mesh();
+bool check_choice();
 
 }  // namespace mcplane::dataplane

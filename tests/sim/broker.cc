@@ -105,9 +105,9 @@ std::string Broker::check_step(std::uint32_t core) {
     return "4 every task is in one state: shard " + std::to_string(core);
   for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
     const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
-    if (line.outstanding.load() > line.bound.load())
+    if (line.outstanding() > line.bound.load())
       return "5 outstanding within bound: worker line " + std::to_string(i) + " holds " +
-             std::to_string(line.outstanding.load()) + " of " + std::to_string(line.bound.load());
+             std::to_string(line.outstanding()) + " of " + std::to_string(line.bound.load());
   }
   if (rig_.nic().free_errors() != 0) return "10 buffers: one was freed or sent by who does not hold it";
   if (allocations_ != 0) return "11 no heap allocation: shard " + std::to_string(core);
@@ -184,7 +184,8 @@ std::string Broker::check_empty() {
     tasks += rig_.shard(i).tasks.in_use();
   }
   for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i)
-    slots += rig_.shared.workers[WorkerId{i}].outstanding.load();
+    slots += rig_.shared.workers[WorkerId{i}].outstanding();
+  wrong += rig_.check_indexes(true);
   expect("4 task slots in use", tasks, 0);
   expect("8 worker slots taken", slots, 0);
   expect("10 buffers free and kept, and all buffers", rig_.nic().buffers_free() + kept, rig_.nic().buffers_total());
@@ -196,7 +197,7 @@ std::string Broker::check_empty() {
 void Broker::sabotage(Sabotage what) {
   std::array<net::Packet, 1> packet;
   if (what == Sabotage::kWithholdBuffer) rig_.nic().allocate(packet);
-  if (what == Sabotage::kStealSlot) rig_.shared.workers[WorkerId{0}].outstanding.fetch_add(1);
+  if (what == Sabotage::kStealSlot) rig_.shared.workers[WorkerId{0}].load.fetch_add(1);
   if (what == Sabotage::kMiscountFrame) rig_.counters(0).received.add();
 }
 

@@ -1,5 +1,8 @@
 // What must hold of a shard's counters, tables and buffers between two loops, whatever happened before.
+#include <array>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "support/shard_rig.h"
 
@@ -38,6 +41,36 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   expect_equal(wrong, at + "waiting at routes, and held frames", waiting, shard.held.size());
 }
 
+// A worker's bit is where its line says and nowhere else, and each node's bits are its children's.
+std::string ShardRig::check_indexes(bool settled) {
+  std::string wrong;
+  using Words = std::array<std::uint64_t, state::kLoadLevels>;
+  std::map<const state::LoadNode*, Words> nodes, parents;
+  for (std::uint32_t i = 0; i < shared.workers.capacity(); ++i) {
+    const state::WorkerLine& line = shared.workers[WorkerId{i}];
+    if (line.leaf == nullptr) continue;
+    Words& words = nodes[line.leaf];
+    const state::WorkerLoad load{line.load.load()};
+    if (load.listed() != state::WorkerLoad::kUnlisted)
+      words[load.listed() - 1] |= std::uint64_t{1} << line.place % state::kLoadFanOut;
+    const bool has_room = load.outstanding() < line.limit(line.owner());
+    if (settled)
+      expect_equal(wrong, "level of worker line " + std::to_string(i), load.listed(),
+                   has_room ? 1 + state::level_of(load.outstanding()) : state::WorkerLoad::kUnlisted);
+  }
+  for (; !nodes.empty(); nodes = std::exchange(parents, {}))
+    for (const auto& [node, words] : nodes) {
+      for (std::uint32_t level = 0; level < state::kLoadLevels; ++level) {
+        const std::string at =
+            "level " + std::to_string(level) + " of an index, height " + std::to_string(node->height);
+        expect_equal(wrong, at, node->words[level].load(), words[level]);
+        if (const state::LoadNode* parent = node->parent.load(); parent != nullptr)
+          parents[parent][level] |= std::uint64_t{words[level] != 0} << node->digit;
+      }
+    }
+  return wrong;
+}
+
 std::string ShardRig::check_counters() {
   std::string wrong;
   std::uint64_t slots_taken = 0, slots_owed = 0;
@@ -46,8 +79,9 @@ std::string ShardRig::check_counters() {
     for (std::size_t s = 0; s < state::kTaskStates; ++s)
       if (state::holds_worker_slot(static_cast<state::TaskState>(s))) slots_owed += counters(i).in_state[s].read();
   }
-  for (std::uint32_t i = 0; i < options.workers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding.load();
+  for (std::uint32_t i = 0; i < options.workers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding();
   expect_equal(wrong, "worker slots taken, and tasks that hold one", slots_taken, slots_owed);
+  wrong += check_indexes(false);
   expect_equal(wrong, "buffers freed or sent by who does not hold them", nic().free_errors(), 0);
   return wrong;
 }
@@ -55,7 +89,7 @@ std::string ShardRig::check_counters() {
 std::string ShardRig::check_balance() {
   settle();
   take_sent();
-  std::string wrong = check_counters();
+  std::string wrong = check_counters() + check_indexes(true);
   std::uint64_t kept = 0;
   for (auto& shard : shards_) kept += shard->held.size() + shard->spares.items().size();
   expect_equal(wrong, "buffers free and kept, and all buffers", nic().buffers_free() + kept, nic().buffers_total());

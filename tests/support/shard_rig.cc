@@ -2,8 +2,6 @@
 // here as its addressee would, checksums included.
 #include "support/shard_rig.h"
 
-#include <tuple>
-
 #include "base/check.h"
 #include "wire/layout.h"
 
@@ -153,11 +151,14 @@ Peer& ShardRig::add_worker(std::uint16_t slots, PeerSpec spec) {
 }
 
 void ShardRig::publish() {
-  using Names = std::vector<std::string>;
-  std::map<std::tuple<Names, Names, Names>, std::vector<state::WorkerRef>> pools;
-  for (const auto& peer : peers_)
-    if (peer->published)
-      pools[{peer->spec.actions, peer->spec.models, peer->spec.tags}].push_back({peer->worker, peer->session});
+  for (const auto& peer : peers_) {
+    if (!peer->published || shared.workers[peer->worker].leaf != nullptr) continue;
+    auto& index = pools_[{peer->spec.actions, peer->spec.models, peer->spec.tags}];
+    if (index == nullptr) index = std::make_shared<state::LoadIndex>();
+    index->place(shared.workers[peer->worker], peer->worker);
+    refresh(*peer);
+  }
+  count_admitting();
   auto snapshot = std::make_unique<state::RouteSnapshot>();
   snapshot->generation = ++generation_;
   const auto intern = [&](const Names& names) {
@@ -166,20 +167,48 @@ void ShardRig::publish() {
     std::ranges::sort(ids);
     return ids;
   };
-  for (const auto& [set, workers] : pools) {
+  for (const auto& [set, index] : pools_) {
+    if (index->admitting.load() == 0) continue;
     state::Pool pool;
     pool.actions = intern(std::get<0>(set));
     pool.models = intern(std::get<1>(set));
     pool.tags = intern(std::get<2>(set));
-    pool.workers = workers;
+    pool.load = index;
     snapshot->add_pool(std::move(pool));
   }
   shared.routes.publish(std::move(snapshot));
 }
 
+void ShardRig::count_admitting() {
+  for (const auto& pool : pools_) pool.second->admitting.store(0);
+  for (const auto& peer : peers_)
+    if (peer->published && shared.workers[peer->worker].leaf != nullptr)
+      ++shared.workers[peer->worker].leaf->index->admitting;
+}
+
+void ShardRig::refresh(const Peer& worker) {
+  state::Command refresh{};
+  refresh.kind = state::CommandKind::kRefreshWorker;
+  refresh.record.worker = worker.worker;
+  command(ShardId{}, refresh);
+}
+
 void ShardRig::withdraw(Peer& worker) {
   worker.published = false;
   shared.workers[worker.worker].admits.store(0);
+  refresh(worker);
+  count_admitting();
+}
+
+void ShardRig::readmit(Peer& worker) {
+  worker.published = true;
+  shared.workers[worker.worker].admits.store(1);
+  refresh(worker);
+}
+
+void ShardRig::set_bound(const Peer& worker, std::uint32_t bound) {
+  shared.workers[worker.worker].bound.store(bound);
+  refresh(worker);
 }
 
 void ShardRig::end_session(const Peer& peer) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "dataplane/core_loop.h"
@@ -51,7 +52,7 @@ struct Peer {
   WorkerId worker = kNoWorker;
   wire::MacAddress mac{};
   wire::Endpoint address;
-  bool published = false;  // workers: part of the next snapshot
+  bool published = false;  // workers: in a pool from the next publish() on
 };
 
 // A frame a shard sent. Not copyable: `parsed` points into `bytes`.
@@ -84,10 +85,13 @@ class ShardRig {
   Peer& add(const PeerSpec& spec);
   Peer& add_client(PeerSpec spec = {});
   Peer& add_worker(std::uint16_t slots, PeerSpec spec = {});
-  // A snapshot of the published workers, in pools by capability set.
+  // Puts the published workers into pools by capability set, and makes a snapshot of these.
   void publish();
-  // Takes a worker out of the next snapshot and stops new tasks to it.
+  // Stops new tasks to a worker; its pool is in the next snapshot only if others are in it.
   void withdraw(Peer& worker);
+  // As control takes it up again, and changes its bound.
+  void readmit(Peer& worker);
+  void set_bound(const Peer& worker, std::uint32_t bound);
   // EndSession to every shard that knows it.
   void end_session(const Peer& peer);
   void command(ShardId shard, const state::Command& command);
@@ -125,6 +129,8 @@ class ShardRig {
 
   // What is wrong with the counters against each other, the tables and the workers' lines; empty when nothing is.
   std::string check_counters();
+  // What is wrong with the workers' indexes. settled: commands were carried out, so that they say what control said.
+  std::string check_indexes(bool settled);
   // The same after settling, and that no buffer is lost. Takes what was sent.
   std::string check_balance();
 
@@ -139,7 +145,7 @@ class ShardRig {
   std::uint64_t in_state(state::TaskState state, std::uint32_t index = 0) {
     return counters(index).in_state[raw(state)].read();
   }
-  std::uint32_t outstanding(const Peer& worker) { return shared.workers[worker.worker].outstanding.load(); }
+  std::uint32_t outstanding(const Peer& worker) { return shared.workers[worker.worker].outstanding(); }
   net::MemoryNic& nic(std::uint32_t shard = 0, std::uint32_t port = 0) { return *nics_[shard][port]; }
 
   const RigOptions options;
@@ -150,6 +156,8 @@ class ShardRig {
  private:
   FrameSpec ack_spec(const Peer& peer, const wire::Header& about, wire::FrameType answers, wire::Reason reason) const;
   void check_shard(std::uint32_t index, std::string& wrong);
+  void refresh(const Peer& worker);
+  void count_admitting();
 
   std::uint32_t queues_;
   dataplane::HandoffMesh mesh_, relay_mesh_;
@@ -157,6 +165,8 @@ class ShardRig {
   std::vector<std::unique_ptr<dataplane::Shard>> shards_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::unique_ptr<Peer>> peers_;
+  using Names = std::vector<std::string>;
+  std::map<std::tuple<Names, Names, Names>, std::shared_ptr<state::LoadIndex>> pools_;
   std::vector<std::uint32_t> client_slots_used_;  // by shard
   std::uint32_t workers_used_ = 0;
   std::uint64_t frames_taken_ = 0;

@@ -335,7 +335,7 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
            {{"--max-queued", "13312", "--pool-buffers", "16383"}, "type --pool-buffers 16384 or more"},
            {{"--max-tasks", "100"}, "--max-queued 8192 is more than --max-tasks 100; type --max-tasks 8192 or more"},
            {{"--max-sessions", "1000"}, "type --max-sessions 1024"},
-           {{"--max-sessions", "1048576", "--max-clients", "1048576"}, "type --client-slots 85 or fewer"},
+           {{"--max-sessions", "1048576", "--max-clients", "1048576"}, "type --client-slots 64 or fewer"},
            {{"--pool-buffers", "1000000", "--memory", "512MiB"}, "type --memory 1797MiB or more"},
        }) {
     const auto command = parse_with(typed);
@@ -348,7 +348,7 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
 
 TEST(ApplianceConfig, BuffersMayBeWhollyUsed) {
   EXPECT_FALSE(parse_with({"--max-queued", "13311", "--pool-buffers", "16383"}).stop);
-  EXPECT_FALSE(parse_with({"--max-sessions", "1048576", "--max-clients", "1048576", "--client-slots", "85"}).stop);
+  EXPECT_FALSE(parse_with({"--max-sessions", "1048576", "--max-clients", "1048576", "--client-slots", "64"}).stop);
 }
 
 }  // namespace

@@ -153,6 +153,8 @@ TEST_F(AdminTest, TakesOverAStaleSocketOnly) {
 
 TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
   options.cores = {2, 3};
+  options.memory.task_bytes = 80;
+  options.memory.tables_bytes = 1'000'000;
   options.hooks.buffers = [] { return BufferUse{100, 40}; };
   options.hooks.ports = [] {
     return std::vector<PortState>{{.name = "tap:west",
@@ -207,6 +209,9 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
   EXPECT_EQ(info["drops"], json({{"bad_magic", 8}}));
   EXPECT_EQ(info["stalls"], 0);
   EXPECT_EQ(info["buffers"], json({{"total", 100}, {"free", 40}}));
+  EXPECT_EQ(info["memory"]["task_bytes"], 80);
+  EXPECT_EQ(info["memory"]["tables_bytes"], 1'000'000);
+  EXPECT_GT(info["memory"]["index_bytes"], 0) << "one worker is up";
 }
 
 TEST_F(ControlTest, NodesTellsWhoIsThere) {
@@ -215,7 +220,7 @@ TEST_F(ControlTest, NodesTellsWhoIsThere) {
   hello.body.models = {"llama"};
   hello.body.name = "gpu \xff";  // no UTF-8
   const SessionId worker = join_worker(hello);
-  ASSERT_TRUE(shared->workers[WorkerId{0}].try_acquire(worker));
+  ASSERT_EQ(shared->workers.try_acquire(WorkerId{0}), worker);
   hear(worker);
   run(5);
   join(client_hello(1'001));

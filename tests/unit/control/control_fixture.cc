@@ -196,7 +196,12 @@ std::vector<WorkerId> ControlTest::workers_for(std::string_view action, std::str
   const std::size_t count = routes().resolve(action, model, tags, pools);
   std::vector<WorkerId> workers;
   for (std::size_t i = 0; i < count; ++i)
-    for (const auto& worker : routes().pool(pools[i]).workers) workers.push_back(worker.id);
+    for (std::uint32_t id = 0; id < shared->workers.capacity(); ++id) {
+      const state::WorkerLine& line = shared->workers[WorkerId{id}];
+      if (line.leaf != nullptr && line.leaf->index == routes().pool(pools[i]).load.get() &&
+          line.limit(line.owner()) > 0)
+        workers.push_back(WorkerId{id});
+    }
   return workers;
 }
 

@@ -19,6 +19,7 @@ TEST_F(LeaseTest, SilentWorkerIsEvictedAfterThreeIntervals) {
   start();
   const SessionId id = join_worker(worker_hello());
   ASSERT_EQ(workers_for("generate").size(), 1U);
+  discard_commands();
   hear(id);
   run(295);
   EXPECT_TRUE(lives(id));

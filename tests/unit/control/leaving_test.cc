@@ -60,23 +60,26 @@ TEST_F(ControlTest, WorkerByeDrainsUntilItHoldsNothing) {
   start(2);
   const HelloSpec hello = worker_hello();
   const SessionId id = join_worker(hello);
-  state::WorkerLine& line = shared->workers[WorkerId{0}];
-  ASSERT_TRUE(line.try_acquire(id));
+  const state::WorkerLine& line = shared->workers[WorkerId{0}];
+  ASSERT_EQ(shared->workers.try_acquire(WorkerId{0}), id);
+  discard_commands();
   punt_bye(id, hello.peer, 1);
   poll();
-  EXPECT_TRUE(take_commands(0).empty());
+  const auto told = take_commands(0);  // the owner's
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0].kind, CommandKind::kRefreshWorker);
   const auto frames = take_frames(1);
   ASSERT_EQ(frames.size(), 1U);
   EXPECT_EQ(frames[0].header.answers(), FrameType::Bye);
   EXPECT_EQ(frames[0].header.worker_session(), id.value);
   EXPECT_EQ(frames[0].lower.source.port, testing::kOurPort + 1);
-  EXPECT_FALSE(line.try_acquire(id));
+  EXPECT_FALSE(shared->workers.try_acquire(WorkerId{0}));
   run(10);
   EXPECT_TRUE(workers_for("generate").empty());
   EXPECT_EQ(line.session.load(), id.value);  // still its own: the RESULT is awaited
   EXPECT_TRUE(take_commands(0).empty());
 
-  line.release();
+  shared->workers.release(WorkerId{0});
   run(10);
   EXPECT_EQ(line.session.load(), 0U);
   for (std::size_t shard = 0; shard < 2; ++shard) {
@@ -104,7 +107,7 @@ TEST_F(ControlTest, DrainingWorkerThatFallsSilentIsEvicted) {
   start();
   const HelloSpec hello = worker_hello();
   const SessionId id = join_worker(hello);
-  ASSERT_TRUE(shared->workers[WorkerId{0}].try_acquire(id));
+  ASSERT_EQ(shared->workers.try_acquire(WorkerId{0}), id);
   punt_bye(id, hello.peer);
   run(200);
   EXPECT_EQ(control->registry().workers(), 1U);
@@ -116,7 +119,7 @@ TEST_F(ControlTest, DrainingWorkerThatComesBackIsANewSession) {
   start();
   HelloSpec hello = worker_hello();
   const SessionId old = join_worker(hello);
-  ASSERT_TRUE(shared->workers[WorkerId{0}].try_acquire(old));
+  ASSERT_EQ(shared->workers.try_acquire(WorkerId{0}), old);
   punt_bye(old, hello.peer);
   poll();
   take_commands();

@@ -85,7 +85,7 @@ TEST_F(ControlTest, WorkerIsInstalledOnEveryShardWithThatShardsPort) {
   EXPECT_EQ(line.session.load(), id.value);
   EXPECT_EQ(line.bound.load(), 3U);
   EXPECT_EQ(line.admits.load(), 1U);
-  EXPECT_EQ(line.outstanding.load(), 0U);
+  EXPECT_EQ(line.outstanding(), 0U);
 }
 
 TEST_F(ControlTest, BothIsClientOfOneShardAndWorkerOfAll) {

@@ -18,7 +18,7 @@ TEST_F(ControlTest, WorkerIsPublishedOnceEveryShardHeardIt) {
     run(12);
     EXPECT_EQ(workers_for("generate"), std::vector{WorkerId{0}});
     EXPECT_EQ(control->published_workers(), 1U);
-    EXPECT_EQ(routes().pool(0).workers[0].session, id);
+    EXPECT_EQ(shared->workers[WorkerId{0}].owner(), id);
   }
 }
 
@@ -63,6 +63,41 @@ TEST_F(ControlTest, ClientsAreInNoPool) {
   EXPECT_EQ(routes().generation, 0U);  // and publish nothing
 }
 
+TEST_F(ControlTest, AWorkerThatJoinsOrLeavesOthersNeedsNoPublication) {
+  start();
+  const SessionId first = join_worker(worker_hello(1'000));
+  const std::uint64_t generation = routes().generation;
+  const SessionId second = join_worker(worker_hello(1'001));
+  EXPECT_EQ(control->published_workers(), 2U);
+  EXPECT_EQ(workers_for("generate").size(), 2U);
+  punt_bye(first, worker_hello(1'000).peer);
+  poll();
+  EXPECT_EQ(control->published_workers(), 1U);
+  EXPECT_EQ(workers_for("generate"), std::vector{WorkerId{1}});
+  EXPECT_EQ(routes().generation, generation);
+  punt_bye(second, worker_hello(1'001).peer);
+  run(12);
+  EXPECT_TRUE(routes().pools().empty()) << "nobody is left";
+}
+
+TEST_F(ControlTest, ACoreIsToldOfEachWorkerThatJoinsOrDrains) {
+  start(2);
+  const HelloSpec hello = worker_hello();
+  const SessionId id = join(hello, 1);
+  for (const std::size_t shard : {0U, 1U}) hear(id, shard);
+  run(5);
+  const auto refreshed = [this] {
+    std::vector<WorkerId> workers;
+    for (const state::Command& command : take_commands(1))
+      if (command.kind == state::CommandKind::kRefreshWorker) workers.push_back(command.record.worker);
+    return workers;
+  };
+  EXPECT_EQ(refreshed(), std::vector{WorkerId{0}});
+  punt_bye(id, hello.peer, 1);
+  poll();
+  EXPECT_EQ(refreshed(), std::vector{WorkerId{0}});
+}
+
 TEST_F(ControlTest, PublicationsAreFiveMillisecondsApart) {
   shared_options.workers = 16;
   start();
@@ -71,13 +106,14 @@ TEST_F(ControlTest, PublicationsAreFiveMillisecondsApart) {
   std::vector<SessionId> ids;
   for (std::uint64_t ms = 1; ms <= 60; ++ms) {
     const auto port = static_cast<std::uint16_t>(1'000 + ms % 30);
-    if (ms <= 15) ids.push_back(join(worker_hello(port)));
+    // Each a pool of its own: only these change the routes.
+    if (ms <= 15) ids.push_back(join(worker_hello(port, 1, {"generate", "n" + std::to_string(ms)})));
     if (ms <= 15) hear(ids.back());
     // A BYE takes effect at once, unlike a first PING, which waits for a sweep.
     if (ms > 30 && ms <= 45) punt_bye(ids[ms - 31], worker_hello(port).peer);
     run(1);
     if (ms == 30) {
-      EXPECT_EQ(workers_for("generate").size(), 15U);
+      EXPECT_EQ(workers_for("generate").size(), state::RouteSnapshot::kPoolsPerRoute);
     }
     if (routes().generation == generation) continue;
     EXPECT_EQ(routes().generation, generation + 1);

@@ -97,7 +97,7 @@ TEST_F(Queueing, ManyFreeSlotsAreFilledOverLoopsAndNoneIsLost) {
   for (std::uint16_t slot = 1; slot <= 300; ++slot) rig().send(rig().send_spec(*client, slot, 1));
   rig().settle();
   EXPECT_EQ(rig().take_sent().size(), 0U);
-  rig().shared.workers[worker->worker].bound.store(301);
+  rig().set_bound(*worker, 301);
   std::size_t routed = 0;
   for (int loop = 0; loop < 5; ++loop) {
     const std::size_t now = step().size();
@@ -141,7 +141,7 @@ TEST_F(Queueing, AWorkerThatTheShardDoesNotKnowYetHoldsTasksBack) {
   step();
   rig().settle();
   rig().take_sent();
-  rig().shared.workers[worker->worker].bound.store(8);
+  rig().set_bound(*worker, 8);
   EXPECT_TRUE(submit(1).empty());
   EXPECT_EQ(rig().outstanding(*worker), 0U) << "the slot taken for it went back";
   rig().withdraw(*worker);

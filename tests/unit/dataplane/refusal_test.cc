@@ -116,7 +116,7 @@ TEST_F(Refusal, TheBrokerDrains) {
 
 TEST_F(Refusal, AWorkerThatAdmitsNothingIsNoWorker) {
   start(1);
-  rig().shared.workers[worker->worker].admits.store(0);
+  rig().withdraw(*worker);
   expect_refused(rig().send_spec(*client, 0, 1), Reason::NoWorker);
 }
 

@@ -97,7 +97,7 @@ TEST_F(Selection, NoBoundIsExceededWhateverComes) {
 
 TEST_F(Selection, AWorkerThatAdmitsNothingIsPassedOver) {
   start_workers(2, 8);
-  rig().shared.workers[workers[0]->worker].admits.store(0);
+  rig().withdraw(*workers[0]);
   for (std::uint16_t slot = 0; slot < 8; ++slot) EXPECT_EQ(worker_of(route(slot)), workers[1]);
   EXPECT_TRUE(submit(8).empty()) << "it waits: one is full, one takes nothing";
 }
@@ -114,7 +114,7 @@ TEST_F(Selection, ABoundThatShrinksHoldsTasksBack) {
   worker = workers[0];
   const Sent first = route(0);
   const Sent second = route(1);
-  rig().shared.workers[worker->worker].bound.store(1);
+  rig().set_bound(*worker, 1);
   EXPECT_TRUE(submit(2).empty());
   EXPECT_EQ(count(finish(first), FrameType::Route), 0U);
   EXPECT_EQ(count(finish(second), FrameType::Route), 1U);

@@ -98,7 +98,7 @@ std::string BrokerThreads::check_balance(std::uint64_t frames_injected, std::uin
     for (const DropReason reason : {DropReason::kHandoffFull, DropReason::kMailboxFull, DropReason::kBadUdpChecksum})
       lost += c.dropped[static_cast<std::size_t>(reason)].read();
   }
-  for (std::uint32_t i = 0; i < ShardRig::kWorkers; ++i) held += rig_.shared.workers[WorkerId{i}].outstanding.load();
+  for (std::uint32_t i = 0; i < ShardRig::kWorkers; ++i) held += rig_.shared.workers[WorkerId{i}].outstanding();
   const auto expect = [&wrong](const char* what, std::uint64_t got, std::uint64_t want) {
     if (got != want) wrong += std::string(what) + ": " + std::to_string(got) + " but " + std::to_string(want) + "\n";
   };

@@ -1,0 +1,141 @@
+// See load_index.h for why no bit stays wrong.
+#include "state/load_index.h"
+
+#include "base/check.h"
+#include "state/worker_table.h"
+
+namespace mcplane::state {
+namespace {
+
+constexpr std::uint32_t kDigitBits = 6;
+static_assert(1U << kDigitBits == kLoadFanOut);
+
+constexpr std::uint32_t shift_of(const LoadNode& node) noexcept { return kDigitBits * (node.height - 1); }
+constexpr std::uint32_t places_below(std::uint32_t height) noexcept { return 1U << kDigitBits * height; }
+
+LoadIndex::Found next_in(const LoadNode& node, std::uint32_t level, std::uint32_t from) noexcept {
+  const std::uint32_t shift = shift_of(node), start = from >> shift;
+  std::uint64_t word = node.words[level].load(std::memory_order_acquire) & (~std::uint64_t{0} << start);
+  // A child that has emptied meanwhile is passed over.
+  for (; word != 0; word &= word - 1) {
+    const auto digit = static_cast<std::uint32_t>(std::countr_zero(word));
+    if (node.height == 1)
+      return {digit, static_cast<const LoadLeaf&>(node).workers[digit].load(std::memory_order_relaxed)};
+    const LoadNode& child = *static_cast<const LoadInner&>(node).children[digit].load(std::memory_order_relaxed);
+    LoadIndex::Found found = next_in(child, level, digit == start ? from & ((1U << shift) - 1) : 0);
+    if (found.place == LoadIndex::kNone) continue;
+    found.place |= digit << shift;
+    return found;
+  }
+  return {};
+}
+
+}  // namespace
+
+LoadIndex::Found LoadIndex::find(std::uint32_t level, std::uint32_t from) const noexcept {
+  const LoadNode& root = *root_.load(std::memory_order_acquire);
+  from &= places_below(root.height) - 1;
+  const Found found = next_in(root, level, from);
+  return found.place != kNone || from == 0 ? found : next_in(root, level, 0);
+}
+
+// Brings the parent's bit up to the child's word, and so on up. Each repeat means that another core changed the child
+// meanwhile, so some core always comes to an end.
+void LoadIndex::tell_parent(LoadNode& child, std::uint32_t level, bool alone) noexcept {
+  LoadNode* const parent = child.parent.load(std::memory_order_seq_cst);
+  if (parent == nullptr) return;
+  const std::uint64_t bit = std::uint64_t{1} << child.digit;
+  std::atomic<std::uint64_t>& word = parent->words[level];
+  for (;;) {
+    const bool some = child.words[level].load(std::memory_order_seq_cst) != 0;
+    std::uint64_t before = word.load(std::memory_order_seq_cst);
+    if (((before & bit) != 0) != some) {
+      if (alone) {
+        word.store(before ^ bit, std::memory_order_relaxed);
+      } else {
+        before = some ? word.fetch_or(bit, std::memory_order_seq_cst) : word.fetch_and(~bit, std::memory_order_seq_cst);
+      }
+      const std::uint64_t after = some ? before | bit : before & ~bit;
+      if ((before == 0) != (after == 0)) tell_parent(*parent, level, alone);
+    }
+    if (alone || (child.words[level].load(std::memory_order_seq_cst) != 0) == some) return;
+  }
+}
+
+// Control set the parent before it asked a core to come here: a core that changes the old root's words from now on
+// sees the parent, and what others changed before is seen here (both sequentially consistent).
+void LoadIndex::rise(bool alone) noexcept {
+  LoadNode* root = root_.load(std::memory_order_acquire);
+  while (LoadNode* const parent = root->parent.load(std::memory_order_seq_cst)) {
+    for (std::uint32_t level = 0; level < kLoadLevels; ++level) tell_parent(*root, level, alone);
+    if (root_.compare_exchange_strong(root, parent, std::memory_order_acq_rel)) root = parent;
+  }
+}
+
+LoadNode& LoadIndex::add_node(std::uint32_t height) {
+  LoadNode* node = nullptr;
+  if (height == 1) {
+    leaves_.push_back(std::make_unique<LoadLeaf>());
+    node = leaves_.back().get();
+  } else {
+    inner_.push_back(std::make_unique<LoadInner>());
+    node = inner_.back().get();
+  }
+  node->index = this;
+  node->height = height;
+  return *node;
+}
+
+// Adds what nodes are missing on the way there, each complete before it is linked.
+LoadLeaf& LoadIndex::leaf_at(std::uint32_t place) {
+  if (top_ == nullptr) {
+    top_ = &add_node(1);
+    root_.store(top_, std::memory_order_release);
+  }
+  while (place >= places_below(top_->height)) {
+    CHECK(top_->height < kHeightMax);
+    auto& above = static_cast<LoadInner&>(add_node(top_->height + 1));
+    above.children[0].store(top_, std::memory_order_relaxed);
+    top_->parent.store(&above, std::memory_order_seq_cst);
+    top_ = &above;
+  }
+  LoadNode* node = top_;
+  while (node->height > 1) {
+    const std::uint32_t digit = (place >> shift_of(*node)) % kLoadFanOut;
+    std::atomic<LoadNode*>& link = static_cast<LoadInner&>(*node).children[digit];
+    LoadNode* child = link.load(std::memory_order_relaxed);
+    if (child == nullptr) {
+      child = &add_node(node->height - 1);
+      child->digit = digit;
+      child->parent.store(node, std::memory_order_seq_cst);
+      link.store(child, std::memory_order_relaxed);
+    }
+    node = child;
+  }
+  return static_cast<LoadLeaf&>(*node);
+}
+
+void LoadIndex::place(WorkerLine& line, WorkerId id) {
+  CHECK(line.leaf == nullptr);
+  std::uint32_t place = used_;
+  if (vacant_.empty()) {
+    ++used_;
+  } else {
+    place = vacant_.top();
+    vacant_.pop();
+  }
+  LoadLeaf& leaf = leaf_at(place);
+  leaf.workers[place % kLoadFanOut].store(id, std::memory_order_relaxed);
+  line.leaf = &leaf;
+  line.place = place;
+  ++placed_;
+}
+
+void LoadIndex::vacate(WorkerLine& line) {
+  CHECK(line.leaf != nullptr && line.leaf->index == this);
+  vacant_.push(line.place);
+  line.leaf = nullptr;
+  --placed_;
+}
+
+}  // namespace mcplane::state

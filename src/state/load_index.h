@@ -1,0 +1,132 @@
+// Which workers of one pool have room, by how loaded they are, so that a core finds the least loaded one without
+// looking at the others: for each level of load a tree of bitmaps, 64 children a node, as high as the pool needs.
+//
+// Levels are exact below 8 tasks outstanding, then powers of two: 8-15, 16-31, ... 32,768-65,535. A worker without room
+// is at none. A node's word of a level has a bit for each child that has a worker there.
+//
+// Cores share it without locks. A worker's line (worker_table.h) says at which level its bit is, and decides; a bit is
+// a hint, which lags while a core is between the two. No bit stays wrong:
+//  - A change of the line moves the bit by XOR. Changes of one line are ordered, XORs commute: when all cores are
+//    done, a worker's bits are what its line says, in whatever order they came.
+//  - A bit above the leaves is written from what its child's word is, and the child is read again afterwards: who
+//    wrote last has seen the child's last state, or the core that changed it then writes after him.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <vector>
+
+#include "base/types.h"
+
+namespace mcplane::state {
+
+struct WorkerLine;
+class LoadIndex;
+
+inline constexpr std::uint32_t kExactLoads = 8;
+inline constexpr std::uint32_t kLoadLevels = 21;  // bounds are 16 bits wide
+inline constexpr std::uint32_t kLoadFanOut = 64;
+
+constexpr std::uint32_t level_of(std::uint32_t outstanding) noexcept {
+  return outstanding < kExactLoads ? outstanding : 4 + static_cast<std::uint32_t>(std::bit_width(outstanding));
+}
+static_assert(level_of(kExactLoads) == kExactLoads && level_of(0xffff) == kLoadLevels - 1);
+
+struct alignas(kCacheLineBytes) LoadNode {
+  // Written by: core loops. The exact levels, which change most, are the first cache line.
+  // RMWs and loads that follow the second rule above are sequentially consistent; a release RMW that sets a bit pairs
+  // with the acquire load that finds it, so who finds a worker sees its place.
+  std::array<std::atomic<std::uint64_t>, kLoadLevels> words{};
+
+  // Written by: control. parent is set once, when the tree grows above this node, and is read after the words.
+  std::atomic<LoadNode*> parent{nullptr};
+  LoadIndex* index = nullptr;
+  std::uint32_t height = 1;  // 1: a leaf
+  std::uint32_t digit = 0;   // which child of its parent
+};
+
+static_assert(sizeof(LoadNode) == 3 * kCacheLineBytes);
+
+struct LoadLeaf : LoadNode {
+  // Written by: control, before the bit of that place is set for the first time. Relaxed: the bits order them.
+  std::array<std::atomic<WorkerId>, kLoadFanOut> workers{};
+};
+
+static_assert(sizeof(LoadLeaf) == 7 * kCacheLineBytes);
+
+struct LoadInner : LoadNode {
+  std::array<std::atomic<LoadNode*>, kLoadFanOut> children{};  // Written by: control, as above.
+};
+
+class LoadIndex {
+ public:
+  static constexpr std::uint32_t kHeightMax = 3;  // 262,144 workers
+  static constexpr std::uint32_t kNone = 0xffffffffU;
+  // Its share of the nodes of a large pool.
+  static constexpr std::size_t kBytesPerWorker =
+      (sizeof(LoadLeaf) + sizeof(LoadInner) / (kLoadFanOut - 1)) / kLoadFanOut + 1;
+
+  // Control. Gives the worker a place, the lowest that is free; no core knows the worker yet.
+  void place(WorkerLine& line, WorkerId id);
+  // Control, when every shard has let go of the worker.
+  void vacate(WorkerLine& line);
+  std::uint32_t placed() const noexcept { return placed_; }
+  std::size_t bytes() const noexcept {
+    return sizeof(LoadIndex) + leaves_.size() * sizeof(LoadLeaf) + inner_.size() * sizeof(LoadInner);
+  }
+  // Workers that take new tasks, full or not. Relaxed: says only why none was found.
+  std::atomic<std::uint32_t> admitting{0};  // Written by: control.
+
+  // Cores. `alone`: no other core ever writes, so no locked instruction is needed; the same in all calls.
+  //
+  // Some worker may be at the level.
+  bool any(std::uint32_t level) const noexcept {
+    return root_.load(std::memory_order_acquire)->words[level].load(std::memory_order_relaxed) != 0;
+  }
+  struct Found {
+    std::uint32_t place = kNone;
+    WorkerId worker = kNoWorker;
+  };
+  // The worker at the level whose place follows `from` next, round the end. Cost: one cache line a level of the tree.
+  Found find(std::uint32_t level, std::uint32_t from) const noexcept;
+
+  // Moves a worker's bit at its place in the leaf.
+  static void flip(LoadLeaf& leaf, std::uint32_t level, std::uint32_t place, bool alone) noexcept {
+    const std::uint64_t bit = std::uint64_t{1} << place % kLoadFanOut;
+    std::atomic<std::uint64_t>& word = leaf.words[level];
+    std::uint64_t after = 0;
+    if (alone) {
+      after = word.load(std::memory_order_relaxed) ^ bit;
+      word.store(after, std::memory_order_relaxed);
+    } else {
+      after = word.fetch_xor(bit, std::memory_order_seq_cst) ^ bit;
+    }
+    if (after == 0 || after == bit) tell_parent(leaf, level, alone);  // emptied, or empty no longer
+  }
+  // After control placed a worker: when the tree has grown above the root that cores start from, they start higher.
+  void rise(bool alone) noexcept;
+
+ private:
+  static void tell_parent(LoadNode& child, std::uint32_t level, bool alone) noexcept;
+  LoadLeaf& leaf_at(std::uint32_t place);
+  LoadNode& add_node(std::uint32_t height);
+
+  // Where cores start. Written by: core loops, in rise(). The release CAS pairs with the acquire loads: who starts
+  // there sees the node's children; the first root is published with the snapshot.
+  std::atomic<LoadNode*> root_{nullptr};
+
+  // Control's.
+  LoadNode* top_ = nullptr;              // root_, or above it until a core has risen
+  std::uint32_t placed_ = 0, used_ = 0;  // places taken, and places ever taken
+  std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> vacant_;  // below used_
+  std::vector<std::unique_ptr<LoadLeaf>> leaves_;
+  std::vector<std::unique_ptr<LoadInner>> inner_;
+};
+
+}  // namespace mcplane::state
