@@ -1,6 +1,6 @@
 // Cycles a task through the stations, everything on: checks, checksums, dedup, selector look-up, worker choice, timer,
 // accounting. In-memory NIC, one core. Arguments: tasks in flight, workers. shard_task reports the time of a burst of
-// 32 tasks in the loop; stations, which reads the clock between them, where it goes.
+// 32 tasks in the loop; stations, by the core's own measuring, where it goes.
 #include <benchmark/benchmark.h>
 #include <x86intrin.h>
 
@@ -8,9 +8,10 @@
 #include <chrono>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "shard_load.h"
-#include "station_loop.h"
+#include "state/perf_counters.h"
 
 namespace mcplane::perf {
 namespace {
@@ -46,22 +47,45 @@ void shard_task(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(load.delivered - warm));
 }
 
-// Cycles a received frame in each station, of SENDs and of RESULTs.
+// Cycles by station of the loops the core itself measures, one in 61; every second of them brings SENDs.
+class StationCycles {
+ public:
+  // After each loop: what `perf` counted since the loop before was that loop's.
+  void take(const state::PerfCounters& perf, StationCycles& before) {
+    for (std::size_t i = 0; i < state::kStations; ++i) {
+      const std::uint64_t counted = perf.cycles[i].read();
+      cycles_[i] += counted - std::exchange(before.cycles_[i], counted);
+    }
+    frames_ += perf.frames.read() - std::exchange(before.frames_, perf.frames.read());
+  }
+  double each(std::size_t station) const {
+    return static_cast<double>(cycles_[station]) / static_cast<double>(frames_);
+  }
+
+ private:
+  std::array<std::uint64_t, state::kStations> cycles_{};
+  std::uint64_t frames_ = 0;
+};
+
 void stations(benchmark::State& state) {
-  StationLoop loop;
   ShardLoad load({.in_flight = static_cast<std::uint32_t>(state.range(0)),
                   .clients = 1'024,
-                  .workers = static_cast<std::uint32_t>(state.range(1)),
-                  .step = [&loop](testing::ShardRig& rig, Leg leg) { loop.run_once(rig, leg); }});
+                  .workers = static_cast<std::uint32_t>(state.range(1))});
   for (int i = 0; i < 1'000; ++i) load.turn();
-  loop.readings = {};
-  for ([[maybe_unused]] auto unused : state) load.turn();
+  const state::PerfCounters& perf = load.measure_stations();
+  StationCycles total, sends, results;
+  for ([[maybe_unused]] auto unused : state) {
+    load.send();
+    sends.take(perf, total);
+    load.answer();
+    results.take(perf, total);
+  }
   if (const std::string fault = load.fault(); !fault.empty()) return state.SkipWithError(fault.c_str());
-  constexpr std::array<const char*, 2> kLegs = {"send_", "result_"};
-  for (std::size_t leg = 0; leg < kLegs.size(); ++leg)
-    for (std::size_t station = 0; station < kStations; ++station)
-      state.counters[kLegs[leg] + std::string(kStationNames[station])] =
-          static_cast<double>(loop.readings[leg].cycles[station]) / static_cast<double>(loop.readings[leg].frames);
+  for (std::size_t station = 0; station < state::kStations; ++station) {
+    const std::string name(state::kStationNames[station]);
+    state.counters["send_" + name] = sends.each(station);
+    state.counters["result_" + name] = results.each(station);
+  }
 }
 
 constexpr std::int64_t kThousand = 1'024, kMany = 65'536, kMillion = 1'048'576;

@@ -76,13 +76,13 @@ void ShardLoad::add_peers() {
 
 void ShardLoad::timed_sends() {
   const std::uint64_t before = __rdtsc();
-  options_.step ? options_.step(rig_, Leg::kSends) : void(rig_.step(ShardId{}));
+  rig_.step(ShardId{});
   send_cycles += __rdtsc() - before;
 }
 
 void ShardLoad::timed_results() {
   const std::uint64_t before = __rdtsc();
-  options_.step ? options_.step(rig_, Leg::kResults) : void(rig_.step(ShardId{}));
+  rig_.step(ShardId{});
   result_cycles += __rdtsc() - before;
 }
 
@@ -118,6 +118,11 @@ void ShardLoad::answer() {
 void ShardLoad::turn() {
   send();
   answer();
+}
+
+const state::PerfCounters& ShardLoad::measure_stations() {
+  rig_.shared.perf_run.store(1, std::memory_order_relaxed);
+  return rig_.shared.shards[0]->perf;
 }
 
 void ShardLoad::shuffle_running() {

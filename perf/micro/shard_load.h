@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,15 +19,11 @@
 
 namespace mcplane::perf {
 
-enum class Leg : std::uint8_t { kSends, kResults };
-
 struct ShardLoadOptions {
   std::uint32_t in_flight = 1'024;
   std::uint32_t clients = 64;
   std::uint32_t workers = 64;
   std::size_t payload_bytes = 256;  // each way
-  // One loop of the shard, with what that leg brings; null: the rig's.
-  std::function<void(testing::ShardRig&, Leg)> step = {};
 };
 
 class ShardLoad {
@@ -38,8 +33,12 @@ class ShardLoad {
   // Comes back with in_flight tasks at the workers.
   explicit ShardLoad(const ShardLoadOptions& options);
 
-  // One burst of SENDs through the shard, and one of RESULTs. Adds to the cycles below.
+  // One burst of SENDs through the shard, and one of RESULTs: one loop each. Adds to the cycles below.
   void turn();
+  void send();
+  void answer();
+  // From now on the core measures one loop in 61 by station.
+  const state::PerfCounters& measure_stations();
 
   std::uint64_t send_cycles = 0, result_cycles = 0;  // time-stamp counter, in the loop only
   std::uint64_t sent = 0, delivered = 0;
@@ -58,8 +57,6 @@ class ShardLoad {
   // One loop of the shard each. Functions of their own, since perf/instructions counts what happens inside them.
   [[gnu::noinline]] void timed_sends();
   [[gnu::noinline]] void timed_results();
-  void send();
-  void answer();
   void collect();
   void take_in(const net::Packet& packet);
   void take_answer(const wire::Header& deliver);
