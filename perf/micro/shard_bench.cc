@@ -4,11 +4,13 @@
 #include <benchmark/benchmark.h>
 #include <x86intrin.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <numeric>
 #include <string>
 #include <thread>
-#include <utility>
+#include <vector>
 
 #include "shard_load.h"
 #include "state/perf_counters.h"
@@ -27,44 +29,60 @@ double tsc_hz() {
   return hz;
 }
 
+// Cycles of a burst's loop for each of its frames.
+class Loops {
+ public:
+  void add(std::uint64_t cycles) { cycles_.push_back(static_cast<double>(cycles) / ShardLoad::kBurst); }
+  // A loop that took eight times as long as most was interrupted: it says nothing.
+  double mean() {
+    if (cycles_.empty()) return 0;
+    const auto middle = cycles_.begin() + static_cast<std::ptrdiff_t>(cycles_.size() / 2);
+    std::ranges::nth_element(cycles_, middle);
+    const double longest = 8 * *middle;
+    std::erase_if(cycles_, [=](double cycles) { return cycles > longest; });
+    return std::accumulate(cycles_.begin(), cycles_.end(), 0.0) / static_cast<double>(cycles_.size());
+  }
+
+ private:
+  std::vector<double> cycles_;
+};
+
 void shard_task(benchmark::State& state) {
   ShardLoad load({.in_flight = static_cast<std::uint32_t>(state.range(0)),
                   .clients = 1'024,
                   .workers = static_cast<std::uint32_t>(state.range(1))});
   for (int i = 0; i < 1'000; ++i) load.turn();
-  const std::uint64_t warm = load.delivered;
-  load.send_cycles = load.result_cycles = 0;
+  Loops sends, results;
   for ([[maybe_unused]] auto unused : state) {
-    const std::uint64_t before = load.send_cycles + load.result_cycles;
+    const std::uint64_t send = load.send_cycles, result = load.result_cycles;
     load.turn();
-    state.SetIterationTime(static_cast<double>(load.send_cycles + load.result_cycles - before) / tsc_hz());
+    sends.add(load.send_cycles - send);
+    results.add(load.result_cycles - result);
+    state.SetIterationTime(static_cast<double>(load.send_cycles - send + load.result_cycles - result) / tsc_hz());
   }
   if (const std::string fault = load.fault(); !fault.empty()) return state.SkipWithError(fault.c_str());
-  const auto tasks = static_cast<double>(load.delivered - warm);
-  state.counters["send_cycles"] = static_cast<double>(load.send_cycles) / tasks;
-  state.counters["result_cycles"] = static_cast<double>(load.result_cycles) / tasks;
-  state.counters["cycles_per_task"] = static_cast<double>(load.send_cycles + load.result_cycles) / tasks;
-  state.SetItemsProcessed(static_cast<std::int64_t>(load.delivered - warm));
+  const double send = sends.mean(), result = results.mean();
+  state.counters["send_cycles"] = send;
+  state.counters["result_cycles"] = result;
+  state.counters["cycles_per_task"] = send + result;
 }
 
 // Cycles by station of the loops the core itself measures, one in 61; every second of them brings SENDs.
-class StationCycles {
+class StationLoops {
  public:
-  // After each loop: what `perf` counted since the loop before was that loop's.
-  void take(const state::PerfCounters& perf, StationCycles& before) {
+  // After each loop: what `perf` has counted since `before`, if it was one of those.
+  void take(const state::PerfCounters& perf, state::PerfCounters& before) {
+    const bool measured = perf.sampled_loops.read() != before.sampled_loops.read();
+    before.sampled_loops.set(perf.sampled_loops.read());
     for (std::size_t i = 0; i < state::kStations; ++i) {
-      const std::uint64_t counted = perf.cycles[i].read();
-      cycles_[i] += counted - std::exchange(before.cycles_[i], counted);
+      if (measured) stations_[i].add(perf.cycles[i].read() - before.cycles[i].read());
+      before.cycles[i].set(perf.cycles[i].read());
     }
-    frames_ += perf.frames.read() - std::exchange(before.frames_, perf.frames.read());
   }
-  double each(std::size_t station) const {
-    return static_cast<double>(cycles_[station]) / static_cast<double>(frames_);
-  }
+  double mean(std::size_t station) { return stations_[station].mean(); }
 
  private:
-  std::array<std::uint64_t, state::kStations> cycles_{};
-  std::uint64_t frames_ = 0;
+  std::array<Loops, state::kStations> stations_;
 };
 
 void stations(benchmark::State& state) {
@@ -73,18 +91,19 @@ void stations(benchmark::State& state) {
                   .workers = static_cast<std::uint32_t>(state.range(1))});
   for (int i = 0; i < 1'000; ++i) load.turn();
   const state::PerfCounters& perf = load.measure_stations();
-  StationCycles total, sends, results;
+  state::PerfCounters before{};
+  StationLoops sends, results;
   for ([[maybe_unused]] auto unused : state) {
     load.send();
-    sends.take(perf, total);
+    sends.take(perf, before);
     load.answer();
-    results.take(perf, total);
+    results.take(perf, before);
   }
   if (const std::string fault = load.fault(); !fault.empty()) return state.SkipWithError(fault.c_str());
   for (std::size_t station = 0; station < state::kStations; ++station) {
     const std::string name(state::kStationNames[station]);
-    state.counters["send_" + name] = sends.each(station);
-    state.counters["result_" + name] = results.each(station);
+    state.counters["send_" + name] = sends.mean(station);
+    state.counters["result_" + name] = results.mean(station);
   }
 }
 
