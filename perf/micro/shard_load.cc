@@ -46,20 +46,16 @@ ShardLoad::ShardLoad(const ShardLoadOptions& options)
 }
 
 void ShardLoad::add_peers() {
-  constexpr std::uint32_t kAtOnce = 64;  // what a mailbox takes
   testing::FrameSpec send, result;
   const auto worker_slots = static_cast<std::uint16_t>(
       std::clamp(2 * options_.in_flight / options_.workers, std::uint32_t{8}, std::uint32_t{0xffff}));
-  for (std::uint32_t i = 0; i < options_.workers; ++i) {
+  for (std::uint32_t i = 0; i < options_.workers; ++i)
     result = rig_.spec_of(rig_.add_worker(worker_slots), wire::FrameType::Result);
-    if (i % kAtOnce == 0) rig_.settle();
-  }
   for (std::uint32_t i = 0; i < options_.clients; ++i) {
     testing::PeerSpec spec;
     spec.slots = static_cast<std::uint16_t>(slots_);
     send = rig_.send_spec(rig_.add_client(spec), 0, 0, kTtlMs);
     clients_.push_back(client_address(testing::build_frame(send)));
-    if (i % kAtOnce == 0) rig_.settle();
   }
   send.payload = result.payload = wire::write_task_payload(
       {.prompt = std::string(options_.payload_bytes - 32, 'x'), .history = {}, .parameters = {}});
