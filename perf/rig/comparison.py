@@ -22,6 +22,7 @@ WARMUP_S = 0.5
 BURSTS_IN_FLIGHT = 16
 SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)
 RESIDENCE_SHARE = 0.7  # the share at which time in the broker is measured, by the broker
+CPU_SHARE_MIN = 0.95  # of a CPU to itself, less what the clock of CPU time is coarse
 QUICK_ROUNDS, QUICK_SECONDS = 2, 2
 
 
@@ -73,9 +74,9 @@ class Comparison:
             self.perf("--on")
         load = bench.start_load(*flags, "--warmup", f"{int(WARMUP_S * 1000)}ms", *self.ends.load, cpu=self.load_cpu)
         time.sleep(WARMUP_S + self.options.seconds / 2)
-        before = bench.info()["per_shard"][0]
+        share, before = rig.CpuShare(bench.processes[0]), bench.info()["per_shard"][0]
         time.sleep(self.options.seconds / 4)
-        after = bench.info()["per_shard"][0]
+        cpu_share, after = share.read(), bench.info()["per_shard"][0]
         load_command, result = bench.result_of(load)
         info, in_broker = bench.info(), self.residence_ns() if residence else None
         bench.end_all()
@@ -89,6 +90,7 @@ class Comparison:
             "rejected": sum(result["errors"].values()),
             "frame_bytes": result["send_bytes"] + ETHERNET_IP_UDP_BYTES,
             "latency_us": {name: result["latency_us"][name] for name in ("p50", "p99", "p999")},
+            "cpu_share": cpu_share,
             "broker_busy": busy / loops if loops else 0.0,
             "frames_per_busy_loop": (after["received"] - before["received"]) / busy if busy else 0.0,
             "load_cpu": result["cpu"],
@@ -128,11 +130,14 @@ class Comparison:
             forwarder.say("start")
             with self.source(forwarder, frame_bytes):
                 time.sleep(WARMUP_S)
+                share = rig.CpuShare(forwarder.process)
                 frames_per_s, mean_bytes = forwarder.sent(self.options.seconds)
+                cpu_share = share.read()
                 idle_polls, dropped = forwarder.stop()
         if abs(mean_bytes - frame_bytes) > 1:
             self.wrong.append(f"testpmd forwarded {frames_per_s} frames/s of {mean_bytes:.0f} B, not {frame_bytes} B")
-        return {"testpmd_frames_per_s": frames_per_s, "testpmd_idle_polls": idle_polls, "testpmd_dropped": dropped}
+        return {"testpmd_frames_per_s": frames_per_s, "testpmd_idle_polls": idle_polls, "testpmd_dropped": dropped,
+                "testpmd_cpu_share": cpu_share}
 
     def round(self):
         run = self.mcplane()
@@ -170,7 +175,8 @@ def compare(name, options, make_ends):
         comparison = Comparison(bench, make_ends(bench))
         rounds = [comparison.round() for _ in range(options.rounds)]
         median = {key: statistics.median(each[key] for each in rounds)
-                  for key in ("tasks_per_s", "testpmd_frames_per_s", "ratio", "broker_busy", "frames_per_busy_loop")}
+                  for key in ("tasks_per_s", "testpmd_frames_per_s", "ratio", "broker_busy", "frames_per_busy_loop",
+                              "cpu_share", "testpmd_cpu_share")}
         if options.quick:
             options.seconds = 1
         one, at_shares = comparison.latencies(median["tasks_per_s"], shares)
@@ -182,6 +188,7 @@ def compare(name, options, make_ends):
             **{key: sum(run[key] for run in runs) for key in ("lost", "duplicates", "mismatched")},
             "payload_bytes": options.payload,
             "frame_bytes": rounds[0]["frame_bytes"],
+            "disturbed": any(min(each["cpu_share"], each["testpmd_cpu_share"]) < CPU_SHARE_MIN for each in rounds),
             "load_busy": statistics.median(each["load_cpu"]["clients"] for each in rounds),
             "load_saturated": any(each["load_cpu"]["saturated"] for each in rounds),
             "one_in_flight": one,
@@ -202,12 +209,16 @@ def latency_line(label, run):
 
 def table(report):
     lines = [f"{report['rig']}: {report['cpu']}, {report['frame_bytes']} B frames", "",
-             f"{'round':>14}{'tasks/s':>12}{'testpmd fps':>14}{'ratio':>8}{'broker busy':>13}{'load busy':>11}"]
+             f"{'round':>14}{'tasks/s':>12}{'testpmd fps':>14}{'ratio':>8}{'broker busy':>13}{'load busy':>11}"
+             f"{'CPU had: mcplane':>18}{'testpmd':>9}"]
     for number, each in enumerate(report["rounds"] + [report], 1):
         label = number if number <= len(report["rounds"]) else "median"
         load_busy = each["load_cpu"]["clients"] if "load_cpu" in each else each["load_busy"]
         lines.append(f"{label:>14}{each['tasks_per_s']:>12.0f}{each['testpmd_frames_per_s']:>14.0f}"
-                     f"{each['ratio']:>8.3f}{each['broker_busy']:>13.2f}{load_busy:>11.2f}")
+                     f"{each['ratio']:>8.3f}{each['broker_busy']:>13.2f}{load_busy:>11.2f}"
+                     f"{each['cpu_share']:>18.2f}{each['testpmd_cpu_share']:>9.2f}")
+    if report["disturbed"]:
+        lines.append("disturbed: another process had a part of the CPU that is measured; the ratio says little")
     lines += ["", f"{'latency, us':>14}{'p50':>12}{'p99':>12}{'p99.9':>12}",
               latency_line("one in flight", report["one_in_flight"])]
     lines += [latency_line(f"{100 * run['share']:.0f} % of peak", run) for run in report["latency"]]

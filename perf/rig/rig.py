@@ -2,6 +2,7 @@
 
 import argparse
 import atexit
+import glob
 import json
 import os
 import shlex
@@ -89,6 +90,27 @@ def end(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+class CpuShare:
+    """What share of a CPU a process's busiest thread gets from now on. One that polls should have all."""
+
+    def __init__(self, process):
+        self.process, self.began = process, time.monotonic()
+        self.used_before = self.used_ticks()
+
+    def used_ticks(self):
+        """By thread."""
+        used = {}
+        for path in glob.glob(f"/proc/{self.process.pid}/task/*/stat"):
+            with open(path, encoding="ascii", errors="replace") as file:
+                words = file.read().rpartition(")")[2].split()
+            used[path] = int(words[11]) + int(words[12])  # utime and stime of proc(5)
+        return used
+
+    def read(self):
+        busiest = max((ticks - self.used_before.get(path, 0) for path, ticks in self.used_ticks().items()), default=0)
+        return busiest / os.sysconf("SC_CLK_TCK") / (time.monotonic() - self.began)
 
 
 class Rig:
