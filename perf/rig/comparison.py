@@ -18,6 +18,7 @@ from testpmd import Testpmd
 
 ETHERNET_IP_UDP_BYTES = 14 + 20 + 8
 WARMUP_S = 0.5
+SETTLE_S = 2
 # A source that keeps more in flight than a ring holds would lose some, one with less may leave the forwarder waiting.
 BURSTS_IN_FLIGHT = 16
 SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -78,7 +79,8 @@ class Comparison:
         time.sleep(self.options.seconds / 4)
         cpu_share, after = share.read(), bench.info()["per_shard"][0]
         load_command, result = bench.result_of(load)
-        info, in_broker = bench.info(), self.residence_ns() if residence else None
+        in_broker = self.residence_ns() if residence else None
+        info = self.settled_info(result)
         bench.end_all()
         self.commands.setdefault("mcplane", appliance)
         self.commands.setdefault("mcplane_load", load_command)
@@ -99,6 +101,13 @@ class Comparison:
             "drops": info["drops"],
             "residence_ns": in_broker,
         }
+
+    def settled_info(self, result):
+        """The appliance's account, once it has seen what the load ended with: its last acknowledgements."""
+        give_up = time.monotonic() + SETTLE_S
+        while rig.verdict(result, info := self.bench.info()) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        return info
 
     @contextlib.contextmanager
     def source(self, forwarder, frame_bytes):
