@@ -18,7 +18,7 @@ from testpmd import Testpmd
 
 ETHERNET_IP_UDP_BYTES = 14 + 20 + 8
 WARMUP_S = 0.5
-SETTLE_S = 2
+SETTLE_S = 10
 # A source that keeps more in flight than a ring holds would lose some, one with less may leave the forwarder waiting.
 BURSTS_IN_FLIGHT = 16
 SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -238,5 +238,7 @@ def table(report):
     return "\n".join(lines)
 
 
-def main(name, description, make_ends):
-    rig.main(parser_of(description), lambda options: compare(name, options, make_ends), table)
+def main(name, description, make_ends, uses_hugepages=True):
+    parser = parser_of(description)
+    parser.set_defaults(no_hugepages=not uses_hugepages)
+    rig.main(parser, lambda options: compare(name, options, make_ends), table)
