@@ -238,7 +238,8 @@ def table(report):
     return "\n".join(lines)
 
 
-def main(name, description, make_ends, uses_hugepages=True):
+def main(name, description, make_ends, **defaults):
+    """defaults: of flags, where this rig's differ."""
     parser = parser_of(description)
-    parser.set_defaults(no_hugepages=not uses_hugepages)
+    parser.set_defaults(**defaults)
     rig.main(parser, lambda options: compare(name, options, make_ends), table)

@@ -42,7 +42,7 @@ def parser_of(description):
     parser.add_argument("--payload", type=int, default=256, metavar="BYTES", help="prompt of each task [256]")
     parser.add_argument("--clients", type=int, default=64, help="[64]")
     parser.add_argument("--workers", type=int, default=8, help="[8]")
-    parser.add_argument("--window", type=int, default=16, help="tasks in flight a client [16]")
+    parser.add_argument("--window", type=int, default=16, help="tasks in flight a client [%(default)s]")
     parser.add_argument("--worker-slots", type=int, default=256, help="tasks in flight a worker [256]")
     parser.add_argument("--json", action="store_true", help="nothing on stdout but the JSON line")
     parser.add_argument("--no-hugepages", action="store_true", help="run without, slower")
