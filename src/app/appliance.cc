@@ -16,7 +16,9 @@ Appliance::Appliance(const ApplianceConfig& config)
       shares_cpu_(cores_share_cpu(config)),
       control_(shared_, control_options(config, pool_, ports_), addresses_of(config), Random(random64())) {
   const std::uint64_t start_ns = net::tsc_now_ns();
-  const CoreSurroundings around{shared_, mesh_, relay_mesh_.get(), ports_};
+  if (config.idle == IdleMode::kSleep)
+    for (std::size_t i = 0; i < config.cores.size(); ++i) waits_.push_back(std::make_unique<net::RxWait>());
+  const CoreSurroundings around{shared_, mesh_, relay_mesh_.get(), ports_, waits_};
   cores_ = make_cores(eal_, config, around, start_ns);
   // Admin comes first: it may fail, and then no core has started.
   admin_ = std::make_unique<control::Admin>(control_, config.admin_path);

@@ -14,6 +14,7 @@
 #include "control/control_thread.h"
 #include "net/dpdk/eal.h"
 #include "net/dpdk/port.h"
+#include "net/dpdk/rx_wait.h"
 
 namespace mcplane::app {
 
@@ -39,6 +40,7 @@ class Appliance {
   state::Shared shared_;
   dataplane::HandoffMesh mesh_;
   std::unique_ptr<dataplane::HandoffMesh> relay_mesh_;  // null: each core has a queue of each port
+  std::vector<std::unique_ptr<net::RxWait>> waits_;     // by shard; none unless cores sleep
   std::vector<std::unique_ptr<Core>> cores_;
   bool shares_cpu_;  // a loop that polled nothing lets others run
   // Written by: main. Relaxed: it says only when to end; join orders everything else.

@@ -42,6 +42,14 @@ std::string accept_log_level(const std::string& typed, LogLevel& level) {
   return "";
 }
 
+std::string accept_idle(const std::string& typed, IdleMode& idle) {
+  constexpr std::array<std::string_view, 3> kNames = {"poll", "pause", "sleep"};
+  const auto found = std::ranges::find(kNames, typed);
+  if (found == kNames.end()) return quote(typed) + " is nothing an idle core can do; type poll, pause or sleep";
+  idle = static_cast<IdleMode>(found - kNames.begin());
+  return "";
+}
+
 std::string accept_admin_path(const std::string& typed, std::string& path) {
   if (typed.empty() || typed[0] != '/')
     return quote(typed) + " is not an absolute path; type one such as /run/mcplane/admin.sock";
@@ -91,6 +99,10 @@ void add_times(CLI::App& app, ApplianceConfig& config) {
 void add_process(CLI::App& app, ApplianceConfig& config) {
   add_value(app, "--admin", "PATH", config.admin_path, "UNIX socket for mcplane-ctl",
             [&config](const std::string& typed) { return accept_admin_path(typed, config.admin_path); });
+  add_value(app, "--idle", "HOW", "poll",
+            "What a core does without work: poll, pause (polls, and leaves more of the CPU to its sibling) or sleep "
+            "(until a frame comes; some 50 us slower then)",
+            [&config](const std::string& typed) { return accept_idle(typed, config.idle); });
   add_value(app, "--log-level", "LEVEL", "info", "error, warning, info or debug",
             [&config](const std::string& typed) { return accept_log_level(typed, config.log_level); });
 }
@@ -156,6 +168,8 @@ std::string conflict_in(const ApplianceConfig& config) {
     return fmt::format("--max-sessions {} is fewer than --max-clients {} or --max-workers {}; type --max-sessions {}",
                        config.max_sessions, config.max_clients, config.max_workers,
                        std::max(config.max_clients, config.max_workers));
+  if (config.faults && config.idle == IdleMode::kSleep)
+    return "--faults delays frames by a number of polls, which a core that sleeps does not make; type --idle poll";
   const std::uint64_t slot_bytes = std::uint64_t{config.max_clients} * config.client_slots * kClientSlotBytes;
   if (slot_bytes > kClientSlotBytesMax)
     return fmt::format(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/cli.h"
+#include "app/idle.h"
 #include "base/types.h"
 #include "net/dpdk/device.h"
 #include "net/faults.h"
@@ -60,6 +61,7 @@ struct ApplianceConfig {
   bool hugepages = false;          // false: EAL's --no-huge
   std::uint64_t memory_bytes = 0;  // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogLevel log_level = LogLevel::kInfo;
+  IdleMode idle = IdleMode::kPoll;
   std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are
   std::vector<std::string> eal_arguments;  // what follows `--`
 

@@ -2,6 +2,8 @@
 #include "app/core.h"
 
 #include <sched.h>
+#include <sys/prctl.h>
+#include <time.h>
 
 #include <cstdio>
 #include <exception>
@@ -9,7 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "app/idle.h"
+#include "base/relax.h"
 #include "dataplane/core_loop.h"
+#include "dataplane/quiet.h"
 #include "net/dpdk/eal.h"
 #include "net/faulty_nic.h"
 
@@ -59,6 +64,8 @@ class CoreOver final : public Core {
       : make_(std::move(queues)),
         ports_(around.ports),
         shard_(around.shared, around.mesh, shard_options(config, id, start_ns)),
+        idle_(config.idle),
+        waits_(around.waits),
         pool_(make_.pool(*ports_.front())) {
     dataplane::Relay<Queue> relay{around.relay_mesh, {}, pool_.get()};
     std::vector<Queue*> nics;
@@ -67,12 +74,18 @@ class CoreOver final : public Core {
       nics.push_back(queues_.back().get());
       relay.senders.push_back(ShardId(static_cast<std::uint8_t>(raw(id) % port->queues())));
     }
+    for (std::size_t port = 0; !waits_.empty() && port < ports_.size(); ++port)
+      if (queues_[port] != nullptr) own_wait().watch(*ports_[port], raw(id));
     loop_.emplace(shard_, std::move(nics), config.rx_burst, std::move(relay));
   }
 
   void run(const std::atomic<bool>& stop, bool yields) noexcept override {
+    // Naps are shorter than the slack a thread has by default.
+    if (!waits_.empty()) prctl(PR_SET_TIMERSLACK, 1UL);
     while (!stop.load(std::memory_order_relaxed)) {
       const bool busy = loop_->run_once(net::tsc_now_ns);
+      rouse_others();
+      rest(idle_.after(busy, shard_.now_ns));
       if (!busy && yields) sched_yield();
     }
   }
@@ -84,9 +97,59 @@ class CoreOver final : public Core {
   }
 
  private:
+  void rest(Idle::Step step) noexcept {
+    switch (step) {
+      case Idle::Step::kLook:
+        return;
+      case Idle::Step::kPauseAndLook:
+        return cpu_relax();
+      case Idle::Step::kArmAndLook:
+        signalled_ = own_wait().arm();
+        return;
+      case Idle::Step::kDisarmAndLook:
+        return own_wait().disarm();
+      case Idle::Step::kWait:
+        return wait();
+    }
+  }
+
+  void wait() noexcept {
+    const std::uint64_t before_ns = net::tsc_now_ns();
+    const std::uint32_t quiet_ms = dataplane::quiet_ms(shard_, Idle::kSleepMsMax);
+    bool came = false;
+    if (quiet_ms > 0 && signalled_)
+      came = own_wait().wait(static_cast<int>(quiet_ms));
+    else if (quiet_ms > 0)
+      nap(idle_.nap_ns());
+    own_wait().disarm();
+    const std::uint64_t now_ns = net::tsc_now_ns();
+    shard_.counters.asleep_ns.add(now_ns - before_ns);
+    idle_.woke(came, now_ns);
+  }
+
+  static void nap(std::uint64_t ns) noexcept {
+    const timespec time{0, static_cast<long>(ns)};
+    nanosleep(&time, nullptr);
+  }
+
+  // What this core put into another's ring, that one would find late.
+  void rouse_others() noexcept {
+    if (waits_.size() < 2) return;
+    const std::uint64_t left = shard_.counters.handed_off.read() + shard_.counters.relayed.read();
+    if (left == std::exchange(left_to_others_, left)) return;
+    for (const auto& other : waits_)
+      if (other.get() != &own_wait()) other->rouse();
+  }
+
+  net::RxWait& own_wait() noexcept { return *waits_[raw(shard_.options.id)]; }
+
   Queues make_;
   const Ports& ports_;
   dataplane::Shard shard_;
+  Idle idle_;
+  const std::vector<std::unique_ptr<net::RxWait>>& waits_;  // by shard
+  bool signalled_ = false;                                  // frames end the wait that comes
+  std::uint64_t left_to_others_ = 0;                        // frames, so far
   std::unique_ptr<Queue> pool_;
   std::vector<std::unique_ptr<Queue>> queues_;  // by PortId; of the ports that have one for this core
   std::optional<dataplane::CoreLoop<Queue>> loop_;

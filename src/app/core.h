@@ -10,6 +10,7 @@
 #include "app/appliance_parts.h"
 #include "dataplane/shard.h"
 #include "net/dpdk/eal.h"
+#include "net/dpdk/rx_wait.h"
 
 namespace mcplane::app {
 
@@ -32,6 +33,7 @@ struct CoreSurroundings {
   dataplane::HandoffMesh& mesh;
   dataplane::HandoffMesh* relay_mesh = nullptr;
   const Ports& ports;
+  const std::vector<std::unique_ptr<net::RxWait>>& waits;  // by shard; none unless cores sleep
 };
 
 // Main thread. Each core is made on its own CPU, so that its tables are in the memory nearest to that. What it names

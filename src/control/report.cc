@@ -145,7 +145,8 @@ Json shards_json(const Control& control) {
                       {"handed_off", counters.handed_off.read()},
                       {"accepted", counters.accepted.read()},
                       {"loops", counters.loops.read()},
-                      {"busy_loops", counters.busy_loops.read()}});
+                      {"busy_loops", counters.busy_loops.read()},
+                      {"asleep_ms", counters.asleep_ns.read() / kNsPerMs}});
   }
   return shards;
 }

@@ -27,6 +27,7 @@ class OwedAcks {
 
   // A worker whose oldest was added at `latest_ms` or before, kNoWorker when there is none.
   WorkerId take_due(std::uint32_t latest_ms) noexcept;
+  bool empty() const noexcept { return due_count_ == 0; }
   SessionId session_of(WorkerId worker) const noexcept { return {lines_[raw(worker)].session}; }
 
  private:

@@ -91,6 +91,16 @@ class TimingWheel {
   }
 
   std::uint32_t armed() const noexcept { return armed_; }
+  // Ticks until advance() may have something to do, at most `max`. Looks at one slot a tick, and no further than where
+  // the upper levels come down.
+  std::uint32_t quiet_ticks(std::uint32_t max) const noexcept {
+    if (armed_ == 0) return max;
+    for (std::uint32_t ticks = 1; ticks < max; ++ticks) {
+      const std::uint32_t slot = slot_of(0, now_ + ticks);
+      if (slot == 0 || heads_[slot] != TimerNode::kUnlinked) return ticks;
+    }
+    return max;
+  }
   std::uint32_t now() const noexcept { return now_; }
 
  private:

@@ -61,6 +61,7 @@ struct alignas(kCacheLineBytes) ShardCounters {
   }
 
   Counter loops, busy_loops;  // of the core; busy: at least one frame or message
+  Counter asleep_ns;          // between loops, with --idle sleep
 };
 
 }  // namespace mcplane::state

@@ -27,18 +27,20 @@ struct Kind {
   std::string_view name, driver;
   std::uint16_t queues_max;
   bool may_verify;
+  bool may_interrupt;
   std::string_view needs;
 };
 
 // By DeviceKind. Queue limits are those of the drivers in DPDK 22.11.
 constexpr std::array<Kind, 7> kKinds = {{
-    {"tap", "net_tap", 16, true, "root or CAP_NET_ADMIN, /dev/net/tun and an interface name not in use"},
-    {"vhost", "net_vhost", 128, false, "a folder it may write to, and the path not in use"},
-    {"virtio", "net_virtio_user", 8, false, "a vhost-user socket that somebody listens on"},
-    {"memif", "net_memif", 255, false, "a folder it may write to, and one memif server a path"},
-    {"af_xdp", "net_af_xdp", kUnknownQueues, false, "root, and an interface with that many queues and no XDP program"},
-    {"af_packet", "net_af_packet", 16, false, "root or CAP_NET_RAW, and an interface that is there"},
-    {"pci", "", kUnknownQueues, true, "the device bound to vfio-pci and DPDK's driver for it installed"},
+    {"tap", "net_tap", 16, true, true, "root or CAP_NET_ADMIN, /dev/net/tun and an interface name not in use"},
+    {"vhost", "net_vhost", 128, false, true, "a folder it may write to, and the path not in use"},
+    {"virtio", "net_virtio_user", 8, false, true, "a vhost-user socket that somebody listens on"},
+    {"memif", "net_memif", 255, false, false, "a folder it may write to, and one memif server a path"},
+    {"af_xdp", "net_af_xdp", kUnknownQueues, false, false,
+     "root, and an interface with that many queues and no XDP program"},
+    {"af_packet", "net_af_packet", 16, false, false, "root or CAP_NET_RAW, and an interface that is there"},
+    {"pci", "", kUnknownQueues, true, true, "the device bound to vfio-pci and DPDK's driver for it installed"},
 }};
 
 const Kind& kind_of(DeviceKind kind) noexcept { return kKinds[static_cast<std::size_t>(kind)]; }
@@ -153,6 +155,8 @@ std::uint16_t queues_max(const DeviceSpec& device) {
 }
 
 bool may_verify_checksums(DeviceKind kind) noexcept { return kind_of(kind).may_verify; }
+
+bool may_interrupt(DeviceKind kind) noexcept { return kind_of(kind).may_interrupt; }
 
 std::string check_device(const DeviceSpec& device) {
   switch (device.kind) {

@@ -35,6 +35,8 @@ std::uint16_t queues_max(const DeviceSpec& device);
 // Whether its driver may be asked to verify received checksums. vhost and virtio would take that as leave to hand over
 // frames of virtual machines without any.
 bool may_verify_checksums(DeviceKind kind) noexcept;
+// Whether its driver has rx interrupts, so that a core can sleep until a frame comes.
+bool may_interrupt(DeviceKind kind) noexcept;
 // What stands in the way of this device: one line that says what to do about it. Empty: nothing that shows before DPDK
 // tries. Removes a socket of the device's own path that nobody listens on any more.
 std::string check_device(const DeviceSpec& device);

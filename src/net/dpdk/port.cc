@@ -66,6 +66,7 @@ bool configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
                       std::to_string(info.max_mtu));
   rte_eth_conf conf{};
   conf.rxmode.mtu = options.mtu;
+  conf.intr_conf.rxq = options.interrupts ? 1 : 0;
   const std::uint64_t hash = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
   if (options.queues > 1 && hash != 0) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;

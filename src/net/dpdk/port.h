@@ -46,6 +46,7 @@ struct PortOptions {
   std::uint16_t mtu = 1500;       // IP packet bytes
   bool verify_checksums = false;  // let the device do it, if it can
   bool rings_for_frames = false;  // the driver reads only after a signal that a frame has come
+  bool interrupts = false;        // for RxWait
 };
 
 // What a device's description says of its port; descriptors are the caller's.
@@ -77,6 +78,7 @@ class DpdkPort {
 
  private:
   friend class DpdkNic;
+  friend class RxWait;
   PortOptions options_;
   std::uint16_t dpdk_id_ = 0;
   bool verifies_checksums_ = false;

@@ -100,6 +100,8 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "1GiB",
                                           "--log-level",
                                           "debug",
+                                          "--idle",
+                                          "pause",
                                           "--faults",
                                           "loss=0.3,duplicate=.1,reorder=1,corrupt=0.01,seed=7,withhold=9",
                                           "--",
@@ -133,6 +135,7 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
   EXPECT_EQ(config.admin_path, "/tmp/a.sock");
   EXPECT_TRUE(config.hugepages);
   EXPECT_EQ(config.memory_mib(), 1'024U);
+  EXPECT_EQ(config.idle, IdleMode::kPause);
   EXPECT_EQ(config.log_level, LogLevel::kDebug);
   EXPECT_EQ(config.faults,
             (net::Faults{.loss = 0.3, .duplicate = 0.1, .reorder = 1, .corrupt = 0.01, .seed = 7, .withheld = 9}));
@@ -188,6 +191,7 @@ TEST(ApplianceConfig, EachMistakeIsOneLineAndExit2) {
            {"--memory", "512", "has no unit"},
            {"--memory", "1MiB", "type 64MiB to 1024GiB"},
            {"--log-level", "loud", "type error, warning, info or debug"},
+           {"--idle", "doze", "'doze' is nothing an idle core can do; type poll, pause or sleep"},
            {"--faults", "", "'' is not NAME=VALUE"},
            {"--faults", "loss", "'loss' is not NAME=VALUE; type some of loss=0.3"},
            {"--faults", "loss=0.3,", "'' is not NAME=VALUE"},
@@ -337,6 +341,7 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
            {{"--max-sessions", "1000"}, "type --max-sessions 1024"},
            {{"--max-sessions", "1048576", "--max-clients", "1048576"}, "type --client-slots 64 or fewer"},
            {{"--pool-buffers", "1000000", "--memory", "512MiB"}, "type --memory 1797MiB or more"},
+           {{"--idle", "sleep", "--faults", "loss=0.1"}, "type --idle poll"},
        }) {
     const auto command = parse_with(typed);
     ASSERT_TRUE(command.stop) << says;

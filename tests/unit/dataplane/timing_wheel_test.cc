@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -110,6 +111,24 @@ TEST_F(TimingWheelTest, FarTimersComeDownThroughAllLevels) {
     EXPECT_EQ(fired[timer].second, kStart + delays[timer]);
   }
   EXPECT_TRUE(nodes[7].armed());
+}
+
+TEST_F(TimingWheelTest, QuietTicksNeverPassATimer) {
+  for (const std::uint32_t delay : {1U, 2U, 9U, 10U, 50U, 300U, 70'000U}) {
+    TimingWheel<NodeOf> wheel({nodes.data()}, 1'000);
+    EXPECT_EQ(wheel.quiet_ticks(10), 10U);
+    wheel.arm(3, 1'000 + delay);
+    EXPECT_EQ(wheel.quiet_ticks(10), std::min(delay, 10U));
+    // From sleep to sleep, as a core does.
+    std::uint32_t now = 1'000;
+    Fired fired;
+    for (std::uint32_t sleeps = 0; fired.empty() && sleeps < delay; ++sleeps) {
+      now += wheel.quiet_ticks(10);
+      fired = advance(wheel, now);
+    }
+    EXPECT_EQ(fired, (Fired{{3, 1'000 + delay}}));
+    EXPECT_EQ(now, 1'000 + delay) << "overslept";
+  }
 }
 
 }  // namespace
