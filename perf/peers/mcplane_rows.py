@@ -8,6 +8,7 @@ run over TAP with those options (JSON), its result as JSON.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -70,15 +71,23 @@ def virtio(options, arrangement):
 def tap(options, arrangement):
     """The same in a namespace of its own."""
     passed = vars(rig_options(options, arrangement, hugepages=False))
-    done = subprocess.run([IN_NETNS, sys.executable, os.path.realpath(__file__), json.dumps(passed)],
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=options.seconds + 120, check=False)
-    if done.returncode != 0:
-        raise rig.Failure(f"mcplane on TAP: {done.stderr.strip() or f'exit {done.returncode}'}")
-    return json.loads(done.stdout)
+    command = [IN_NETNS, sys.executable, os.path.realpath(__file__), json.dumps(passed)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True)
+    try:
+        output, errors = process.communicate(timeout=options.seconds + 120)
+    finally:
+        # By TERM, which it takes as its time to end what it started itself.
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+    if process.returncode != 0:
+        raise rig.Failure(f"mcplane on TAP: {errors.strip() or f'exit {process.returncode}'}")
+    return json.loads(output)
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     broker_cpu, load_cpu = rig.two_cpus()
     try:
         with rig.Rig(argparse.Namespace(**json.loads(sys.argv[1]))) as bench:
