@@ -177,6 +177,7 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
     shard->counters.rejected[static_cast<std::size_t>(wire::Reason::QueueFull)].add(1);
     shard->counters.received.add(100);
     shard->counters.loops.add(8);
+    shard->counters.asleep_ns.add(7 * kNsPerMs);
     shard->counters.dropped[static_cast<std::size_t>(DropReason::kBadMagic)].add(4);
   }
   now_ns += 90 * kNsPerSecond;
@@ -195,7 +196,7 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
                                        R"("neighbours":1,"rx_frames":1,"tx_frames":2,"rx_missed":3,"rx_errors":4,)"
                                        R"("tx_errors":5,"rx_no_buffer":6,"ips":["10.0.0.1","fd00::1"]}])"));
   EXPECT_EQ(info["per_shard"][1], json::parse(R"({"id":1,"cpu":3,"received":100,"forwarded":0,"handed_off":0,)"
-                                              R"("accepted":10,"loops":8,"busy_loops":0})"));
+                                              R"("accepted":10,"loops":8,"busy_loops":0,"asleep_ms":7})"));
   EXPECT_EQ(info["per_shard"].size(), 2U);
   EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}}));
   const std::map<std::string, int> tasks = {{"accepted", 20}, {"delivered", 14}, {"rejected", 6}};
