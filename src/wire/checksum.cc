@@ -16,20 +16,31 @@ std::uint64_t load(const std::byte* at) noexcept {
   return word;
 }
 
+// At least one step of a WideSum.
+std::uint64_t sum_long(std::span<const std::byte> bytes) noexcept {
+  constexpr auto kStep = static_cast<std::ptrdiff_t>(WideSum::kStep);
+  const std::byte* at = bytes.data();
+  const std::byte* const end = at + (bytes.size() & ~std::size_t{1});
+  WideSum even, odd;
+  for (; end - at >= 2 * kStep; at += 2 * kStep) {
+    even.add(at);
+    odd.add(at + kStep);
+  }
+  if (end - at >= kStep) {
+    even.add(at);
+    at += kStep;
+  }
+  odd.add_last(end, static_cast<std::size_t>(end - at));
+  return even.total() + odd.total() + ((bytes.size() & 1) != 0 ? std::to_integer<std::uint64_t>(*end) : 0);
+}
+
 }  // namespace
 
 std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
+  if (bytes.size() >= WideSum::kStep) return __builtin_bswap16(fold(sum_long(bytes)));
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
   std::uint64_t sum = 0;
-  if (left >= 2 * WideSum::kStep) {
-    WideSum even, odd;
-    for (; left >= 2 * WideSum::kStep; at += 2 * WideSum::kStep, left -= 2 * WideSum::kStep) {
-      even.add(at);
-      odd.add(at + WideSum::kStep);
-    }
-    sum = even.total() + odd.total();
-  }
   for (; left >= 8; at += 8, left -= 8) sum = add_carry(sum, load<std::uint64_t>(at));
   // Up to 7 bytes are left: no call for so few.
   std::uint64_t rest = 0;
@@ -46,10 +57,8 @@ std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
 }
 
 std::uint16_t sum_ipv4_header(const std::byte* header) noexcept {
-  std::uint64_t sum = load<std::uint64_t>(header);
-  sum = add_carry(sum, load<std::uint64_t>(header + 8));
-  sum = add_carry(sum, load<std::uint32_t>(header + 16));
-  return __builtin_bswap16(fold(sum));
+  const std::uint64_t sum = add_carry(load<std::uint64_t>(header), load<std::uint64_t>(header + 8));
+  return __builtin_bswap16(fold(add_carry(sum, load<std::uint32_t>(header + 16))));
 }
 
 std::uint16_t sum_pseudo(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol,
