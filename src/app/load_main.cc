@@ -74,6 +74,7 @@ int report(const mcplane::app::LoadCommand& command, const RunResult& result, co
     error = std::move(other);
   const std::string text = command.json ? json_of(options, result, command_line) + "\n" : table_of(options, result);
   std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);  // remarks follow it, also where both go to one file
   std::fputs(remarks_on(options, result).c_str(), stderr);
   if (error.empty()) return exit_code;
   return mcplane::app::end(mcplane::app::failure("mcplane-load", error, mcplane::app::kExitRuntime));

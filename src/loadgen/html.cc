@@ -39,10 +39,11 @@ figcaption { font-weight: 600; }
   vertical-align: middle; }
 .legend i.shade { height: 10px; border: 0; background: var(--shade); }
 i.line1 { color: var(--one); } i.line2 { color: var(--two); } i.line3 { color: var(--three); }
-i.guide { color: var(--muted); }
+i.guide { color: var(--muted); border-top-style: dashed; border-top-width: 2px; }
+figure table { border: 0; width: 100%; margin-top: 10px; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--muted); font-size: 11px; font-variant-numeric: tabular-nums; }
-svg .note { fill: var(--text); }
+svg .note { fill: var(--text); stroke: var(--card); stroke-width: 3px; paint-order: stroke; }
 .grid { stroke: var(--rule); stroke-width: 1; }
 .guide { stroke: var(--muted); stroke-dasharray: 5 4; }
 .mark { stroke: var(--three); stroke-dasharray: 2 3; }
@@ -134,7 +135,8 @@ std::string percentiles_chart(const Options& options, const Tally& tally) {
     most = std::max(most, us(second.p999_ns));
   }
   if (most == 0) return {};
-  SvgChart chart("Percentiles of each second", time_axis(tally), Axis::decades("latency", least, most, time_label));
+  SvgChart chart(options.sweep ? "Percentiles of each second at the knee" : "Percentiles of each second",
+                 time_axis(tally), Axis::decades("latency", least, most, time_label));
   shade_unmeasured(chart, options);
   const auto add = [&](std::string_view name, double (*value)(const Second&)) {
     std::vector<ChartPoint> points = over_time(tally, value);
@@ -162,7 +164,9 @@ std::string throughput_chart(const Options& options, const RunResult& result) {
   for (const auto* const points : {&sent, &delivered, &failed})
     for (const ChartPoint& point : *points) most = std::max(most, point.y);
   const Axis time = time_axis(tally);
-  SvgChart chart("Offered and achieved, tasks a second", time, Axis::from_zero("tasks/s", most, count_label));
+  SvgChart chart(
+      options.sweep ? "Offered and achieved at the knee, tasks a second" : "Offered and achieved, tasks a second", time,
+      Axis::from_zero("tasks/s", most, count_label));
   shade_unmeasured(chart, options);
   if (target > 0) chart.guide({0, target}, {time.high, target}, "target");
   chart.line(sent, "sent");
@@ -215,7 +219,10 @@ std::string sweep_table(const RunResult& result) {
 
 // Where the time of an answer went, as its DELIVER said.
 std::string stations_table(const Tally& tally) {
-  std::string rows = "<table>\n<tr><th>time</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></tr>\n";
+  std::string rows =
+      "<figure>\n<figcaption>Where the time "
+      "went</figcaption>\n<table>\n<tr><th>time</th><th>p50</th><th>p90</th><th>p99</th><th>p99.9</th><th>max</th></"
+      "tr>\n";
   const auto add = [&](std::string_view name, const Histogram& histogram) {
     fmt::format_to(std::back_inserter(rows), "<tr><td>{}</td>", name);
     for (const double percent : {50.0, 90.0, 99.0, 99.9, 100.0})
@@ -227,7 +234,7 @@ std::string stations_table(const Tally& tally) {
   add("in the worker", tally.worker);
   add("in the broker", tally.broker);
   if (tally.rejected.count() > 0) add("until a REJECT", tally.rejected);
-  return rows + "</table>\n";
+  return rows + "</table>\n</figure>\n";
 }
 
 std::string tiles(const RunResult& result) {
@@ -269,9 +276,9 @@ std::string html_of(const Options& options, const RunResult& result, std::string
   if (!result.sweep.empty()) page += sweep_charts(result);
   if (tally.latency.count() > 0) page += latency_chart(tally.latency);
   if (!tally.seconds.empty()) page += percentiles_chart(options, tally) + throughput_chart(options, result);
-  page += "</div>\n<div class=\"tables\">\n";
+  page += stations_table(tally) + "</div>\n<div class=\"tables\">\n";
   if (!result.sweep.empty()) page += sweep_table(result);
-  page += stations_table(tally) + "<table>\n";
+  page += "<table>\n";
   for (const auto& [name, value] : figures_of(options, result))
     page += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", html_text(name), html_text(value));
   return page + "</table>\n</div>\n</main>\n</body>\n</html>\n";

@@ -93,9 +93,9 @@ void PromptPattern::write(std::span<char> prompt, std::uint64_t number) const no
   // The prompt lies apart from the block, which the compiler must be told.
   char* const __restrict at = prompt.data();
   const std::uint64_t* const __restrict block = block_.data();
-  std::memcpy(at, digits, sizeof digits);
   const std::size_t whole = prompt.size() / kWordBytes;
-  for (std::size_t i = kNumberWords; i < whole; ++i) {
+  // From the first word on, so that the compiler's steps of four come out even; the digits go over it.
+  for (std::size_t i = 0; i < whole; ++i) {
     const std::uint64_t word = printable(block[i] ^ key);
     std::memcpy(at + i * kWordBytes, &word, kWordBytes);
   }
@@ -103,6 +103,7 @@ void PromptPattern::write(std::span<char> prompt, std::uint64_t number) const no
     const std::uint64_t word = printable(block_[whole] ^ key);
     std::memcpy(at + whole * kWordBytes, &word, rest);
   }
+  std::memcpy(at, digits, sizeof digits);
 }
 
 bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const noexcept {

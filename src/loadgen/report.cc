@@ -125,7 +125,9 @@ std::string remarks_on(const Options& options, const RunResult& result) {
   const std::string because = bottleneck_of(options, result);
   if (!because.empty())
     fmt::format_to(say, "the load generator was the bottleneck: {}; {}\n", because,
-                   options.open_loop() ? "lower --rate" : "this is what it can do");
+                   options.sweep         ? "the knee may be its own"
+                   : options.open_loop() ? "lower --rate"
+                                         : "this is what it can do");
   else if (tally.late > 0)
     fmt::format_to(say, "{} sends were more than 1 ms late; latency counts from when they were due\n", tally.late);
   if (tally.skipped > 0)

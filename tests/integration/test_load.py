@@ -70,7 +70,7 @@ def sweep_finds_a_knee_and_files_are_written(bench):
     html, hgrm = os.path.join(bench.folder, "run.html"), os.path.join(bench.folder, "run.hgrm")
     done = bench.run("mcplane-load", "--udp", BROKER4, "--json", "--sweep", "1k/s..64k/s", "--warmup", "100ms",
                      "--duration", "400ms", "--workers", "2", "--worker-slots", "4", "--service-time", "const:1ms",
-                     "--p99-max", "50ms", "--html", html, "--hgrm", hgrm, seconds=120)
+                     "--p99-max", "300ms", "--html", html, "--hgrm", hgrm, seconds=120)
     assert done.returncode in (0, 10), done.stderr
     result = json.loads(done.stdout)
     assert 1_000 <= result["knee_per_s"] <= 9_000, result["sweep"]
