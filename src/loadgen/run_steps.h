@@ -108,15 +108,17 @@ class RunSteps {
   // Drives until the count that `registered` returns is `wanted`; what it is in the end.
   template <class Registered>
   std::size_t await(Registered registered, std::size_t wanted) {
+    // All register at once, so that any one of them shows that the broker is at it.
     std::size_t there = 0;
     std::uint64_t give_up_ns = carrier_.now_ns() + kConnectTimeoutNs;
     carrier_.drive([&] {
       const std::uint64_t now_ns = carrier_.now_ns();
-      if (const std::size_t now_there = registered(); now_there > there) {
+      const std::size_t now_there = carrier_.clients().registered() + carrier_.workers_registered();
+      if (now_there > there) {
         there = now_there;
         give_up_ns = now_ns + kConnectTimeoutNs;
       }
-      return there == wanted || now_ns >= give_up_ns || interrupted();
+      return registered() == wanted || now_ns >= give_up_ns || interrupted();
     });
     return registered();
   }
