@@ -7,9 +7,6 @@
 namespace mcplane::state {
 namespace {
 
-constexpr std::uint32_t kDigitBits = 6;
-static_assert(1U << kDigitBits == kLoadFanOut);
-
 constexpr std::uint32_t shift_of(const LoadNode& node) noexcept { return kDigitBits * (node.height - 1); }
 constexpr std::uint32_t places_below(std::uint32_t height) noexcept { return 1U << kDigitBits * height; }
 
@@ -32,33 +29,43 @@ LoadIndex::Found next_in(const LoadNode& node, std::uint32_t level, std::uint32_
 
 }  // namespace
 
-LoadIndex::Found LoadIndex::find(std::uint32_t level, std::uint32_t from) const noexcept {
+LoadIndex::Found LoadIndex::find_slowly(std::uint32_t level, std::uint32_t from) const noexcept {
   const LoadNode& root = *root_.load(std::memory_order_acquire);
   from &= places_below(root.height) - 1;
   const Found found = next_in(root, level, from);
   return found.place != kNone || from == 0 ? found : next_in(root, level, 0);
 }
 
+// One core alone: each parent's bit follows its child's word, as far up as a word empties or fills.
+void LoadIndex::climb(const LoadNode& child, std::uint32_t level) noexcept {
+  const LoadNode* below = &child;
+  while (LoadNode* const parent = below->parent.load(std::memory_order_relaxed)) {
+    const std::uint64_t bit = std::uint64_t{1} << below->digit;
+    const bool some = below->words[level].load(std::memory_order_relaxed) != 0;
+    const std::uint64_t before = parent->words[level].load(std::memory_order_relaxed);
+    const std::uint64_t after = some ? before | bit : before & ~bit;
+    parent->words[level].store(after, std::memory_order_relaxed);
+    if ((before == 0) == (after == 0)) return;
+    below = parent;
+  }
+}
+
 // Brings the parent's bit up to the child's word, and so on up. Each repeat means that another core changed the child
 // meanwhile, so some core always comes to an end.
-void LoadIndex::tell_parent(LoadNode& child, std::uint32_t level, bool alone) noexcept {
+void LoadIndex::tell_parent(const LoadNode& child, std::uint32_t level) noexcept {
   LoadNode* const parent = child.parent.load(std::memory_order_seq_cst);
   if (parent == nullptr) return;
   const std::uint64_t bit = std::uint64_t{1} << child.digit;
   std::atomic<std::uint64_t>& word = parent->words[level];
   for (;;) {
     const bool some = child.words[level].load(std::memory_order_seq_cst) != 0;
-    std::uint64_t before = word.load(std::memory_order_seq_cst);
-    if (((before & bit) != 0) != some) {
-      if (alone) {
-        word.store(before ^ bit, std::memory_order_relaxed);
-      } else {
-        before = some ? word.fetch_or(bit, std::memory_order_seq_cst) : word.fetch_and(~bit, std::memory_order_seq_cst);
-      }
+    if (((word.load(std::memory_order_seq_cst) & bit) != 0) != some) {
+      const std::uint64_t before =
+          some ? word.fetch_or(bit, std::memory_order_seq_cst) : word.fetch_and(~bit, std::memory_order_seq_cst);
       const std::uint64_t after = some ? before | bit : before & ~bit;
-      if ((before == 0) != (after == 0)) tell_parent(*parent, level, alone);
+      if ((before == 0) != (after == 0)) tell_parent(*parent, level);
     }
-    if (alone || (child.words[level].load(std::memory_order_seq_cst) != 0) == some) return;
+    if ((child.words[level].load(std::memory_order_seq_cst) != 0) == some) return;
   }
 }
 
@@ -67,7 +74,7 @@ void LoadIndex::tell_parent(LoadNode& child, std::uint32_t level, bool alone) no
 void LoadIndex::rise(bool alone) noexcept {
   LoadNode* root = root_.load(std::memory_order_acquire);
   while (LoadNode* const parent = root->parent.load(std::memory_order_seq_cst)) {
-    for (std::uint32_t level = 0; level < kLoadLevels; ++level) tell_parent(*root, level, alone);
+    for (std::uint32_t level = 0; level < kLoadLevels; ++level) alone ? climb(*root, level) : tell_parent(*root, level);
     if (root_.compare_exchange_strong(root, parent, std::memory_order_acq_rel)) root = parent;
   }
 }

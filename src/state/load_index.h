@@ -32,6 +32,8 @@ class LoadIndex;
 inline constexpr std::uint32_t kExactLoads = 8;
 inline constexpr std::uint32_t kLoadLevels = 21;  // bounds are 16 bits wide
 inline constexpr std::uint32_t kLoadFanOut = 64;
+inline constexpr std::uint32_t kDigitBits = 6;  // of a place, a level of the tree
+static_assert(1U << kDigitBits == kLoadFanOut);
 
 constexpr std::uint32_t level_of(std::uint32_t outstanding) noexcept {
   return outstanding < kExactLoads ? outstanding : 4 + static_cast<std::uint32_t>(std::bit_width(outstanding));
@@ -94,11 +96,25 @@ class LoadIndex {
     WorkerId worker = kNoWorker;
   };
   // The worker at the level whose place follows `from` next, round the end. Cost: one cache line a level of the tree.
-  Found find(std::uint32_t level, std::uint32_t from) const noexcept;
+  Found find(std::uint32_t level, std::uint32_t from) const noexcept {
+    const LoadNode* node = root_.load(std::memory_order_acquire);
+    std::uint32_t place = 0;
+    from &= (1U << kDigitBits * node->height) - 1;
+    for (std::uint32_t low = from, shift = kDigitBits * (node->height - 1);; shift -= kDigitBits) {
+      const std::uint32_t start = low >> shift;
+      const std::uint64_t word = node->words[level].load(std::memory_order_acquire) & (~std::uint64_t{0} << start);
+      if (word == 0) return find_slowly(level, from);  // further on, or round the end
+      const auto digit = static_cast<std::uint32_t>(std::countr_zero(word));
+      place |= digit << shift;
+      if (shift == 0)
+        return {place, static_cast<const LoadLeaf*>(node)->workers[digit].load(std::memory_order_relaxed)};
+      low = digit == start ? low & ((1U << shift) - 1) : 0;
+      node = static_cast<const LoadInner*>(node)->children[digit].load(std::memory_order_relaxed);
+    }
+  }
 
-  // Moves a worker's bit at its place in the leaf.
-  static void flip(LoadLeaf& leaf, std::uint32_t level, std::uint32_t place, bool alone) noexcept {
-    const std::uint64_t bit = std::uint64_t{1} << place % kLoadFanOut;
+  // Moves the worker's bit at its place in the leaf.
+  static void flip(LoadLeaf& leaf, std::uint32_t level, std::uint64_t bit, bool alone) noexcept {
     std::atomic<std::uint64_t>& word = leaf.words[level];
     std::uint64_t after = 0;
     if (alone) {
@@ -107,13 +123,17 @@ class LoadIndex {
     } else {
       after = word.fetch_xor(bit, std::memory_order_seq_cst) ^ bit;
     }
-    if (after == 0 || after == bit) tell_parent(leaf, level, alone);  // emptied, or empty no longer
+    // It has emptied, or is empty no longer.
+    if ((after & ~bit) == 0 && leaf.parent.load(std::memory_order_seq_cst) != nullptr)
+      alone ? climb(leaf, level) : tell_parent(leaf, level);
   }
   // After control placed a worker: when the tree has grown above the root that cores start from, they start higher.
   void rise(bool alone) noexcept;
 
  private:
-  static void tell_parent(LoadNode& child, std::uint32_t level, bool alone) noexcept;
+  Found find_slowly(std::uint32_t level, std::uint32_t from) const noexcept;
+  static void climb(const LoadNode& child, std::uint32_t level) noexcept;
+  static void tell_parent(const LoadNode& child, std::uint32_t level) noexcept;
   LoadLeaf& leaf_at(std::uint32_t place);
   LoadNode& add_node(std::uint32_t height);
 

@@ -132,9 +132,10 @@ class WorkerTable {
     }
     const std::uint32_t from = seen.listed(), to = next.listed();
     if (from == to || line.leaf == nullptr) return true;
+    const std::uint64_t bit = std::uint64_t{1} << line.place % kLoadFanOut;
     // The new bit first: a worker with room is never out of sight.
-    if (to != WorkerLoad::kUnlisted) LoadIndex::flip(*line.leaf, to - 1, line.place, alone_);
-    if (from != WorkerLoad::kUnlisted) LoadIndex::flip(*line.leaf, from - 1, line.place, alone_);
+    if (to != WorkerLoad::kUnlisted) LoadIndex::flip(*line.leaf, to - 1, bit, alone_);
+    if (from != WorkerLoad::kUnlisted) LoadIndex::flip(*line.leaf, from - 1, bit, alone_);
     return true;
   }
 

@@ -54,7 +54,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kWindowOffByOne, 1, "3 what a worker refused it cannot run"},
     {PlantedBug::kDropHeld, 9, "every task is delivered"},
     {PlantedBug::kRunAfterStop, 1, "3 what a worker refused it cannot run"},
-    {PlantedBug::kLeaseIgnoresLink, 15, "no eviction without a link"},
+    {PlantedBug::kLeaseIgnoresLink, 1114, "no eviction without a link"},
     {PlantedBug::kKeepInstance, 1, "1 an exchange is one task's"},
     {PlantedBug::kOverlappingSlots, 89, "silence"},
 };
