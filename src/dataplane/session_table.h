@@ -13,7 +13,9 @@
 
 namespace mcplane::dataplane {
 
+// The first two lines are what a frame of the session touches on its way in.
 struct alignas(kCacheLineBytes) Session {
+  wire::KnownSender known;                      // its frames
   state::SessionRecord record;                  // record.id.value 0: no session here
   bool ending = false;                          // its tasks are being ended; it takes no part in anything new
   std::uint16_t pto_ms = 50;                    // how long it may take to answer
@@ -23,8 +25,9 @@ struct alignas(kCacheLineBytes) Session {
   std::uint32_t next_probe_ms = 0, asked_ms = 0;
   std::uint8_t probes = 0;
   std::uint8_t route_hint = 0;  // client: where its last selector was remembered (route_cache.h)
-  wire::KnownSender known;      // its frames
 };
+
+static_assert(sizeof(Session) == 4 * kCacheLineBytes);
 
 class SessionTable {
  public:
@@ -47,7 +50,7 @@ class SessionTable {
   void prefetch(SessionId id) const noexcept {
     if (id.index() >= capacity_) return;
     prefetch_to_read(&sessions_[id.index()]);
-    prefetch_to_read(&sessions_[id.index()].known);
+    prefetch_to_read(&sessions_[id.index()].record);
   }
 
  private:

@@ -16,8 +16,8 @@
 
 namespace mcplane::wire {
 
-// One session's frames as they have to come in. The first cache line is what the comparison reads.
-struct alignas(kCacheLineBytes) KnownSender {
+// One session's frames as they have to come in.
+struct KnownSender {
   static constexpr std::size_t kWindow = 32;
 
   // The frame's first kWindow bytes, and the kWindow bytes before its UDP checksum: all headers, of which there are 42
@@ -31,7 +31,7 @@ struct alignas(kCacheLineBytes) KnownSender {
   bool ipv6 = false;
 };
 
-static_assert(sizeof(KnownSender) == 2 * kCacheLineBytes);
+static_assert(sizeof(KnownSender) == 72);
 
 // From the headers of frames to that peer.
 KnownSender make_known_sender(const LowerHeaders& towards) noexcept;
