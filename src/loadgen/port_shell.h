@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "loadgen/client_fleet.h"
 #include "loadgen/link.h"
 #include "net/nic.h"
@@ -96,10 +97,23 @@ class PortShell {
   std::size_t receive(Fleets& fleets, std::uint64_t now_ns) {
     const auto packets = std::span(received_).first(nic_.rx_burst(received_));
     // In parts: what is prefetched must still be there when its turn comes.
-    for (std::size_t done = 0; done < packets.size(); done += kPart)
-      take_part(fleets, packets.subspan(done, std::min(kPart, packets.size() - done)), now_ns);
+    const auto part = [packets](std::size_t first) {
+      const auto rest = packets.subspan(std::min(first, packets.size()));
+      return rest.first(std::min(kPart, rest.size()));
+    };
+    prefetch_frames(part(0));
+    for (std::size_t done = 0; done < packets.size(); done += kPart) {
+      prefetch_frames(part(done + kPart));
+      take_part(fleets, part(done), now_ns);
+    }
     nic_.free(packets);
     return packets.size();
+  }
+
+  // Whole: every byte is read, and behind a ring in memory another core wrote it last.
+  static void prefetch_frames(std::span<const net::Packet> packets) noexcept {
+    for (const net::Packet& packet : packets)
+      for (std::size_t at = 0; at < packet.length(); at += kCacheLineBytes) prefetch_to_read(packet.data() + at);
   }
 
   template <class Fleets>
