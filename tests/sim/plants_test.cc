@@ -45,7 +45,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kDenyMoved, 313, "3 executed=no"},
     {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
     {PlantedBug::kWrapAttempt, 4964, "9 frames are sound"},
-    {PlantedBug::kStaleWelcome, 3582, "1 an exchange is one task's"},
+    {PlantedBug::kStaleWelcome, 8869, "1 an exchange is one task's"},
     {PlantedBug::kSendOnce, 9, "every task is delivered"},
     {PlantedBug::kAckOtherSlot, 9, "every task is delivered"},
     {PlantedBug::kResendAnyTask, 15, "3 at most once"},
