@@ -26,10 +26,18 @@ Pools pools_of(const Shard& shard, RouteEntry& entry) noexcept {
   return pools;
 }
 
+// The first level, from that one on, where some pool may have a worker.
+std::uint32_t lowest_level(const Pools& pools, std::uint32_t from) noexcept {
+  std::uint32_t level = state::kLoadLevels;
+  for (std::uint32_t i = 0; i < pools.count; ++i) level = std::min(level, pools.indexes[i]->lowest(from));
+  return level;
+}
+
 bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::WorkerRef& chosen) noexcept {
   constexpr std::uint32_t kRacesMax = 8;  // that may be lost to other cores before the task waits for the next loop
   std::uint32_t races = 0;
-  for (std::uint32_t level = 0; level < state::kLoadLevels; ++level) {
+  for (std::uint32_t level = lowest_level(pools, 0); level < state::kLoadLevels;
+       level = lowest_level(pools, level + 1)) {
     for (std::uint32_t i = 0; i < pools.count; ++i) {
       const state::LoadIndex& index = *pools.indexes[i];
       while (index.any(level)) {

@@ -91,6 +91,12 @@ class LoadIndex {
   bool any(std::uint32_t level) const noexcept {
     return root_.load(std::memory_order_acquire)->words[level].load(std::memory_order_relaxed) != 0;
   }
+  // The first level, from that one on, where some worker may be; kLoadLevels: none.
+  std::uint32_t lowest(std::uint32_t level) const noexcept {
+    const LoadNode& root = *root_.load(std::memory_order_acquire);
+    while (level < kLoadLevels && root.words[level].load(std::memory_order_relaxed) == 0) ++level;
+    return level;
+  }
   struct Found {
     std::uint32_t place = kNone;
     WorkerId worker = kNoWorker;
