@@ -37,6 +37,7 @@ class PortShell {
   static constexpr std::size_t kHeldMax = 8'192;
   static constexpr std::size_t kPart = 16;
   static constexpr std::uint32_t kPollsBehindMax = 64;
+  static constexpr std::size_t kFillAhead = 4;  // frames
 
   // `now`: monotonic nanoseconds.
   PortShell(NicQueue& nic, Link& link, std::size_t endpoints, Now now)
@@ -186,6 +187,11 @@ class PortShell {
     if (net::Packet* const packet = begin_frame(bytes)) std::memcpy(packet->data(), frame_.data(), bytes);
   }
 
+  // Lines that the peer's core has read are taken back before they are written.
+  static void prefetch_to_fill(const net::Packet& packet, std::size_t bytes) noexcept {
+    for (std::size_t at = 0; at < bytes; at += kCacheLineBytes) prefetch_to_write(packet.data() + at);
+  }
+
   // An empty packet of that length at the end of what goes out; null, and counted, when there is none.
   net::Packet* begin_frame(std::size_t bytes) {
     if (stock_left_ == 0 && nic_.allocate(stock_)) stock_left_ = stock_.size();
@@ -193,6 +199,7 @@ class PortShell {
       ++counts_.tx_dropped;
       return nullptr;
     }
+    if (stock_left_ > kFillAhead) prefetch_to_fill(stock_[stock_.size() - stock_left_ + kFillAhead], bytes);
     net::Packet& packet = held_.emplace_back(std::move(stock_[stock_.size() - stock_left_--]));
     packet.set_length(static_cast<std::uint16_t>(bytes));
     return &packet;
