@@ -49,10 +49,14 @@ void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
   }
 }
 
-// Both lines that stations read and rewrite. To be written, so that a line another core has looked at is ours by then.
-void prefetch_headers(const net::Packet& packet) noexcept {
+// The lines that stations rewrite as ours, so that what another core has looked at is taken back by then; those that
+// only the checksum reads, unless the device has done that, to be read.
+void prefetch_frame(const net::Packet& packet) noexcept {
+  constexpr std::size_t kRewritten = 2 * kCacheLineBytes;
   prefetch_to_write(packet.data());
   prefetch_to_write(packet.data() + kCacheLineBytes);
+  const std::size_t read = packet.checksum_good() ? kRewritten + kCacheLineBytes : packet.length();
+  for (std::size_t at = kRewritten; at < read; at += kCacheLineBytes) prefetch_to_read(packet.data() + at);
 }
 
 // Decides about frames whose UDP port names another shard, by their first cache line. To be read: it is their shard's.
@@ -133,10 +137,10 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
   if (steered) steer(shard, packets, verdicts);
   const auto stays = [&](std::size_t i) { return !steered || !verdicts[i].decided(); };
   for (std::size_t i = 0; i < std::min(kPrefetchAhead, packets.size()); ++i)
-    if (stays(i)) prefetch_headers(packets[i]);
+    if (stays(i)) prefetch_frame(packets[i]);
   for (std::size_t i = 0; i < packets.size(); ++i) {
     const std::size_t ahead = i + kPrefetchAhead;
-    if (ahead < packets.size() && stays(ahead)) prefetch_headers(packets[ahead]);
+    if (ahead < packets.size() && stays(ahead)) prefetch_frame(packets[ahead]);
     frames[i].header = nullptr;
     if (stays(i)) look_ahead(shard, packets[i], frames[i]);
   }
