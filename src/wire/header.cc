@@ -107,11 +107,11 @@ bool is_plain_task(const Header& header, std::size_t behind) noexcept {
   const bool flags_sound = (header.flags() & kForbidden) == 0;
   const bool lengths_sound =
       ((table % 4) | (header.message_length() ^ behind) | header.fragment_index()) == 0 && behind <= kMessageBytesMax;
-  const bool ranges_sound = (header.reason() <= Reason::MAX) & (header.executed() <= Executed::MAX) &
-                            (header.answers() <= FrameType::MAX) & (header.session() != 0);
-  const bool type_sound = send ? (table != 0) & (table <= kTableBytesMax) & (table <= behind) & (header.ttl_ms() != 0)
-                               : (table == 0) & (header.attempt() != 0);
-  return flags_sound & lengths_sound & ranges_sound & type_sound;
+  const bool ranges_sound = header.reason() <= Reason::MAX && header.executed() <= Executed::MAX &&
+                            header.answers() <= FrameType::MAX && header.session() != 0;
+  const bool type_sound = send ? table != 0 && table <= kTableBytesMax && table <= behind && header.ttl_ms() != 0
+                               : table == 0 && header.attempt() != 0;
+  return flags_sound && lengths_sound && ranges_sound && type_sound;
 }
 
 }  // namespace

@@ -107,6 +107,12 @@ void start(const PortOptions& options, std::uint16_t dpdk_id) {
   require(options, "multicast reception cannot be set", rte_eth_allmulticast_enable(dpdk_id));
 }
 
+// What this thread's cache kept when it filled the queues: the cores could not take it from there.
+void empty_cache(rte_mempool* pool) noexcept {
+  if (rte_mempool_cache* const cache = rte_mempool_default_cache(pool, rte_lcore_id()); cache != nullptr)
+    rte_mempool_cache_flush(cache, pool);
+}
+
 void end(std::uint16_t dpdk_id) noexcept {
   rte_eth_dev_stop(dpdk_id);
   rte_eth_dev_close(dpdk_id);
@@ -167,6 +173,7 @@ DpdkPort::DpdkPort(const PortOptions& options, DpdkPool& pool)
     verifies_checksums_ = configure_device(options_, dpdk_id_);
     set_up_queues(options_, dpdk_id_, as_pool(pool_));
     start(options_, dpdk_id_);
+    empty_cache(as_pool(pool_));
   } catch (...) {
     end(dpdk_id_);
     throw;
