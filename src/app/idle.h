@@ -17,8 +17,8 @@ class Idle {
   enum class Step : std::uint8_t { kLook, kPauseAndLook, kArmAndLook, kDisarmAndLook, kWait };
 
   static constexpr std::uint32_t kPollsBeforePause = 32;
-  // A burst's next frames, and an answer of a fast worker, come within it.
-  static constexpr std::uint64_t kSpinNs = 20 * kNsPerUs;
+  // A burst's next frames, and the answer of a fast worker behind a kernel, come within it.
+  static constexpr std::uint64_t kSpinNs = 100 * kNsPerUs;
   // Without interrupts a core naps instead: twice as long each time, up to what a first frame may be late by.
   static constexpr std::uint64_t kNapMinNs = 10 * kNsPerUs, kNapMaxNs = 80 * kNsPerUs;
   // Bounds how late control's commands and a new snapshot are seen. Well below LeaseClock's step.

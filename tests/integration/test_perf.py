@@ -23,7 +23,9 @@ def cycles_and_residence_of_a_load(bench):
     answer = json.loads(perf(bench, "--json"))
     assert answer["on"] and answer["tsc_hz"] > 1e8, answer
     (core,) = answer["cores"]
-    assert core["sampled_loops"] > 100 and core["loops"] == 61 * core["sampled_loops"], core
+    assert core["sampled_loops"] > 100, core
+    # They are read one by one, while the core goes on.
+    assert abs(core["loops"] - 61 * core["sampled_loops"]) <= 61, core
     assert 0 < core["busy_ratio"] <= 1 and core["tasks"] > 50, core
     assert all(core["cycles_per_frame"][name] > 0 for name in ("rx", "ingress", "dispatch", "egress", "tx")), core
     # To within the rounding of each station to a tenth.
