@@ -34,7 +34,6 @@ enum class PlantedBug : std::uint8_t {
   kSweepSkips,           // the end of a session passes over one task in two
   kAcceptOverBound,      // a worker takes one task more than it has slots
   kLoseFullAcks,         // an acknowledgement that finds its worker's line full is lost
-  kWrapAttempt,          // attempts go on beyond the last number there is
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -79,7 +78,6 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "sweep-skips",
     "accept-over-bound",
     "lose-full-acks",
-    "wrap-attempt",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",

@@ -145,7 +145,7 @@ void end_for_nobody(Shard& shard, Task& task) noexcept {
 
 void return_task(Shard& shard, Task& task) noexcept {
   release_worker_slot(shard, task);
-  if (task.attempt == kAttemptsMax && !planted(PlantedBug::kWrapAttempt)) {
+  if (task.attempt == kAttemptsMax) {
     shard.set_state(task, TaskState::kPulling);
     return lose_last_worker(shard, task);
   }

@@ -44,7 +44,6 @@ constexpr Find kFinds[] = {
     {PlantedBug::kForeignOutcome, 32, "8 RESULT of the live attempt"},
     {PlantedBug::kDenyMoved, 313, "3 executed=no"},
     {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
-    {PlantedBug::kWrapAttempt, 4964, "9 frames are sound"},
     {PlantedBug::kStaleWelcome, 8869, "1 an exchange is one task's"},
     {PlantedBug::kSendOnce, 9, "every task is delivered"},
     {PlantedBug::kAckOtherSlot, 9, "every task is delivered"},

@@ -253,6 +253,20 @@ TEST_F(Recovery, ATaskItsWorkerWillNotRunGoesToAnyOther) {
   EXPECT_EQ(rig().outstanding(*worker), 1U);
 }
 
+TEST_F(Recovery, ATaskThatNoWorkerWillRunIsLostAfterTheLastAttemptThereIs) {
+  start(2);
+  Sent routed = route(0);
+  for (std::uint32_t attempt = 1; attempt < 255; ++attempt) {
+    ASSERT_EQ(routed.header().attempt(), attempt);
+    const Sent resend =
+        only(exchange(rig().route_ack_spec(*worker, routed.header(), Reason::Stopped)), FrameType::Resend);
+    routed = only(exchange(rig().pulled_spec(*client, resend.header())), FrameType::Route);
+  }
+  const Sent told = only(exchange(rig().route_ack_spec(*worker, routed.header(), Reason::Stopped)), FrameType::Reject);
+  EXPECT_EQ(told.header().reason(), Reason::WorkerLost);
+  EXPECT_EQ(told.header().executed(), wire::Executed::Maybe);
+}
+
 TEST_F(Recovery, AWorkerLostWhileItsAnswerIsOnTheWayIsFoundOutWhenItIsNeeded) {
   start(1);
   finish(route_idempotent(0));
