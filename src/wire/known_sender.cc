@@ -114,6 +114,7 @@ std::ptrdiff_t ip_payload_bytes(const KnownSender& sender, std::span<const std::
 
 KnownSender make_known_sender(const LowerHeaders& towards) noexcept {
   KnownSender sender;
+  if (towards.length == 0) return sender;  // no way to that peer: nobody is known
   const bool tagged = towards.l3_offset != kEthernetBytes;
   sender.layout = static_cast<std::uint8_t>(layout_of(towards.ipv6, tagged));
   sender.lead_at = towards.length;
