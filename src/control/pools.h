@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "state/route_snapshot.h"
@@ -18,7 +19,9 @@ namespace mcplane::control {
 struct CapabilitySet {
   std::vector<std::string> actions, models, tags;
 
-  friend auto operator<=>(const CapabilitySet&, const CapabilitySet&) = default;
+  friend bool operator<(const CapabilitySet& a, const CapabilitySet& b) {
+    return std::tie(a.actions, a.models, a.tags) < std::tie(b.actions, b.models, b.tags);
+  }
 };
 
 struct Pool {

@@ -58,7 +58,7 @@ std::vector<std::string> missed_objectives(const Options& options, const RunResu
   const Objectives& asked = options.objectives;
   std::vector<std::string> missed;
   if (options.sweep) {
-    if (result.knee_per_second == 0) missed.push_back("--sweep: not even its first rate held");
+    if (result.knee_per_second == 0) missed.emplace_back("--sweep: not even its first rate held");
     if (result.knee_per_second < asked.rate_min_per_second)
       missed.push_back(fmt::format("--rate-min {:.0f}/s: the knee is at {:.0f}/s", asked.rate_min_per_second,
                                    result.knee_per_second));
