@@ -20,13 +20,18 @@ void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
   shard.sessions.prefetch(wire::sender_of(header));
 }
 
+// The client slot a SEND names, null when it was not granted.
+ClientSlot* slot_named(Shard& shard, const Frame& frame) noexcept {
+  const std::uint16_t slot = frame.header->slot();
+  return slot < frame.session->record.slot_limit ? &shard.client_slot(*frame.session, slot) : nullptr;
+}
+
 // Then, when that is here, what it names in turn: of a SEND the client's slot, of a RESULT those around its task.
 void prefetch_named(Shard& shard, const Frame& frame) noexcept {
   if (frame.session == nullptr) return;
   const wire::Header& header = *frame.header;
   if (header.type() == wire::FrameType::Send) {
-    if (header.slot() < frame.session->record.slot_limit)
-      prefetch_to_write(&shard.client_slot(*frame.session, header.slot()));
+    if (const ClientSlot* slot = slot_named(shard, frame)) prefetch_to_write(slot);
   } else if (header.type() == wire::FrameType::Result) {
     const Task* const task = shard.tasks.find(wire::token_of(header));
     if (task == nullptr) return;
@@ -40,8 +45,7 @@ void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
   if (frame.session == nullptr) return;
   const wire::Header& header = *frame.header;
   if (header.type() == wire::FrameType::Send) {
-    if (header.slot() < frame.session->record.slot_limit)
-      shard.tasks.prefetch(shard.client_slot(*frame.session, header.slot()).task);
+    if (const ClientSlot* slot = slot_named(shard, frame)) shard.tasks.prefetch(slot->task);
   } else if (header.type() == wire::FrameType::Result) {
     const Task* const task = shard.tasks.find(wire::token_of(header));
     const Session* const client = task != nullptr ? shard.sessions.find(task->client) : nullptr;

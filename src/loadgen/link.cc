@@ -9,6 +9,7 @@
 #include "wire/checksum.h"
 #include "wire/layout.h"
 #include "wire/neighbour.h"
+#include "wire/wide_sum.h"
 
 namespace mcplane::loadgen {
 namespace {

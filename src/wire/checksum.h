@@ -14,9 +14,6 @@ namespace mcplane::wire {
 // Sum of bytes that start at an even offset of the checksummed whole; an odd last byte is padded with 0.
 std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept;
 
-// Sum of an IPv4 header without options; 0xffff: its checksum is right.
-std::uint16_t sum_ipv4_header(const std::byte* header) noexcept;
-
 constexpr std::uint16_t sum_add(std::uint16_t a, std::uint16_t b) noexcept {
   const std::uint32_t sum = std::uint32_t{a} + b;
   return static_cast<std::uint16_t>((sum & 0xffffU) + (sum >> 16));

@@ -4,7 +4,6 @@
 #include <immintrin.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "wire/checksum.h"
 #include "wire/header.h"
@@ -78,15 +77,8 @@ constexpr std::array<Mask, 4> kMasks = [] {
 static_assert(second_window_at(lead_of(false, false)) <= kWindow && second_window_at(lead_of(true, true)) <= kWindow,
               "no byte between the windows");
 
-template <class Word>
-Word load(const std::byte* at) noexcept {
-  Word word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
-
 bool headers_match(const KnownSender& sender, const std::byte* frame) noexcept {
-  const auto wide = [](const std::byte* at) { return load<__m256i>(at); };
+  const auto wide = [](const std::byte* at) { return load_word<__m256i>(at); };
   const std::byte* const want = sender.want.data();
   const std::byte* const mask = kMasks[sender.layout].bytes.data();
   const __m256i first = _mm256_and_si256(_mm256_xor_si256(wide(frame), wide(want)), wide(mask));
@@ -104,8 +96,7 @@ std::ptrdiff_t ip_payload_bytes(const KnownSender& sender, std::span<const std::
     const std::ptrdiff_t length = load_be16(ip + 4);
     return length <= room - static_cast<std::ptrdiff_t>(kIpv6Bytes) ? length : -1;
   }
-  const std::uint64_t sum = add_carry(load<std::uint64_t>(ip), load<std::uint64_t>(ip + 8));
-  if (fold(add_carry(sum, load<std::uint32_t>(ip + 16))) != 0xffff) return -1;
+  if (sum_ipv4_header(ip) != 0xffff) return -1;
   const std::ptrdiff_t length = load_be16(ip + 2);
   return length <= room ? length - static_cast<std::ptrdiff_t>(kIpv4Bytes) : -1;
 }
@@ -150,7 +141,7 @@ bool recognise(const KnownSender& sender, std::span<const std::byte> frame, bool
   const std::ptrdiff_t tail_bytes = std::ptrdiff_t{udp_length} - static_cast<std::ptrdiff_t>(kUdpBytes + kLeadBytes);
   if (udp_length > ip_payload_bytes(sender, frame) || tail_bytes < 0) return false;
 
-  const auto field = load<std::uint16_t>(lead - kUdpChecksumBytes);
+  const auto field = load_word<std::uint16_t>(lead - kUdpChecksumBytes);
   if (field == 0) return false;
   // The length counts twice: in the pseudo header and in the UDP header.
   const std::uint64_t head = sum_lead(lead) + sender.pseudo_sum + field + 2U * __builtin_bswap16(udp_length);

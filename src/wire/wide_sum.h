@@ -27,6 +27,13 @@ constexpr std::uint64_t add_carry(std::uint64_t a, std::uint64_t b) noexcept {
   return sum + (sum < b ? 1 : 0);
 }
 
+template <class Word>
+Word load_word(const std::byte* at) noexcept {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
 class WideSum {
  public:
   static constexpr std::size_t kStep = 32;  // bytes
@@ -67,22 +74,10 @@ class WideSum {
   Lanes low_{}, high_{};
 };
 
-// Both in memory order, unfolded. `lead` is where an MCP datagram starts, magic and header; the tail is what follows
-// it.
-inline std::uint64_t sum_lead(const std::byte* lead) noexcept {
-  constexpr std::size_t kWhole = kLeadBytes / WideSum::kStep * WideSum::kStep;
-  static_assert(kLeadBytes - kWhole == sizeof(std::uint16_t));
-  WideSum sum;
-  for (std::size_t at = 0; at < kWhole; at += WideSum::kStep) sum.add(lead + at);
-  std::uint16_t last;
-  std::memcpy(&last, lead + kWhole, sizeof last);
-  return sum.total() + last;
-}
-
-inline std::uint64_t sum_tail(const std::byte* lead, std::size_t count) noexcept {
-  const std::byte* at = lead + kLeadBytes;
-  const std::byte* const end = at + (count & ~std::size_t{1});
+// In memory order, unfolded, as are the next two. At least WideSum::kStep bytes before the end are readable.
+inline std::uint64_t sum_long(const std::byte* at, std::size_t count) noexcept {
   constexpr auto kStep = static_cast<std::ptrdiff_t>(WideSum::kStep);
+  const std::byte* const end = at + (count & ~std::size_t{1});
   WideSum sum;
   for (; end - at >= 2 * kStep; at += 2 * kStep) {
     sum.add(at);
@@ -94,6 +89,26 @@ inline std::uint64_t sum_tail(const std::byte* lead, std::size_t count) noexcept
   }
   sum.add_last(end, static_cast<std::size_t>(end - at));
   return sum.total() + ((count & 1) != 0 ? std::to_integer<std::uint64_t>(*end) : 0);
+}
+
+// `lead` is where an MCP datagram starts, magic and header; the tail is what follows
+// it.
+inline std::uint64_t sum_lead(const std::byte* lead) noexcept {
+  constexpr std::size_t kWhole = kLeadBytes / WideSum::kStep * WideSum::kStep;
+  static_assert(kLeadBytes - kWhole == sizeof(std::uint16_t));
+  WideSum sum;
+  for (std::size_t at = 0; at < kWhole; at += WideSum::kStep) sum.add(lead + at);
+  return sum.total() + load_word<std::uint16_t>(lead + kWhole);
+}
+
+inline std::uint64_t sum_tail(const std::byte* lead, std::size_t count) noexcept {
+  return sum_long(lead + kLeadBytes, count);
+}
+
+// 0xffff when the 20 bytes of an IPv4 header are sound.
+inline std::uint16_t sum_ipv4_header(const std::byte* header) noexcept {
+  const std::uint64_t sum = add_carry(load_word<std::uint64_t>(header), load_word<std::uint64_t>(header + 8));
+  return fold(add_carry(sum, load_word<std::uint32_t>(header + 16)));
 }
 
 }  // namespace mcplane::wire

@@ -35,7 +35,7 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   // Free slots may have one left.
   if (shard.timers.armed() < shard.tasks.in_use())
     wrong += at + "fewer timers, " + std::to_string(shard.timers.armed()) + ", than task slots in use, " +
-             std::to_string(shard.tasks.in_use()) + "; ";
+             std::to_string(shard.tasks.in_use()) + "\n";
   std::uint64_t waiting = 0;
   for (const std::uint16_t route : shard.routes.waiting()) waiting += shard.routes[route].waiting;
   expect_equal(wrong, at + "waiting at routes, and held frames", waiting, shard.held.size());
