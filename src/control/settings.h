@@ -1,0 +1,68 @@
+// What people may change while the appliance runs: the hot part of its configuration file, validated as a whole before
+// control sees it. Defaults are what runs without a file. Plain values; a Settings is immutable once applied.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/types.h"
+#include "state/policy.h"
+
+namespace mcplane::control {
+
+// A rate of 0 and a count of 0: not limited.
+struct Limits {
+  double tasks_per_s = 0;
+  std::uint32_t burst = 0;        // tasks that may come at once; 0: a tenth of a second's
+  std::uint32_t concurrency = 0;  // tasks accepted and not ended
+};
+
+struct BreakerSettings {
+  bool enabled = true;
+  std::uint32_t window = 100;                 // outcomes looked at, 10 to 100
+  std::uint32_t outcomes_min = 20;            // before the share counts
+  double failure_share = 0.5;                 // failed or slow, that opens
+  std::uint32_t consecutive = 5;              // failures in a row, that open
+  std::uint64_t slow_ns = 0;                  // in the worker, from which an answer counts as slow; 0: none does
+  std::uint64_t open_ns = 30 * kNsPerSecond;  // the first time; the n-th time in a row n times as long
+  std::uint64_t open_max_ns = 300 * kNsPerSecond;
+  double jitter = 0.1;             // share of that time, drawn, that is added
+  std::uint32_t probes = 3;        // tasks let through half-open; all must succeed
+  double ejected_share_max = 0.5;  // of a pool's workers, out at once
+};
+
+struct ProbeSettings {
+  std::uint64_t interval_ns = 5 * kNsPerSecond;
+  std::uint64_t timeout_ns = kNsPerSecond;
+  std::uint32_t rise = 2;  // successes in a row that bring a worker in
+  std::uint32_t fall = 3;  // failures in a row that take it out
+  double jitter = 0.1;     // share of the interval; the first probe comes at a random time within one
+};
+
+enum class Degradation : std::uint8_t { kNone, kCached, kReply, kFallback, kSkip };
+
+// What happens to tasks of one action, of every model unless one is named. The first that matches holds.
+struct RouteSettings {
+  std::string action;  // "*": every action
+  std::string model;   // "": every model
+  state::Policy policy = state::Policy::kLeastOutstanding;
+  double imbalance = 1.25;  // session, prefix: its worker may hold so many times what the least loaded holds, and 1
+  Limits limits;            // over all clients
+  Degradation degradation = Degradation::kNone;  // while every worker's breaker is open
+  std::string reply;                             // kReply
+  std::string fallback_action, fallback_model;   // kFallback; "": the same
+  std::uint64_t cache_ttl_ns = 60 * kNsPerSecond;
+  double mirror_share = 0;  // of its tasks, copied to shadow workers
+};
+
+struct Settings {
+  std::uint64_t slow_start_ns = 0;  // a new or recovered worker's slots grow from 1 to all in this time; 0: at once
+  BreakerSettings breaker;
+  ProbeSettings probe;
+  Limits client;  // each client
+  std::vector<RouteSettings> routes;
+  std::uint64_t cache_bytes_max = 64ULL << 20;  // of degraded answers, over all routes
+};
+
+}  // namespace mcplane::control
