@@ -28,6 +28,9 @@ struct Task {
   std::chrono::milliseconds ttl{30'000};                          // time to live from send(), 1 ms to 24 h
   std::uint8_t priority = 1;                                      // 0 (most urgent) to 3
   bool idempotent = false;                                        // may be executed more than once
+  // Where the broker's policy for the route is `prefix`, tasks with the same text here go to the same worker, which may
+  // have their beginning cached. Empty: made from the first 256 bytes of history and prompt. Does not travel as text.
+  std::string affinity{};
 };
 
 enum class OutcomeKind : std::uint8_t {

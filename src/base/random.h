@@ -7,6 +7,13 @@
 
 namespace mcplane {
 
+// splitmix64's finaliser: each bit of the result depends on each of z.
+constexpr std::uint64_t mix64(std::uint64_t z) noexcept {
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
 class Random {
  public:
   explicit constexpr Random(std::uint64_t seed) noexcept {
@@ -34,12 +41,7 @@ class Random {
   constexpr double unit() noexcept { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
 
  private:
-  static constexpr std::uint64_t splitmix(std::uint64_t& seed) noexcept {
-    std::uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-  }
+  static constexpr std::uint64_t splitmix(std::uint64_t& seed) noexcept { return mix64(seed += 0x9e3779b97f4a7c15ULL); }
 
   std::uint64_t state_[4]{};
 };

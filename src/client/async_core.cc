@@ -135,6 +135,7 @@ AsyncCore::Sent AsyncCore::try_send(std::size_t index, std::uint64_t now) {
   request.task_id = pending.encoded.id;
   request.ttl_ms = static_cast<std::uint32_t>(std::max<std::uint64_t>(left_ms, 1));
   request.flags = pending.encoded.flags;
+  request.affinity = pending.encoded.affinity;
   request.table = pending.encoded.table;
   request.payload = pending.encoded.payload;
   switch (engine_.send(request, now, outbox_)) {

@@ -57,6 +57,7 @@ void ClientEngine::write_send(const SendRequest& request, std::uint16_t index, O
   header.mutate_table_length(static_cast<std::uint16_t>(request.table.size()));
   header.mutate_message_length(static_cast<std::uint32_t>(message));
   header.mutate_ttl_ms(request.ttl_ms);
+  wire::set_affinity(header, request.affinity);
   std::memcpy(header.mutable_task_id()->Data(), request.task_id.data(), request.task_id.size());
   std::memcpy(header.mutable_trace_id()->Data(), request.trace_id.data(), request.trace_id.size());
   std::memcpy(header.mutable_parent_span()->Data(), request.parent_span.data(), request.parent_span.size());

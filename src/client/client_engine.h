@@ -42,7 +42,8 @@ struct SendRequest {
   std::uint64_t context = 0;  // of no other send in flight, if it is ever to be cancelled
   wire::Id16 task_id{};
   std::uint32_t ttl_ms = 0;
-  std::uint16_t flags = 0;  // wire::Flag bits and priority
+  std::uint16_t flags = 0;     // wire::Flag bits and priority
+  std::uint32_t affinity = 0;  // wire::set_affinity
   wire::Id16 trace_id{};
   std::array<std::uint8_t, 8> parent_span{};
   std::span<const std::byte> table;    // wire::write_route_table

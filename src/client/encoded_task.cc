@@ -2,12 +2,42 @@
 #include "client/encoded_task.h"
 
 #include <chrono>
+#include <span>
+#include <string_view>
 
+#include "base/siphash.h"
 #include "client/task_id.h"
 #include "wire/payload.h"
 #include "wire/route_table.h"
 
 namespace mcplane::client {
+namespace {
+
+// What tasks that may share a worker's cache begin with: a conversation so far, or a system prompt.
+constexpr std::size_t kPrefixBytes = 256;
+
+std::string prefix_of(const Task& task) {
+  std::string prefix;
+  const auto append = [&prefix](std::string_view text) {
+    prefix.append(text.substr(0, kPrefixBytes - prefix.size()));
+    if (prefix.size() < kPrefixBytes) prefix.push_back('\0');
+    return prefix.size() < kPrefixBytes;
+  };
+  for (const auto& turn : task.history)
+    if (!append(turn.role) || !append(turn.content)) return prefix;
+  append(task.prompt);
+  return prefix;
+}
+
+// The same in every process. Never 0, which is none.
+std::uint32_t affinity_of(const Task& task) {
+  constexpr SipKey kKey{0x6166666966666974ULL, 0x7920666f722074ULL};
+  const std::string text = task.affinity.empty() ? prefix_of(task) : task.affinity;
+  const auto hash = static_cast<std::uint32_t>(siphash24(kKey, std::as_bytes(std::span(text))));
+  return hash != 0 ? hash : 1;
+}
+
+}  // namespace
 
 std::string malformed_field(const Task& task) {
   using namespace std::chrono_literals;
@@ -41,6 +71,7 @@ EncodedTask encode_task(Task& task, Random& random) {
   const std::uint16_t flags = task.idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0};
   return {.id = id.bytes,
           .flags = wire::with_priority(flags, task.priority),
+          .affinity = affinity_of(task),
           .table = wire::write_route_table(task.action, task.model, task.tags, id.text_travels ? task.id : ""),
           .payload = wire::write_task_payload(payload)};
 }

@@ -15,6 +15,7 @@ namespace mcplane::client {
 struct EncodedTask {
   wire::Id16 id{};
   std::uint16_t flags = 0;
+  std::uint32_t affinity = 0;
   std::vector<std::byte> table;
   std::vector<std::byte> payload;
 };

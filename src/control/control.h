@@ -36,6 +36,8 @@ class Control {
   static constexpr std::size_t kRequestsMax = 64;
   // Snapshots that a core may still read. Beyond it publication waits: eviction acts through the worker lines.
   static constexpr std::size_t kRetiredMax = 256;
+  // Half a millisecond's.
+  static constexpr std::size_t kOrderStepsPerPoll = 32'768;
   // Sessions a shard that may each acknowledge as soon as they are asked to; beyond, they take their time.
   static constexpr std::size_t kPeersPerShardMax = 1'000;
   static constexpr std::uint32_t kCrowdAckDelayUs = 25'000;

@@ -11,6 +11,7 @@ void Control::sweep() {
   if (sweep_left_ == 0 && now_ns_ >= next_sweep_ns_) {
     next_sweep_ns_ = now_ns_ + kSweepIntervalNs;
     sweep_left_ = registry_.live().size();
+    pools_.end_count();
   }
   sweep_left_ = std::min(sweep_left_, registry_.live().size());
   for (std::size_t looked = 0; looked < kSweptPerPoll && sweep_left_ > 0; ++looked) {
@@ -41,11 +42,13 @@ void Control::observe(Session& session) {
   }
   // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
   if (session.phase == Phase::kJoining && everywhere) bring_up(session);
+  if (session.phase == Phase::kUp && session.pool != nullptr)
+    pools_.count(*session.pool, shared_.workers[session.worker]);
 }
 
 void Control::bring_up(Session& session) {
   session.phase = Phase::kUp;
-  session.pool = &pools_.join(session.hello, shared_.workers[session.worker], session.worker);
+  session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);
   refresh_worker(session);
 }
 
@@ -77,7 +80,7 @@ bool Control::lease_over(const Session& session) const noexcept {
 }
 
 void Control::start_drain(Session& session) {
-  if (session.phase == Phase::kUp) pools_.retire(*session.pool);
+  if (session.phase == Phase::kUp) pools_.retire(*session.pool, session.worker);
   session.phase = Phase::kDraining;
   session.draining_ns = now_ns_;
   // Relaxed: a core that misses it routes one more task, which the drain waits for.
@@ -88,7 +91,7 @@ void Control::start_drain(Session& session) {
 
 void Control::end_session(Session& session, std::string_view why) {
   if (session.is_worker()) {
-    if (session.phase == Phase::kUp) pools_.retire(*session.pool);
+    if (session.phase == Phase::kUp) pools_.retire(*session.pool, session.worker);
     state::WorkerLine& line = shared_.workers[session.worker];
     // Relaxed: a core that acquires meanwhile gets the session's end by its ring, and fails the task over. That
     // command is also what takes the line out of the index.
@@ -105,6 +108,7 @@ void Control::end_session(Session& session, std::string_view why) {
 }
 
 void Control::publish_if_due() {
+  pools_.make_orders(kOrderStepsPerPoll);
   const std::size_t retired = shared_.routes.reclaim();
   if (pools_.changed()) {
     if (now_ns_ < next_publish_ns_ || retired >= kRetiredMax) return;

@@ -2,9 +2,13 @@
 #include "control/pools.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
+#include "base/siphash.h"
 
 namespace mcplane::control {
 namespace {
@@ -18,47 +22,154 @@ std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const std:
   return ids;
 }
 
+// Public, so that all brokers agree: they only spread what nobody gains by choosing.
+constexpr SipKey kSpreadKey{0x6d63706c616e6521ULL, 0x706f6f6c6b657973ULL};
+
+std::uint64_t hash_of(const CapabilitySet& set) {
+  std::string flat;
+  for (const auto* names : {&set.actions, &set.models, &set.tags}) {
+    for (const std::string& name : *names) flat.append(name).push_back('\0');
+    flat.push_back('\0');
+  }
+  return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
+}
+
+std::uint64_t hash_of(const wire::Endpoint& peer) {
+  std::array<std::uint8_t, sizeof(wire::IpAddress) + sizeof(std::uint16_t)> flat;
+  std::memcpy(flat.data(), peer.ip.bytes.data(), peer.ip.bytes.size());
+  std::memcpy(flat.data() + sizeof(wire::IpAddress), &peer.port, sizeof peer.port);
+  return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
+}
+
 }  // namespace
 
-Pool& Pools::join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerId worker) {
+Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker) {
   CapabilitySet set{hello.actions, hello.models, hello.tags};
   auto& [key, pool] = *pools_.try_emplace(std::move(set)).first;
   if (pool == nullptr) {
     pool = std::make_unique<Pool>();
     pool->set = &key;
+    pool->key = hash_of(key);
   }
   pool->load->place(line, worker);
+  pool->up.emplace(worker, OrderMember{worker, hello.weight, hash_of(peer)});
+  pool->weight += hello.weight;
   ++workers_;
-  changed_ = changed_ || pool->up == 0;
-  pool->load->admitting.store(++pool->up, std::memory_order_relaxed);
+  on_members_changed(*pool);
   return *pool;
 }
 
-void Pools::retire(Pool& pool) noexcept {
-  CHECK(pool.up > 0);
+void Pools::retire(Pool& pool, WorkerId worker) {
+  const auto member = pool.up.find(worker);
+  CHECK(member != pool.up.end());
+  pool.weight -= member->second.weight;
+  pool.up.erase(member);
   --workers_;
-  pool.load->admitting.store(--pool.up, std::memory_order_relaxed);
-  changed_ = changed_ || pool.up == 0;
+  on_members_changed(pool);
+}
+
+// A snapshot says whether there is anybody; who it is changes without one.
+void Pools::on_members_changed(Pool& pool) {
+  const auto count = static_cast<std::uint32_t>(pool.up.size());
+  changed_ = changed_ || count == 0 || pool.load->admitting.load(std::memory_order_relaxed) == 0;
+  pool.load->admitting.store(count, std::memory_order_relaxed);
+  mark_stale(pool);
+}
+
+void Pools::mark_stale(Pool& pool) {
+  if ((wants_turns_ || wants_hashed_) && !std::exchange(pool.stale, true)) stale_.push_back(&pool);
 }
 
 void Pools::leave(Pool& pool, state::WorkerLine& line) {
   pool.load->vacate(line);
   // The index lives on in the snapshots that name it.
-  if (pool.load->placed() == 0) pools_.erase(pools_.find(*pool.set));
+  if (pool.load->placed() > 0) return;
+  if (job_.pool == &pool) job_ = {};
+  std::erase(stale_, &pool);
+  pools_.erase(pools_.find(*pool.set));
+}
+
+void Pools::set_routes(std::span<const RouteSettings> routes) {
+  routes_.assign(routes.begin(), routes.end());
+  const auto wanted = [this](std::initializer_list<state::Policy> policies) {
+    return std::ranges::any_of(routes_, [&](const RouteSettings& route) {
+      return std::ranges::find(policies, route.policy) != policies.end();
+    });
+  };
+  wants_turns_ = wanted({state::Policy::kWeighted});
+  wants_hashed_ = wanted({state::Policy::kSourceHash, state::Policy::kSession, state::Policy::kPrefix});
+  changed_ = true;
+  for (const auto& entry : pools_) mark_stale(*entry.second);
+}
+
+bool Pools::begin_job() {
+  if (stale_.empty()) return false;
+  job_.pool = stale_.front();
+  stale_.pop_front();
+  // Whoever comes or goes from here on makes it stale again.
+  job_.pool->stale = false;
+  job_.members.clear();
+  for (const auto& entry : job_.pool->up) job_.members.push_back(entry.second);
+  if (job_.members.empty()) {
+    job_.pool = nullptr;
+    return false;
+  }
+  if (wants_turns_)
+    job_.builder.emplace<TurnBuilder>(job_.members);
+  else
+    job_.builder.emplace<MaglevBuilder>(std::move(job_.members));
+  return true;
+}
+
+void Pools::make_orders(std::size_t steps) {
+  if (job_.pool == nullptr && !begin_job()) return;
+  if (auto* turns = std::get_if<TurnBuilder>(&job_.builder)) {
+    if (!turns->step(steps)) return;
+    job_.pool->turns = std::make_shared<const state::WorkerOrder>(turns->take());
+    if (wants_hashed_) {
+      job_.builder.emplace<MaglevBuilder>(std::move(job_.members));
+      return;
+    }
+  } else if (auto* hashed = std::get_if<MaglevBuilder>(&job_.builder)) {
+    if (!hashed->step(steps)) return;
+    job_.pool->hashed = std::make_shared<const state::WorkerOrder>(hashed->take());
+  }
+  job_ = {};
+  changed_ = true;
+}
+
+void Pools::count(Pool& pool, const state::WorkerLine& line) noexcept {
+  pool.slots_counted += line.limit(line.owner());
+  pool.held_counted += line.outstanding();
+}
+
+void Pools::end_count() noexcept {
+  for (auto& entry : pools_) {
+    Pool& pool = *entry.second;
+    pool.load->slots.store(std::exchange(pool.slots_counted, 0), std::memory_order_relaxed);
+    pool.load->held.store(std::exchange(pool.held_counted, 0), std::memory_order_relaxed);
+  }
 }
 
 std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t generation) {
   auto snapshot = std::make_unique<state::RouteSnapshot>();
   snapshot->generation = generation;
   for (const auto& [set, pool] : pools_) {
-    if (pool->up == 0) continue;
+    if (pool->up.empty()) continue;
     state::Pool published;
     published.actions = intern_all(*snapshot, set.actions);
     published.models = intern_all(*snapshot, set.models);
     published.tags = intern_all(*snapshot, set.tags);
     published.load = pool->load;
+    published.key = pool->key;
+    published.weight = pool->weight;
+    if (wants_turns_) published.turns = pool->turns;
+    if (wants_hashed_) published.hashed = pool->hashed;
     snapshot->add_pool(std::move(published));
   }
+  for (const RouteSettings& route : routes_)
+    snapshot->add_rule(route.action, route.model,
+                       {.policy = route.policy, .imbalance = static_cast<float>(route.imbalance)});
   changed_ = false;
   return snapshot;
 }

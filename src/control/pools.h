@@ -3,12 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <tuple>
+#include <variant>
 #include <vector>
 
+#include "control/settings.h"
+#include "control/worker_orders.h"
 #include "state/route_snapshot.h"
 #include "state/worker_table.h"
 #include "wire/registration.h"
@@ -26,20 +31,34 @@ struct CapabilitySet {
 
 struct Pool {
   const CapabilitySet* set = nullptr;  // the key it is found by
+  std::uint64_t key = 0;               // its hash
   std::shared_ptr<state::LoadIndex> load = std::make_shared<state::LoadIndex>();
-  std::uint32_t up = 0;  // workers that take new tasks
+  std::map<WorkerId, OrderMember> up;  // workers that take new tasks
+  std::uint32_t weight = 0;            // sum of theirs
+  std::uint32_t slots_counted = 0, held_counted = 0;
+  std::shared_ptr<const state::WorkerOrder> turns, hashed;
+  bool stale = false;  // its orders wait to be made again
 };
 
 class Pools {
  public:
-  // The worker may have tasks from now on; a shard is to refresh it.
-  Pool& join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerId worker);
+  // The worker may have tasks from now on; a shard is to refresh it. peer: its address.
+  Pool& join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker);
   // No new tasks.
-  void retire(Pool& pool) noexcept;
+  void retire(Pool& pool, WorkerId worker);
   // Every shard has let go of the worker, which is retired: its place is free for another.
   void leave(Pool& pool, state::WorkerLine& line);
 
-  // A pool has become empty, or is empty no longer, since the last snapshot().
+  // What holds from the next snapshot on.
+  void set_routes(std::span<const RouteSettings> routes);
+  // Goes on with the orders that those need, `steps` of a builder; they are in a snapshot once complete.
+  void make_orders(std::size_t steps);
+
+  // What a worker may hold and holds, once a round of all; the figures of the round that ends are published.
+  void count(Pool& pool, const state::WorkerLine& line) noexcept;
+  void end_count() noexcept;
+
+  // A pool has become empty or is empty no longer, an order is complete, or routes changed, since the last snapshot().
   bool changed() const noexcept { return changed_; }
   // Pools with workers, ordered by their sets: equal pools give equal snapshots.
   std::unique_ptr<const state::RouteSnapshot> snapshot(std::uint64_t generation);
@@ -48,7 +67,22 @@ class Pools {
   std::size_t index_bytes() const;
 
  private:
+  // The orders of one pool, as its members were when it was begun.
+  struct Job {
+    Pool* pool = nullptr;  // null: nothing to do
+    std::vector<OrderMember> members;
+    std::variant<std::monostate, TurnBuilder, MaglevBuilder> builder;
+  };
+
+  void on_members_changed(Pool& pool);
+  void mark_stale(Pool& pool);
+  bool begin_job();
+
   std::map<CapabilitySet, std::unique_ptr<Pool>> pools_;
+  std::vector<RouteSettings> routes_;
+  bool wants_turns_ = false, wants_hashed_ = false;  // by some route's policy
+  std::deque<Pool*> stale_;
+  Job job_;
   std::uint32_t workers_ = 0;
   bool changed_ = false;
 };

@@ -47,7 +47,7 @@ struct RouteSettings {
   std::string action;  // "*": every action
   std::string model;   // "": every model
   state::Policy policy = state::Policy::kLeastOutstanding;
-  double imbalance = 1.25;  // session, prefix: its worker may hold so many times what the least loaded holds, and 1
+  double imbalance = 1.25;  // session, prefix: its worker may hold so many times the mean of all, and 1
   Limits limits;            // over all clients
   Degradation degradation = Degradation::kNone;  // while every worker's breaker is open
   std::string reply;                             // kReply

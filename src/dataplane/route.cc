@@ -88,10 +88,10 @@ struct Place {
 };
 
 // Those who wait go first.
-Place find_place(Shard& shard, RouteEntry& entry) noexcept {
+Place find_place(Shard& shard, RouteEntry& entry, const Asker& asker) noexcept {
   Place place;
   if (entry.waiting > 0) return place;
-  place.choice = acquire_worker(shard, entry, place.worker);
+  place.choice = acquire_worker(shard, entry, asker, place.worker);
   if (place.choice == Choice::kFound) place.to = installed_worker(shard, place.worker);
   return place;
 }
@@ -110,7 +110,7 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
 // A task that nothing stands against goes to a worker, into the line, or back.
 Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
               RouteEntry& entry) noexcept {
-  const Place place = find_place(shard, entry);
+  const Place place = find_place(shard, entry, {client.record.id, frame.header});
   if (place.choice == Choice::kNoneLive) return refuse(shard, packet, frame, client, slot, wire::Reason::NoWorker);
   if (place.to == nullptr && shard.held.full())
     return refuse(shard, packet, frame, client, slot, wire::Reason::QueueFull);
@@ -171,7 +171,7 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
     forward_route(shard, *task, *to, packet, frame);
     return Verdict::forward();
   }
-  const Place place = find_place(shard, *checked.entry);
+  const Place place = find_place(shard, *checked.entry, {session.record.id, frame.header});
   if (place.choice == Choice::kNoneLive) {
     lose_last_worker(shard, *task);
     return Verdict::complete();
@@ -193,7 +193,8 @@ bool route_head(Shard& shard, RouteEntry& entry) noexcept {
   }
   shard.routes.refresh(entry, *shard.snapshot);
   state::WorkerRef worker;
-  const Choice choice = acquire_worker(shard, entry, worker);
+  const Frame waiting = frame_of(shard.held[line->head]);
+  const Choice choice = acquire_worker(shard, entry, {task.client, waiting.header}, worker);
   if (choice == Choice::kNoneLive) {
     (task.attempt == 0 ? shard.counters.rejected_late : shard.counters.worker_lost).add();
     end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);

@@ -33,8 +33,10 @@ struct RouteEntry {
   std::uint32_t waiting = 0;           // tasks in the lines
   std::uint32_t pool_count = 0;
   state::RouteSnapshot::PoolList pools{};
+  state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
   std::uint32_t turn = 0;   // and in which pool
+  std::array<std::uint32_t, state::RouteSnapshot::kPoolsPerRoute> turns{};  // kWeighted: of each pool, taken
   std::array<WaitingLine, wire::kPriorities> lines;
   std::array<std::byte, kKeyBytesMax> key;
 };

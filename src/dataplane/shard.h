@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/large_array.h"
+#include "base/random.h"
 #include "dataplane/acks.h"
 #include "dataplane/handoff.h"
 #include "dataplane/held_frames.h"
@@ -147,6 +148,7 @@ class Shard {
   HeldFrames held;
   RouteCache routes;
   std::uint32_t waiting_rotor = 0;
+  Random random;  // for choices that nobody gains by guessing
   OwedAcks owed;  // to workers, of RESULTs
   AckBatch acks;  // of this loop's timers
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/worker_policies.h"
+
 namespace mcplane::dataplane {
 namespace {
 
@@ -34,7 +36,6 @@ std::uint32_t lowest_level(const Pools& pools, std::uint32_t from) noexcept {
 }
 
 bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::WorkerRef& chosen) noexcept {
-  constexpr std::uint32_t kRacesMax = 8;  // that may be lost to other cores before the task waits for the next loop
   std::uint32_t races = 0;
   for (std::uint32_t level = lowest_level(pools, 0); level < state::kLoadLevels;
        level = lowest_level(pools, level + 1)) {
@@ -44,8 +45,7 @@ bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor
         const auto [place, worker] = index.find(level, rotor);
         if (worker == kNoWorker) break;  // another core's bit is on its way up
         rotor = place + 1;
-        chosen = {worker, shard.shared.workers.try_acquire(worker)};
-        if (chosen.session) return true;
+        if (try_take(shard, worker, chosen)) return true;
         if (++races == kRacesMax) return false;
       }
     }
@@ -55,7 +55,9 @@ bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor
 
 }  // namespace
 
-Choice acquire_worker(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept {
+Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept {
+  if (entry.rule.policy != state::Policy::kLeastOutstanding && acquire_by_policy(shard, entry, asker, chosen))
+    return Choice::kFound;
   const Pools pools = pools_of(shard, entry);
   if (acquire_least_loaded(shard, pools, entry.rotor, chosen)) return Choice::kFound;
   const bool live = std::any_of(pools.indexes.begin(), pools.indexes.begin() + pools.count,

@@ -10,9 +10,16 @@ namespace mcplane::dataplane {
 
 enum class Choice : std::uint8_t { kFound, kAllBusy, kNoneLive };
 
-// Takes a slot of the least loaded worker of the route's pools that has one: idle workers first, in turn. Levels of
-// load are those of state/load_index.h: exact below 8 tasks outstanding. Cost: independent of how many workers there
-// are; the root of each pool's index, one cache line a level of the tree, and the worker's line.
-Choice acquire_worker(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept;
+// Whose task it is, for policies that look at it.
+struct Asker {
+  SessionId client;
+  const wire::Header* header = nullptr;  // of its SEND
+};
+
+// Takes a slot of a worker of the route's pools, by the route's policy (worker_policies.h); where that finds none, and
+// by default, of the least loaded one: idle workers first, in turn. Levels of load are those of state/load_index.h:
+// exact below 8 tasks outstanding. Cost: independent of how many workers there are; the root of each pool's index, one
+// cache line a level of the tree, and the worker's line.
+Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept;
 
 }  // namespace mcplane::dataplane

@@ -1,6 +1,9 @@
 // See load_index.h for why no bit stays wrong.
 #include "state/load_index.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "base/check.h"
 #include "state/worker_table.h"
 
@@ -34,6 +37,18 @@ LoadIndex::Found LoadIndex::find_slowly(std::uint32_t level, std::uint32_t from)
   from &= places_below(root.height) - 1;
   const Found found = next_in(root, level, from);
   return found.place != kNone || from == 0 ? found : next_in(root, level, 0);
+}
+
+LoadIndex::Next LoadIndex::next(std::uint32_t from) const noexcept {
+  const std::uint32_t mask = places_below(root_.load(std::memory_order_acquire)->height) - 1;
+  Next nearest;
+  for (std::uint32_t level = lowest(0); level < kLoadLevels; level = lowest(level + 1)) {
+    const Found found = find(level, from);
+    if (found.worker == kNoWorker) continue;
+    if (nearest.worker == kNoWorker || ((found.place - from) & mask) < ((nearest.place - from) & mask))
+      nearest = {found, level};
+  }
+  return nearest;
 }
 
 // One core alone: each parent's bit follows its child's word, as far up as a word empties or fills.
@@ -80,17 +95,11 @@ void LoadIndex::rise(bool alone) noexcept {
 }
 
 LoadNode& LoadIndex::add_node(std::uint32_t height) {
-  LoadNode* node = nullptr;
-  if (height == 1) {
-    leaves_.push_back(std::make_unique<LoadLeaf>());
-    node = leaves_.back().get();
-  } else {
-    inner_.push_back(std::make_unique<LoadInner>());
-    node = inner_.back().get();
-  }
-  node->index = this;
-  node->height = height;
-  return *node;
+  LoadNode* const made = height == 1 ? static_cast<LoadNode*>(new LoadLeaf) : new LoadInner;
+  made->height = height;
+  LoadNode& node = *nodes_.emplace_back(made);
+  node.index = this;
+  return node;
 }
 
 // Adds what nodes are missing on the way there, each complete before it is linked.
@@ -122,14 +131,21 @@ LoadLeaf& LoadIndex::leaf_at(std::uint32_t place) {
   return static_cast<LoadLeaf&>(*node);
 }
 
+std::size_t LoadIndex::bytes() const noexcept {
+  std::size_t sum = sizeof(LoadIndex);
+  for (const auto& node : nodes_) sum += node->height == 1 ? sizeof(LoadLeaf) : sizeof(LoadInner);
+  return sum;
+}
+
 void LoadIndex::place(WorkerLine& line, WorkerId id) {
   CHECK(line.leaf == nullptr);
   std::uint32_t place = used_;
   if (vacant_.empty()) {
     ++used_;
   } else {
-    place = vacant_.top();
-    vacant_.pop();
+    std::ranges::pop_heap(vacant_, std::greater{});
+    place = vacant_.back();
+    vacant_.pop_back();
   }
   LoadLeaf& leaf = leaf_at(place);
   leaf.workers[place % kLoadFanOut].store(id, std::memory_order_relaxed);
@@ -140,7 +156,8 @@ void LoadIndex::place(WorkerLine& line, WorkerId id) {
 
 void LoadIndex::vacate(WorkerLine& line) {
   CHECK(line.leaf != nullptr && line.leaf->index == this);
-  vacant_.push(line.place);
+  vacant_.push_back(line.place);
+  std::ranges::push_heap(vacant_, std::greater{});
   line.leaf = nullptr;
   --placed_;
 }

@@ -17,9 +17,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <queue>
 #include <vector>
 
 #include "base/types.h"
@@ -66,6 +64,12 @@ struct LoadInner : LoadNode {
   std::array<std::atomic<LoadNode*>, kLoadFanOut> children{};  // Written by: control, as above.
 };
 
+struct DeleteNode {
+  void operator()(LoadNode* node) const noexcept {
+    node->height == 1 ? delete static_cast<LoadLeaf*>(node) : delete static_cast<LoadInner*>(node);
+  }
+};
+
 class LoadIndex {
  public:
   static constexpr std::uint32_t kHeightMax = 3;  // 262,144 workers
@@ -79,11 +83,12 @@ class LoadIndex {
   // Control, when every shard has let go of the worker.
   void vacate(WorkerLine& line);
   std::uint32_t placed() const noexcept { return placed_; }
-  std::size_t bytes() const noexcept {
-    return sizeof(LoadIndex) + leaves_.size() * sizeof(LoadLeaf) + inner_.size() * sizeof(LoadInner);
-  }
+  std::size_t bytes() const noexcept;
   // Workers that take new tasks, full or not. Relaxed: says only why none was found.
   std::atomic<std::uint32_t> admitting{0};  // Written by: control.
+  // What those may hold together, and what they held when control last looked, some ms ago. Relaxed: figures for people
+  // and for policies, nothing hangs on them.
+  std::atomic<std::uint32_t> slots{0}, held{0};  // Written by: control.
 
   // Cores. `alone`: no other core ever writes, so no locked instruction is needed; the same in all calls.
   //
@@ -101,6 +106,12 @@ class LoadIndex {
     std::uint32_t place = kNone;
     WorkerId worker = kNoWorker;
   };
+  // The worker with room, at whatever level, whose place follows `from` next, round the end; `level` is its. Cost: as
+  // find(), for each level where some worker is.
+  struct Next : Found {
+    std::uint32_t level = kLoadLevels;
+  };
+  Next next(std::uint32_t from) const noexcept;
   // The worker at the level whose place follows `from` next, round the end. Cost: one cache line a level of the tree.
   Found find(std::uint32_t level, std::uint32_t from) const noexcept {
     const LoadNode* node = root_.load(std::memory_order_acquire);
@@ -150,9 +161,8 @@ class LoadIndex {
   // Control's.
   LoadNode* top_ = nullptr;              // root_, or above it until a core has risen
   std::uint32_t placed_ = 0, used_ = 0;  // places taken, and places ever taken
-  std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> vacant_;  // below used_
-  std::vector<std::unique_ptr<LoadLeaf>> leaves_;
-  std::vector<std::unique_ptr<LoadInner>> inner_;
+  std::vector<std::uint32_t> vacant_;    // below used_; a heap, the lowest first
+  std::vector<std::unique_ptr<LoadNode, DeleteNode>> nodes_;
 };
 
 }  // namespace mcplane::state

@@ -2,6 +2,7 @@
 // route snapshots. Plain values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace mcplane::state {
@@ -15,5 +16,6 @@ enum class Policy : std::uint8_t {
   kSession,           // by the client's session, unless its worker is ahead of the others
   kPrefix,            // by the affinity key that the SEND carries, unless its worker is ahead of the others
 };
+inline constexpr std::size_t kPolicies = 7;
 
 }  // namespace mcplane::state

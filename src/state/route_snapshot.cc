@@ -25,6 +25,17 @@ std::uint32_t RouteSnapshot::add_pool(Pool pool) {
   return static_cast<std::uint32_t>(pools_.size() - 1);
 }
 
+void RouteSnapshot::add_rule(std::string_view action, std::string_view model, const RouteRule& rule) {
+  rules_.push_back({std::string(action), std::string(model), rule});
+}
+
+RouteRule RouteSnapshot::rule_of(std::string_view action, std::string_view model) const noexcept {
+  const auto found = std::ranges::find_if(rules_, [&](const NamedRule& named) {
+    return (named.action == "*" || named.action == action) && (named.model.empty() || named.model == model);
+  });
+  return found != rules_.end() ? found->rule : RouteRule{};
+}
+
 std::optional<NameId> RouteSnapshot::find(std::string_view name) const noexcept {
   const auto found = names_.find(name);
   if (found == names_.end()) return std::nullopt;

@@ -16,6 +16,7 @@
 
 #include "base/types.h"
 #include "state/load_index.h"
+#include "state/route_rule.h"
 
 namespace mcplane::state {
 
@@ -26,6 +27,10 @@ struct Pool {
   std::vector<NameId> actions, models, tags;  // each sorted
   // Of its workers; lives as long as a snapshot names it. One worker was placed before the first does.
   std::shared_ptr<LoadIndex> load;
+  std::uint64_t key = 0;     // of its capability set, the same wherever and whenever
+  std::uint32_t weight = 0;  // sum of its workers'
+  // Null or not empty; null unless some rule's policy asks for it, and until it is made.
+  std::shared_ptr<const WorkerOrder> turns{}, hashed{};
 };
 
 class RouteSnapshot {
@@ -36,12 +41,18 @@ class RouteSnapshot {
   // Control thread, before publication.
   NameId intern(std::string_view name);
   std::uint32_t add_pool(Pool pool);
+  // Of an action, "*" for all, and of a model, "" for all. The first added that matches holds.
+  void add_rule(std::string_view action, std::string_view model, const RouteRule& rule);
 
   // The pools that serve (action, model or any, all tags), at most kPoolsPerRoute of them, in pool order; returns how
   // many were written. Cost: a hash look-up a name, then a walk of all pools. Cores call it once a selector and
   // snapshot (dataplane/route_cache.h). Allocates nothing.
   std::size_t resolve(std::string_view action, std::string_view model, std::span<const std::string_view> tags,
                       PoolList& pools) const noexcept;
+
+  // What holds for the tasks of a selector; the defaults when nothing was said. Cost: a walk of all rules; cores call
+  // it with resolve().
+  RouteRule rule_of(std::string_view action, std::string_view model) const noexcept;
 
   const Pool& pool(std::uint32_t index) const noexcept { return pools_[index]; }
   std::span<const Pool> pools() const noexcept { return pools_; }
@@ -56,7 +67,13 @@ class RouteSnapshot {
   std::optional<NameId> find(std::string_view name) const noexcept;
 
   std::unordered_map<std::string, NameId, NameHash, std::equal_to<>> names_;
+  struct NamedRule {
+    std::string action, model;
+    RouteRule rule;
+  };
+
   std::vector<Pool> pools_;
+  std::vector<NamedRule> rules_;
 };
 
 }  // namespace mcplane::state

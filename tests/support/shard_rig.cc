@@ -174,8 +174,13 @@ void ShardRig::publish() {
     pool.models = intern(std::get<1>(set));
     pool.tags = intern(std::get<2>(set));
     pool.load = index;
+    pool.weight = index->admitting.load();
+    pool.key = mix64(snapshot->pools().size());
+    pool.turns = turns;
+    pool.hashed = hashed;
     snapshot->add_pool(std::move(pool));
   }
+  snapshot->add_rule("*", "", rule);
   shared.routes.publish(std::move(snapshot));
 }
 

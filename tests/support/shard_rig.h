@@ -85,6 +85,9 @@ class ShardRig {
   Peer& add(const PeerSpec& spec);
   Peer& add_client(PeerSpec spec = {});
   Peer& add_worker(std::uint16_t slots, PeerSpec spec = {});
+  // What holds for all routes, and the orders of workers in every pool, from the next publish() on.
+  state::RouteRule rule;
+  std::shared_ptr<const state::WorkerOrder> turns, hashed;
   // Puts the published workers into pools by capability set, and makes a snapshot of these.
   void publish();
   // Stops new tasks to a worker; its pool is in the next snapshot only if others are in it.

@@ -1,0 +1,23 @@
+// What people said about the tasks of a route (control/settings.h), as the cores need it. Plain values; part of a
+// snapshot.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/types.h"
+#include "state/policy.h"
+
+namespace mcplane::state {
+
+struct RouteRule {
+  Policy policy = Policy::kLeastOutstanding;
+  // kSession, kPrefix: its worker gets a task while it holds fewer than so many times the pool's mean, and one.
+  float imbalance = 1.25F;
+};
+
+// A pool's workers in an order that was made in advance: a smooth round (kWeighted) or a Maglev table (kSourceHash,
+// kSession, kPrefix). It may lag behind the pool: who left it gives no slot, and who is new is found without it.
+using WorkerOrder = std::vector<WorkerId>;
+
+}  // namespace mcplane::state
