@@ -61,8 +61,10 @@ struct Outcome {
   std::string text;
   std::string reason;                       // a short word: "no_worker", "queue_full", ...; "" for kResult
   std::chrono::milliseconds retry_after{};  // kRejected only
-  std::uint32_t worker_node = 0;            // node_id of the worker, 0 when none
-  std::uint8_t attempt = 0;                 // which routing of the task this is, from 1
+  // kRejected by a running broker: slots of the workers that serve such tasks, and how many of them were free lately.
+  std::uint32_t slots = 0, free_slots = 0;
+  std::uint32_t worker_node = 0;  // node_id of the worker, 0 when none
+  std::uint8_t attempt = 0;       // which routing of the task this is, from 1
   Timing timing;
 
   bool ok() const noexcept { return kind == OutcomeKind::kResult; }

@@ -163,9 +163,14 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   completion.attempt = header.attempt();
   completion.worker_session = header.worker_session();
   completion.retry_after_ms = delivered ? 0 : header.ttl_ms();
-  completion.queued_us = header.queued_us();
-  completion.worker_us = header.worker_us();
-  completion.broker_us = header.broker_us();
+  if (delivered) {
+    completion.queued_us = header.queued_us();
+    completion.worker_us = header.worker_us();
+    completion.broker_us = header.broker_us();
+  } else {
+    completion.slots = wire::slots_of(header);
+    completion.free_slots = wire::free_slots_of(header);
+  }
   completion.sent_ns = sent_ns;
   completion.task_id = task_id;
   if (delivered) completion.payload = wire::payload_of(datagram);

@@ -32,6 +32,7 @@ struct Completion {
   std::uint8_t attempt = 0;
   std::uint32_t worker_session = 0;
   std::uint32_t retry_after_ms = 0;
+  std::uint32_t slots = 0, free_slots = 0;  // REJECT: wire::slots_of
   std::uint32_t queued_us = 0, worker_us = 0, broker_us = 0;
   std::uint64_t sent_ns = 0;
   wire::Id16 task_id{};

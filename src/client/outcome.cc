@@ -62,9 +62,9 @@ void read_text(const Completion& completion, Outcome& outcome) {
 
 std::string_view reason_word(wire::Reason reason) noexcept {
   constexpr std::array<std::string_view, raw(wire::Reason::MAX) + std::size_t{1}> kWords = {
-      "ok",           "unknown_session", "unsupported", "malformed", "no_worker",   "queue_full",
-      "table_full",   "too_large",       "draining",    "expired",   "worker_lost", "cancelled",
-      "worker_error", "discard",         "stopped",     "running",   "held"};
+      "ok",        "unknown_session", "unsupported", "malformed",   "no_worker",   "queue_full",   "table_full",
+      "too_large", "draining",        "expired",     "worker_lost", "cancelled",   "worker_error", "discard",
+      "stopped",   "running",         "held",        "overloaded",  "rate_limited"};
   const auto index = std::size_t{raw(reason)};
   return index < kWords.size() ? kWords[index] : "unknown";
 }
@@ -79,8 +79,11 @@ Outcome outcome_of(const Completion& completion, std::string task_id, std::uint6
     outcome.reason = "broker_lost";
   else if (outcome.kind != OutcomeKind::kResult)
     outcome.reason = reason_word(completion.reason);
-  if (outcome.kind == OutcomeKind::kRejected)
+  if (outcome.kind == OutcomeKind::kRejected) {
     outcome.retry_after = std::chrono::milliseconds(completion.retry_after_ms);
+    outcome.slots = completion.slots;
+    outcome.free_slots = completion.free_slots;
+  }
   outcome.worker_node = completion.worker_session;
   outcome.attempt = completion.attempt;
   outcome.timing = {.queued = std::chrono::microseconds(completion.queued_us),

@@ -19,7 +19,8 @@ class Throttle {
 
   // Whether a refusal for this reason says anything about the load.
   static constexpr bool applies_to(wire::Reason reason) noexcept {
-    return reason == wire::Reason::QueueFull || reason == wire::Reason::TableFull || reason == wire::Reason::Draining;
+    return reason == wire::Reason::QueueFull || reason == wire::Reason::TableFull || reason == wire::Reason::Draining ||
+           reason == wire::Reason::Overloaded || reason == wire::Reason::RateLimited;
   }
 
   // When the next send may go out: now_ns or earlier means at once.

@@ -15,8 +15,7 @@ Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, const 
       shard.tasks[slot.task].client_knows = true;
       return answer(shard, packet, frame, &client, {.type = wire::FrameType::Ack});
     case ClientSlot::State::kRefused:
-      shard.counters.rejected[raw(slot.reason)].add();
-      return answer(shard, packet, frame, &client,
+      return reject(shard, packet, frame, &client,
                     {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
     case ClientSlot::State::kAnswered:  // its timer repeats the outcome
     case ClientSlot::State::kIdle:
@@ -45,12 +44,18 @@ Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Sessio
 }
 
 Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
-               wire::Reason reason) noexcept {
+               const Refused& refused) noexcept {
+  const Refusal& why = refused.why;
   slot.state = ClientSlot::State::kRefused;
-  slot.reason = reason;
+  slot.reason = why.reason;
   slot.executed = wire::Executed::No;
-  slot.retry_after_ms = shard.options.retry_after_ms;
-  return reject(shard, packet, frame, &client, reason, wire::Executed::No);
+  slot.retry_after_ms = why.retry_after_ms > 0 ? why.retry_after_ms : shard.options.retry_after_ms;
+  return reject(shard, packet, frame, &client,
+                {.reason = why.reason,
+                 .executed = wire::Executed::No,
+                 .ttl_ms = slot.retry_after_ms,
+                 .slots = refused.slots.all,
+                 .free_slots = refused.slots.free});
 }
 
 void settle_slot(Shard& shard, ClientSlot& slot) noexcept {

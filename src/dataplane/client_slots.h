@@ -1,6 +1,7 @@
 // A client's slots: what a SEND or CANCEL means by the exchange it names. All run on the shard's core.
 #pragma once
 
+#include "dataplane/admission.h"
 #include "dataplane/shard.h"
 
 namespace mcplane::dataplane {
@@ -15,9 +16,14 @@ inline DropReason check_slot(const Session& session, std::uint32_t slot) noexcep
 // one left behind is over. Otherwise the verdict on it: a duplicate, or out of order.
 Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot) noexcept;
 
-// No task came of the exchange: REJECT(reason, executed=no), now and to every duplicate.
+// No task came of the exchange: REJECT(reason, executed=no), now and to every duplicate. The slots of the workers that
+// could have had it are said once.
+struct Refused {
+  Refusal why;
+  Slots slots{};
+};
 Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
-               wire::Reason reason) noexcept;
+               const Refused& refused) noexcept;
 
 // The client knows how the slot's exchange ended.
 void settle_slot(Shard& shard, ClientSlot& slot) noexcept;

@@ -27,8 +27,7 @@ void rewrite_as(wire::Header& header, wire::FrameType about, std::uint32_t boot_
   header.mutate_fragment_index(0);
   header.mutate_message_length(0);
   header.mutate_ttl_ms(how.ttl_ms);
-  header.mutate_queued_us(0);
-  header.mutate_worker_us(0);
+  wire::set_slots(header, how.slots, how.free_slots);
   header.mutate_broker_us(0);
 }
 
@@ -83,11 +82,10 @@ Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* s
   return Verdict::forward();
 }
 
-Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, wire::Reason reason,
-               wire::Executed executed) noexcept {
-  shard.counters.rejected[raw(reason)].add();
-  return answer(shard, packet, frame, session,
-                {.reason = reason, .executed = executed, .ttl_ms = shard.options.retry_after_ms});
+Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, Answer how) noexcept {
+  shard.counters.rejected[raw(how.reason)].add();
+  if (how.ttl_ms == 0) how.ttl_ms = shard.options.retry_after_ms;
+  return answer(shard, packet, frame, session, how);
 }
 
 Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept {

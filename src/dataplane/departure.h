@@ -26,13 +26,13 @@ struct Answer {
   wire::Executed executed = wire::Executed::NotSaid;
   std::uint32_t ttl_ms = 0;                       // REJECT: wait before a retry
   std::uint16_t slot = 0;                         // PONG: slot limit; otherwise the frame's own
+  std::uint32_t slots = 0, free_slots = 0;        // REJECT: of the workers that could have had it
   wire::FrameType about = wire::FrameType::Send;  // send_about(): the frame answered, or asked for
 };
 Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, const Answer& how) noexcept;
 
-// REJECT to where the frame came from, counted by reason.
-Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, wire::Reason reason,
-               wire::Executed executed = wire::Executed::NotSaid) noexcept;
+// answer() with a REJECT, counted by reason. Without ttl_ms, retry when the shard's options say.
+Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, Answer how) noexcept;
 
 // RETRY with a fresh cookie in the HELLO's own buffer; shorter than any HELLO.
 Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept;

@@ -48,8 +48,9 @@ Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& 
                                                                       : DropReason::kNone;
   if (reason == DropReason::kNone) return session;
   // Who names no session at all would get a REJECT that names none either, which nobody takes.
-  verdict = answerable(header.type()) && claimed ? reject(shard, packet, frame, nullptr, wire::Reason::UnknownSession)
-                                                 : Verdict::drop(reason);
+  verdict = answerable(header.type()) && claimed
+                ? reject(shard, packet, frame, nullptr, {.reason = wire::Reason::UnknownSession})
+                : Verdict::drop(reason);
   return nullptr;
 }
 
@@ -73,7 +74,7 @@ Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
 
 Verdict refuse_type(Shard& shard, net::Packet& packet, Frame& frame, const Session& session) noexcept {
   if (!answerable(frame.header->type())) return Verdict::drop(DropReason::kUnsupportedType);
-  return reject(shard, packet, frame, &session, wire::Reason::Unsupported);
+  return reject(shard, packet, frame, &session, {.reason = wire::Reason::Unsupported});
 }
 
 Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {

@@ -1,13 +1,28 @@
-// SEND frames that wait for a worker: the only frames a shard keeps. A bounded table, linked into one FIFO a route
-// and priority; a task that expires leaves the middle of its line in O(1). Owner: the shard's core.
+// SEND frames that wait for a worker: the only frames a shard keeps. A bounded table; each route has a line of them for
+// each class of urgency. Owner: the shard's core.
+//
+//   WaitingLines ── class 0 ── client <-> client <-> ...     take turns, round and round
+//     of a route ── class 1      |  frame, frame, ...        in the order they came
+//                   ...
+//
+// - Within a class clients take turns (round robin), so one that sends much waits behind itself.
+// - Classes share a route's workers by start-time fair queueing (Goyal, Vin, Cheng 1996): each class is served at its
+//   own stride of a virtual time, so that while all have waiters they get 75, 19, 5 and 1 % of the turns, an urgent
+//   task leaves next or nearly so, and no class starves.
+// - A client may hold at most four times as much of the table as is free (Choudhury, Hahne 1998: a dynamic threshold):
+//   one alone can fill four fifths, and others always find room beside it.
+// A task that expires leaves the middle of its line. Everything is O(1).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "base/check.h"
+#include "base/types.h"
 #include "net/packet.h"
+#include "wire/header.h"
 
 namespace mcplane::dataplane {
 
@@ -16,61 +31,81 @@ struct HeldFrame {
 
   net::Packet packet;
   std::uint32_t task = kNone;
-  std::uint32_t next = kNone, previous = kNone;
-  std::uint16_t route = 0;  // index of its RouteEntry
+  std::uint32_t next = kNone, previous = kNone;  // of its client's
+  std::uint32_t flow = kNone;
   std::uint16_t payload_length = 0;
   std::uint16_t tail_sum = 0;
   std::uint8_t payload_offset = 0;  // of the MCP datagram in the packet
-  std::uint8_t priority = 0;
 };
 
-// A waiting line: indices into HeldFrames.
-struct WaitingLine {
-  std::uint32_t head = HeldFrame::kNone, tail = HeldFrame::kNone;
+// Whose frames, in which line.
+struct FlowName {
+  SessionId client;
+  std::uint16_t route = 0;  // index of its RouteEntry
+  std::uint8_t priority = 0;
+
+  friend bool operator==(const FlowName&, const FlowName&) = default;
+};
+
+// The frames of one client in one class of one route; exists while there are any.
+struct Flow {
+  FlowName name;
+  std::uint32_t head = HeldFrame::kNone, tail = HeldFrame::kNone, frames = 0;
+  std::uint32_t next = HeldFrame::kNone,
+                previous = HeldFrame::kNone;  // in the ring of its class; next: in the free list
+  std::uint32_t chained = HeldFrame::kNone;   // in its hash bucket
+};
+
+struct WaitingClass {
+  std::uint32_t turn = HeldFrame::kNone;  // the flow that is next
+  std::uint32_t flows = 0, frames = 0;
+  std::uint32_t at = 0;  // virtual time of its next turn; counts round
+};
+
+struct WaitingLines {
+  std::array<WaitingClass, wire::kPriorities> classes;
+  std::uint32_t frames = 0;
+  std::uint32_t now = 0;  // virtual time of the last turn
 };
 
 class HeldFrames {
  public:
-  explicit HeldFrames(std::uint32_t capacity) : frames_(new HeldFrame[capacity]), capacity_(capacity) {
-    for (std::uint32_t i = 0; i < capacity; ++i) frames_[i].next = i + 1 < capacity ? i + 1 : HeldFrame::kNone;
-    free_head_ = capacity > 0 ? 0 : HeldFrame::kNone;
-  }
+  // Frames, and so clients with any.
+  explicit HeldFrames(std::uint32_t capacity);
 
-  bool full() const noexcept { return free_head_ == HeldFrame::kNone; }
+  bool full() const noexcept { return free_frame_ == HeldFrame::kNone; }
   std::uint32_t size() const noexcept { return size_; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   HeldFrame& operator[](std::uint32_t index) noexcept { return frames_[index]; }
+  const FlowName& name_of(const HeldFrame& frame) const noexcept { return flows_[frame.flow].name; }
 
-  // Appends to the line; not full(). Returns the index.
-  std::uint32_t push(WaitingLine& line, HeldFrame frame) noexcept {
-    DCHECK(!full());
-    const std::uint32_t index = free_head_;
-    free_head_ = frames_[index].next;
-    HeldFrame& held = frames_[index] = std::move(frame);
-    held.next = HeldFrame::kNone;
-    held.previous = line.tail;
-    (line.tail == HeldFrame::kNone ? line.head : frames_[line.tail].next) = index;
-    line.tail = index;
-    ++size_;
-    return index;
-  }
+  // Whether the client may have one more, and how many it has there.
+  bool has_room(const FlowName& name) const noexcept;
+  std::uint32_t waiting(const FlowName& name) const noexcept;
 
-  // Takes a frame out of its line and its slot.
-  HeldFrame take(WaitingLine& line, std::uint32_t index) noexcept {
-    HeldFrame frame = std::exchange(frames_[index], HeldFrame{});
-    (frame.previous == HeldFrame::kNone ? line.head : frames_[frame.previous].next) = frame.next;
-    (frame.next == HeldFrame::kNone ? line.tail : frames_[frame.next].previous) = frame.previous;
-    frames_[index].next = free_head_;
-    free_head_ = index;
-    --size_;
-    return frame;
-  }
+  // To the end of its client's; not full(). Returns the index. `lines` are those of name.route, here and below.
+  std::uint32_t push(WaitingLines& lines, const FlowName& name, HeldFrame frame) noexcept;
+  // The frame whose turn it is. Some wait.
+  std::uint32_t front(const WaitingLines& lines) const noexcept;
+  // Takes that one out: its class and its client have had their turn.
+  HeldFrame take_front(WaitingLines& lines) noexcept;
+  // Takes any out, out of turn.
+  HeldFrame take(WaitingLines& lines, std::uint32_t index) noexcept;
+
+  static constexpr std::size_t kBytesPerFrame = sizeof(HeldFrame) + sizeof(Flow) + 2 * sizeof(std::uint32_t);
 
  private:
+  std::uint32_t& bucket_of(const FlowName& name) const noexcept;
+  std::uint32_t find(const FlowName& name) const noexcept;
+  std::uint32_t add_flow(WaitingLines& lines, const FlowName& name) noexcept;
+  void remove_flow(WaitingClass& line, std::uint32_t index) noexcept;
+
   std::unique_ptr<HeldFrame[]> frames_;
-  std::uint32_t capacity_;
+  std::unique_ptr<Flow[]> flows_;
+  std::unique_ptr<std::uint32_t[]> buckets_;  // heads of chains of flows; at least as many as frames
+  std::uint32_t capacity_, bucket_mask_;
   std::uint32_t size_ = 0;
-  std::uint32_t free_head_ = HeldFrame::kNone;
+  std::uint32_t free_frame_ = HeldFrame::kNone, free_flow_ = HeldFrame::kNone;
 };
 
 }  // namespace mcplane::dataplane

@@ -1,11 +1,15 @@
 // Station 4 of 7. From: dispatch (SEND). To: egress (ROUTE, REJECT), or a waiting line.
 // Slot check, selector look-up, worker choice, task record. The frame becomes a ROUTE in place; its table and payload
 // are not touched. A SEND that a RESEND pulled joins its task where that waits for it.
+#include "dataplane/route.h"
+
 #include "base/planted_bug.h"
+#include "dataplane/admission.h"
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
+#include "dataplane/waiting.h"
 #include "dataplane/worker_choice.h"
 #include "wire/route_table.h"
 
@@ -28,27 +32,8 @@ void forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, F
   forward(shard, packet, frame, to);
 }
 
-// The acquired slot becomes a ROUTE. Needs a task that is fresh, queued or pulling, and its frame.
-void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,
-                Frame& frame) noexcept {
-  shard.set_state(task, TaskState::kRouted);
-  ++task.attempt;
-  task.worker = worker.id;
-  task.worker_session = worker.session;
-  task.number = ++to.routed;
-  task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
-  watch(shard, task);
-  forward_route(shard, task, to, packet, frame);
-}
-
-// A slot was acquired, but the worker's session has ended on this shard since: the slot goes back.
-Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
-  Session* session = shard.sessions.find(worker.session);
-  if (session == nullptr) shard.shared.workers.release(worker.id);
-  return session;
-}
-
-void begin_task(Shard& shard, Task& task, const wire::Header& header, Session& client) noexcept {
+void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header,
+                Session& client) noexcept {
   const std::uint32_t ttl_ms = std::min(header.ttl_ms(), kTtlMaxMs);
   task.flags = header.flags();
   task.attempt = 0;
@@ -62,22 +47,7 @@ void begin_task(Shard& shard, Task& task, const wire::Header& header, Session& c
   task.arrived_ns = shard.now_ns;
   ++client.accepted;
   shard.counters.accepted.add();
-}
-
-void enqueue(Shard& shard, RouteEntry& entry, Task& task, net::Packet& packet, const Frame& frame) noexcept {
-  HeldFrame held;
-  held.task = shard.index_of(task);
-  held.route = shard.routes.index_of(entry);
-  held.payload_offset = frame.ip.payload_offset;
-  held.payload_length = frame.ip.payload_length;
-  held.tail_sum = frame.ip.tail_sum;
-  held.priority = wire::priority_of(task.flags);
-  held.packet = take(packet);
-  const std::uint8_t priority = held.priority;
-  shard.set_state(task, TaskState::kQueued);
-  task.number = shard.held.push(entry.lines[priority], std::move(held));
-  shard.routes.add_waiting(entry);
-  watch(shard, task);
+  open_task(shard, entry, client, task);
 }
 
 // Where a task can go at once.
@@ -90,7 +60,7 @@ struct Place {
 // Those who wait go first.
 Place find_place(Shard& shard, RouteEntry& entry, const Asker& asker) noexcept {
   Place place;
-  if (entry.waiting > 0) return place;
+  if (entry.lines.frames > 0) return place;
   place.choice = acquire_worker(shard, entry, asker, place.worker);
   if (place.choice == Choice::kFound) place.to = installed_worker(shard, place.worker);
   return place;
@@ -107,20 +77,31 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
   return Verdict::forward();
 }
 
+// What stands against joining the line.
+Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& header, const Session& client) noexcept {
+  const FlowName name = flow_of(shard, entry, client.record.id, header.flags());
+  if (!shard.held.has_room(name)) return {.reason = wire::Reason::QueueFull};
+  return check_wait(shard, entry, name, header.ttl_ms());
+}
+
 // A task that nothing stands against goes to a worker, into the line, or back.
 Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
               RouteEntry& entry) noexcept {
+  const auto refused = [&](const Refusal& why) {
+    return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
+  };
+  if (const Refusal limit = check_limits(shard, entry, client)) return refused(limit);
   const Place place = find_place(shard, entry, {client.record.id, frame.header});
-  if (place.choice == Choice::kNoneLive) return refuse(shard, packet, frame, client, slot, wire::Reason::NoWorker);
-  if (place.to == nullptr && shard.held.full())
-    return refuse(shard, packet, frame, client, slot, wire::Reason::QueueFull);
+  if (place.choice == Choice::kNoneLive) return refused({.reason = wire::Reason::NoWorker});
+  if (place.to == nullptr)
+    if (const Refusal wait = check_line(shard, entry, *frame.header, client)) return refused(wait);
   const std::uint32_t index = shard.tasks.allocate();
   if (index == Task::kNone) {
     if (place.to != nullptr) shard.shared.workers.release(place.worker.id);
-    return refuse(shard, packet, frame, client, slot, wire::Reason::TableFull);
+    return refused({.reason = wire::Reason::TableFull});
   }
   Task& task = shard.tasks[index];
-  begin_task(shard, task, *frame.header, client);
+  begin_task(shard, entry, task, *frame.header, client);
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
   return go_to(shard, place, entry, task, packet, frame);
@@ -181,35 +162,25 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
   return go_to(shard, place, *checked.entry, *task, packet, frame);
 }
 
-// Routes the head of the entry's most urgent line. False when nothing of this entry can move now.
-bool route_head(Shard& shard, RouteEntry& entry) noexcept {
-  WaitingLine* line = entry.lines.data();
-  while (line->head == HeldFrame::kNone) ++line;
-  Task& task = shard.tasks[shard.held[line->head].task];
-  // Time moved since the timers ran: a task never leaves with no time left.
-  if (shard.reached(task.deadline_ms)) {
-    expire_queued(shard, task);
-    return true;
-  }
-  shard.routes.refresh(entry, *shard.snapshot);
-  state::WorkerRef worker;
-  const Frame waiting = frame_of(shard.held[line->head]);
-  const Choice choice = acquire_worker(shard, entry, {task.client, waiting.header}, worker);
-  if (choice == Choice::kNoneLive) {
-    (task.attempt == 0 ? shard.counters.rejected_late : shard.counters.worker_lost).add();
-    end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);
-    return true;
-  }
-  Session* to = choice == Choice::kFound ? installed_worker(shard, worker) : nullptr;
-  if (to == nullptr) return false;
+}  // namespace
 
-  HeldFrame held = take_queued(shard, task);
-  Frame frame = frame_of(held);
-  route_task(shard, task, worker, *to, held.packet, frame);
-  return true;
+Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
+  Session* session = shard.sessions.find(worker.session);
+  if (session == nullptr) shard.shared.workers.release(worker.id);
+  return session;
 }
 
-}  // namespace
+void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,
+                Frame& frame) noexcept {
+  shard.set_state(task, TaskState::kRouted);
+  ++task.attempt;
+  task.worker = worker.id;
+  task.worker_session = worker.session;
+  task.number = ++to.routed;
+  task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
+  watch(shard, task);
+  forward_route(shard, task, to, packet, frame);
+}
 
 Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   const wire::Header& header = *frame.header;
@@ -220,20 +191,9 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
 
   const Checked checked = check_send(shard, packet, frame, session);
-  if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, checked.reason);
-  if (shard.draining) return refuse(shard, packet, frame, session, slot, wire::Reason::Draining);
+  if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, {{checked.reason}});
+  if (shard.draining) return refuse(shard, packet, frame, session, slot, {{wire::Reason::Draining}});
   return start(shard, packet, frame, session, slot, *checked.entry);
-}
-
-void route_waiting(Shard& shard) noexcept {
-  const auto& waiting = shard.routes.waiting();
-  std::uint32_t budget = kWaitersPerLoop;
-  // Each route with waiters has its turn, starting one further each loop.
-  for (std::size_t visits = waiting.size(); visits > 0 && !waiting.empty() && budget > 0; --visits) {
-    shard.waiting_rotor = shard.waiting_rotor + 1 < waiting.size() ? shard.waiting_rotor + 1 : 0;
-    RouteEntry& entry = shard.routes[waiting[shard.waiting_rotor]];
-    while (budget > 0 && entry.waiting > 0 && route_head(shard, entry)) --budget;
-  }
 }
 
 }  // namespace mcplane::dataplane

@@ -125,7 +125,7 @@ RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   RouteEntry* oldest = nullptr;
   for (std::uint32_t way = 0; way < kWays; ++way) {
     RouteEntry& entry = set[way];
-    if (entry.waiting > 0) continue;
+    if (entry.lines.frames > 0) continue;
     if (oldest == nullptr || clock_ - entry.last_used > clock_ - oldest->last_used) oldest = &entry;
   }
   if (oldest == nullptr) return nullptr;
@@ -148,13 +148,13 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
 }
 
 void RouteCache::add_waiting(RouteEntry& entry) noexcept {
-  if (entry.waiting++ > 0) return;
+  if (entry.lines.frames > 1) return;
   entry.waiting_position = static_cast<std::uint16_t>(waiting_.size());
   waiting_.push_back(index_of(entry));
 }
 
 void RouteCache::remove_waiting(RouteEntry& entry) noexcept {
-  if (--entry.waiting > 0) return;
+  if (entry.lines.frames > 0) return;
   RouteEntry& moved = entries_[waiting_.back()];
   waiting_[entry.waiting_position] = index_of(moved);
   moved.waiting_position = entry.waiting_position;

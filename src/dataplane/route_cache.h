@@ -3,6 +3,7 @@
 // peer that invents selectors costs a bounded walk, never memory. Owner: the shard's core.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,26 @@
 
 namespace mcplane::dataplane {
 
+// How fast those who wait get their turns. A mean over the last 16 or so.
+struct Pace {
+  std::uint64_t waiting_since_ns = 0;  // somebody waits, without a break
+  std::uint64_t last_ns = 0;           // a turn, or the first who waits
+  std::uint32_t interval_ns = 0;       // between turns
+  std::uint8_t turns = 0;              // up to kEnough
+
+  static constexpr std::uint8_t kEnough = 16;
+  static constexpr std::uint64_t kIntervalNsMax = kNsPerSecond;
+
+  bool known() const noexcept { return turns == kEnough; }
+  void on_first(std::uint64_t now_ns) noexcept { waiting_since_ns = last_ns = now_ns; }
+  void on_turn(std::uint64_t now_ns) noexcept {
+    const auto gap_ns = static_cast<std::int64_t>(std::min(now_ns - last_ns, kIntervalNsMax));
+    last_ns = now_ns;
+    if (!known()) ++turns;
+    interval_ns = static_cast<std::uint32_t>(interval_ns + (gap_ns - interval_ns) / turns);
+  }
+};
+
 struct RouteEntry {
   // action, model and tags, each behind a length byte.
   static constexpr std::size_t kKeyBytesMax = (2 + wire::kTagsMax) * (wire::kNameBytesMax + 1);
@@ -29,15 +50,15 @@ struct RouteEntry {
   std::uint32_t last_used = 0;         // look-up count, for eviction
   std::uint32_t claimed = 0;           // number of the claim that made it this selector's; 0: nobody's
   std::uint16_t key_length = 0;        // 0: entry is empty
-  std::uint16_t waiting_position = 0;  // in RouteCache's list, while waiting > 0
-  std::uint32_t waiting = 0;           // tasks in the lines
+  std::uint16_t waiting_position = 0;  // in RouteCache's list, while tasks are in the lines
   std::uint32_t pool_count = 0;
   state::RouteSnapshot::PoolList pools{};
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
   std::uint32_t turn = 0;   // and in which pool
   std::array<std::uint32_t, state::RouteSnapshot::kPoolsPerRoute> turns{};  // kWeighted: of each pool, taken
-  std::array<WaitingLine, wire::kPriorities> lines;
+  WaitingLines lines;
+  Pace pace;
   std::array<std::byte, kKeyBytesMax> key;
 };
 
@@ -63,7 +84,8 @@ class RouteCache {
   }
   RouteEntry& operator[](std::uint16_t index) noexcept { return entries_[index]; }
 
-  // Entries with waiting tasks, in no order.
+  // Entries with waiting tasks, in no order. add_waiting() follows each frame that joins an entry's lines,
+  // remove_waiting() each that leaves them.
   const std::vector<std::uint16_t>& waiting() const noexcept { return waiting_; }
   void add_waiting(RouteEntry& entry) noexcept;
   void remove_waiting(RouteEntry& entry) noexcept;

@@ -112,14 +112,23 @@ class Shard {
   std::uint32_t index_of(const Task& task) noexcept { return static_cast<std::uint32_t>(&task - &tasks[0]); }
   TaskToken token_of(const Task& task) noexcept { return TaskToken::make(options.id, index_of(task), task.generation); }
   // kFree is the task table's to set.
-  void set_state(Task& task, TaskState state) noexcept {
+  void set_state(Task& task, TaskState to) noexcept {
     if (task.state != TaskState::kFree) counters.in_state[raw(task.state)].subtract();
-    counters.in_state[raw(state)].add();
-    task.state = state;
+    counters.in_state[raw(to)].add();
+    task.state = to;
     task.tries = 0;
+    if (!state::is_open(to)) close(task);
+  }
+  // Its outcome is decided: it counts no longer for its client and its route's limit.
+  void close(Task& task) noexcept {
+    if (!std::exchange(task.open, false)) return;
+    if (Session* client = sessions.find_any(task.client)) --client->open;
+    if (task.shared_limit != state::kNoSharedLimit)
+      shared.limits[task.shared_limit].open.fetch_sub(1, std::memory_order_relaxed);
   }
   // Its timer stays where it is: the slot's next task moves it, or it finds the slot free.
   void free_task(Task& task) noexcept {
+    close(task);
     counters.in_state[raw(task.state)].subtract();
     tasks.release(index_of(task));
   }
@@ -173,7 +182,7 @@ void dispatch(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fra
               std::span<Verdict> verdicts) noexcept;
 // Station 4: SEND to ROUTE, or into a waiting line, or REJECT.
 Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept;
-// Routes waiting tasks to workers that have room again, at most kWaitersPerLoop.
+// waiting.cc. Routes waiting tasks to workers that have room again, at most kWaitersPerLoop.
 void route_waiting(Shard& shard) noexcept;
 // Station 5 is handoff.h.
 // A client's CANCEL.

@@ -5,6 +5,7 @@
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
+#include "dataplane/waiting.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -43,6 +44,7 @@ void drop_queued(Shard& shard, Task& task) noexcept {
 
 // Ends what no client waits for any more.
 void abandon(Shard& shard, Task& task) noexcept {
+  shard.close(task);
   task.client = {};
   switch (task.state) {
     case TaskState::kQueued:
@@ -64,14 +66,6 @@ void abandon(Shard& shard, Task& task) noexcept {
 
 }  // namespace
 
-HeldFrame take_queued(Shard& shard, Task& task) noexcept {
-  HeldFrame& waiting = shard.held[task.number];
-  RouteEntry& entry = shard.routes[waiting.route];
-  HeldFrame held = shard.held.take(entry.lines[waiting.priority], task.number);
-  shard.routes.remove_waiting(entry);
-  return held;
-}
-
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
   const Session* client = shard.sessions.find(task.client);
   if (client == nullptr) return drop_queued(shard, task);
@@ -81,7 +75,7 @@ void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
   close_slot(shard, shard.client_slot(*client, task.slot), reason, executed);
   Frame frame = frame_of(held);
   wire::set_token(*frame.header, shard.token_of(task));
-  reject(shard, held.packet, frame, client, reason, executed);
+  reject(shard, held.packet, frame, client, {.reason = reason, .executed = executed});
   shard.set_state(task, TaskState::kRejecting);
   task.client_knows = true;
   watch(shard, task);

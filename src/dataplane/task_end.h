@@ -9,9 +9,6 @@
 
 namespace mcplane::dataplane {
 
-// Queued: takes the task's frame out of its line; the task has no state to be in until the caller gives it one.
-HeldFrame take_queued(Shard& shard, Task& task) noexcept;
-
 // Queued: its SEND goes back as a REJECT, with executed=no if no worker ever had the task.
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept;
 

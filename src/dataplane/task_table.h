@@ -14,6 +14,7 @@
 #include "base/prefetch.h"
 #include "base/types.h"
 #include "dataplane/timing_wheel.h"
+#include "state/task_limits.h"
 #include "state/task_state.h"
 
 namespace mcplane::dataplane {
@@ -40,6 +41,8 @@ struct alignas(kCacheLineBytes) Task {
   std::uint32_t queued_us = 0;  // waited for a worker
   std::uint8_t tries = 0;       // timers that fired in this state
   bool client_knows = false;    // that its SEND came: nothing of it needs an ACK
+  bool open = false;            // counts for its client, and for its route's limit
+  std::uint8_t shared_limit = state::kNoSharedLimit;
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };

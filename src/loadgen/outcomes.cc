@@ -15,6 +15,10 @@ Ending ending_of(const client::Completion& completion, EndedBy ended_by) noexcep
       return Ending::kNoWorker;
     case wire::Reason::QueueFull:
       return Ending::kQueueFull;
+    case wire::Reason::Overloaded:
+      return Ending::kOverloaded;
+    case wire::Reason::RateLimited:
+      return Ending::kRateLimited;
     case wire::Reason::TableFull:
       return Ending::kTableFull;
     case wire::Reason::TooLarge:

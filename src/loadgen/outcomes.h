@@ -16,6 +16,8 @@ enum class Ending : std::uint8_t {
   // Said by the broker.
   kNoWorker,
   kQueueFull,
+  kOverloaded,
+  kRateLimited,
   kTableFull,
   kTooLarge,
   kDraining,
@@ -35,9 +37,9 @@ enum class Ending : std::uint8_t {
 inline constexpr std::size_t kEndings = static_cast<std::size_t>(Ending::kCount);
 
 inline constexpr std::array<std::string_view, kEndings> kEndingNames = {
-    "delivered", "worker_error", "no_worker",   "queue_full",       "table_full",     "too_large",
-    "draining",  "malformed",    "unsupported", "expired_unrouted", "expired_routed", "worker_lost",
-    "cancelled", "other",        "no_answer",   "broker_lost"};
+    "delivered",      "worker_error", "no_worker", "queue_full", "overloaded",  "rate_limited",
+    "table_full",     "too_large",    "draining",  "malformed",  "unsupported", "expired_unrouted",
+    "expired_routed", "worker_lost",  "cancelled", "other",      "no_answer",   "broker_lost"};
 
 constexpr std::string_view name_of(Ending ending) noexcept { return kEndingNames[static_cast<std::size_t>(ending)]; }
 constexpr bool is_lost(Ending ending) noexcept { return ending == Ending::kNoAnswer || ending == Ending::kBrokerLost; }

@@ -7,6 +7,7 @@
 
 #include "base/types.h"
 #include "state/policy.h"
+#include "state/task_limits.h"
 
 namespace mcplane::state {
 
@@ -14,6 +15,8 @@ struct RouteRule {
   Policy policy = Policy::kLeastOutstanding;
   // kSession, kPrefix: its worker gets a task while it holds fewer than so many times the pool's mean, and one.
   float imbalance = 1.25F;
+  std::uint8_t shared_limit = kNoSharedLimit;  // whose state is in Shared::limits
+  Limit limit{};                               // over all clients
 };
 
 // A pool's workers in an order that was made in advance: a smooth round (kWeighted) or a Maglev table (kSourceHash,

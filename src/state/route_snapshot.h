@@ -57,6 +57,7 @@ class RouteSnapshot {
   const Pool& pool(std::uint32_t index) const noexcept { return pools_[index]; }
   std::span<const Pool> pools() const noexcept { return pools_; }
   std::uint64_t generation = 0;
+  Limit client_limit;  // of each client
 
  private:
   struct NameHash {

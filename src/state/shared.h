@@ -2,6 +2,7 @@
 // `app` makes it; dataplane and control meet only here.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "state/perf_counters.h"
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
+#include "state/task_limits.h"
 #include "state/worker_table.h"
 
 namespace mcplane::state {
@@ -53,6 +55,7 @@ struct Shared {
   WorkerTable workers;
   NeighbourTable neighbours;
   Rcu<RouteSnapshot> routes;
+  std::array<SharedLimit, kSharedLimits> limits;  // by RouteRule::shared_limit
   // 0: cores measure nothing; else the number of the run of measurements that they take part in. Relaxed: a core that
   // sees it a loop later begins a loop later. Written by: control.
   alignas(kCacheLineBytes) std::atomic<std::uint32_t> perf_run{0};

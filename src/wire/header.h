@@ -81,6 +81,14 @@ inline void set_ping_rtt(Header& header, std::uint32_t srtt_us, std::uint32_t rt
 inline std::uint32_t affinity_of(const Header& header) noexcept { return header.worker_us(); }
 inline void set_affinity(Header& header, std::uint32_t key) noexcept { header.mutate_worker_us(key); }
 
+// REJECT of a SEND: slots of the workers that could have had the task, and how many of them were free lately.
+inline std::uint32_t slots_of(const Header& header) noexcept { return header.queued_us(); }
+inline std::uint32_t free_slots_of(const Header& header) noexcept { return header.worker_us(); }
+inline void set_slots(Header& header, std::uint32_t all, std::uint32_t free) noexcept {
+  header.mutate_queued_us(all);
+  header.mutate_worker_us(free);
+}
+
 inline Id16 task_id_of(const Header& header) noexcept {
   Id16 id;
   std::memcpy(id.data(), header.task_id()->Data(), id.size());

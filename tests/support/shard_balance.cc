@@ -37,8 +37,11 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
     wrong += at + "fewer timers, " + std::to_string(shard.timers.armed()) + ", than task slots in use, " +
              std::to_string(shard.tasks.in_use()) + "\n";
   std::uint64_t waiting = 0;
-  for (const std::uint16_t route : shard.routes.waiting()) waiting += shard.routes[route].waiting;
+  for (const std::uint16_t route : shard.routes.waiting()) waiting += shard.routes[route].lines.frames;
   expect_equal(wrong, at + "waiting at routes, and held frames", waiting, shard.held.size());
+  std::uint64_t open_of_clients = 0;
+  for (std::uint32_t i = 0; i < shard.sessions.capacity(); ++i) open_of_clients += shard.sessions.at(i).open;
+  expect_equal(wrong, at + "tasks open for their clients, and open ones", open_of_clients, c.open_tasks());
 }
 
 // A worker's bit is where its line says and nowhere else, and each node's bits are its children's.

@@ -181,6 +181,7 @@ void ShardRig::publish() {
     snapshot->add_pool(std::move(pool));
   }
   snapshot->add_rule("*", "", rule);
+  snapshot->client_limit = client_limit;
   shared.routes.publish(std::move(snapshot));
 }
 

@@ -91,7 +91,7 @@ TEST_F(Queueing, RoutesTakeTurns) {
 }
 
 TEST_F(Queueing, ManyFreeSlotsAreFilledOverLoopsAndNoneIsLost) {
-  options.shard.max_queued = 300;
+  options.shard.max_queued = 400;
   start(1, {.slots = 512});
   const Sent running = route(0);
   for (std::uint16_t slot = 1; slot <= 300; ++slot) rig().send(rig().send_spec(*client, slot, 1));

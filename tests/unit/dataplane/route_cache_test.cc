@@ -103,13 +103,23 @@ TEST_F(RouteCacheTest, AFullSetEvictsTheLongestUnused) {
   EXPECT_NE(cache.find(selector("b"), empty), b) << "b was evicted, and took the place of c";
 }
 
+void join(RouteCache& cache, RouteEntry& entry) {
+  ++entry.lines.frames;
+  cache.add_waiting(entry);
+}
+
+void leave(RouteCache& cache, RouteEntry& entry) {
+  --entry.lines.frames;
+  cache.remove_waiting(entry);
+}
+
 TEST_F(RouteCacheTest, AnEntryWithWaitingTasksIsNeverEvicted) {
   RouteCache cache(4, key);
   RouteEntry* const a = cache.find(selector("a"), empty);
-  cache.add_waiting(*a);
+  join(cache, *a);
   for (int i = 0; i < 100; ++i) ASSERT_NE(cache.find(selector(std::to_string(i)), empty), a);
   EXPECT_EQ(cache.find(selector("a"), empty), a);
-  cache.remove_waiting(*a);
+  leave(cache, *a);
   std::set<RouteEntry*> places;
   for (int i = 0; i < 4; ++i) places.insert(cache.find(selector(std::to_string(1'000 + i)), empty));
   EXPECT_EQ(places.count(a), 1U);
@@ -120,11 +130,11 @@ TEST_F(RouteCacheTest, ASetOfWaitingEntriesTakesNoMore) {
   std::vector<RouteEntry*> entries;
   for (const char* name : {"a", "b", "c", "d"}) {
     entries.push_back(cache.find(selector(name), empty));
-    cache.add_waiting(*entries.back());
+    join(cache, *entries.back());
   }
   EXPECT_EQ(cache.find(selector("e"), empty), nullptr);
   EXPECT_EQ(cache.find(selector("d"), empty), entries[3]) << "those there are still found";
-  cache.remove_waiting(*entries[1]);
+  leave(cache, *entries[1]);
   EXPECT_EQ(cache.find(selector("e"), empty), entries[1]);
 }
 
@@ -133,10 +143,10 @@ TEST_F(RouteCacheTest, TheWaitingListHoldsEachEntryOnce) {
   std::vector<RouteEntry*> entries;
   for (int i = 0; i < 10; ++i) entries.push_back(cache.find(selector(std::to_string(i)), empty));
   for (int round = 0; round < 3; ++round)
-    for (RouteEntry* entry : entries) cache.add_waiting(*entry);
+    for (RouteEntry* entry : entries) join(cache, *entry);
   EXPECT_EQ(cache.waiting().size(), 10U);
   for (int round = 0; round < 3; ++round)
-    for (std::size_t i = 0; i < 10; i += 3) cache.remove_waiting(*entries[i]);
+    for (std::size_t i = 0; i < 10; i += 3) leave(cache, *entries[i]);
   std::set<std::uint16_t> listed(cache.waiting().begin(), cache.waiting().end());
   std::set<std::uint16_t> expected;
   for (std::size_t i = 0; i < 10; ++i)

@@ -1,0 +1,18 @@
+// How a task goes to a worker that has a slot for it: from station 4, or from the line (waiting.cc). On the shard's
+// core.
+#pragma once
+
+#include "dataplane/shard.h"
+#include "state/worker_table.h"
+
+namespace mcplane::dataplane {
+
+// The worker's session here, whose slot was just acquired. Null: it has ended on this shard since, and the slot went
+// back.
+Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept;
+
+// The acquired slot becomes a ROUTE. Needs a task that is fresh, queued or pulling, and its frame.
+void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,
+                Frame& frame) noexcept;
+
+}  // namespace mcplane::dataplane
