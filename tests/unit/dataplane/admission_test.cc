@@ -76,9 +76,10 @@ TEST_F(Admission, NothingIsForeseenFromFewTurns) {
 TEST_F(Admission, UrgentTasksWaitForFewer) {
   start(1, {.slots = 512});
   running.push_back(route(0, 1, 60'000));
-  fill(1, 60);
+  for (std::uint16_t slot = 1; slot <= 60; ++slot) EXPECT_TRUE(waits(with_priority(slot, 1, 60'000)));
   work_off(20, 10);
   EXPECT_TRUE(waits(with_priority(100, 0, 50)));
+  EXPECT_FALSE(waits(with_priority(101, 1, 50)));
 }
 
 // 1 ms a task, one slot: after 100 ms without a break, more than 4 ms of waiting is too much.
