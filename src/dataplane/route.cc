@@ -37,6 +37,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   task.worker_session = worker.session;
   task.number = ++to.routed;
   task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
+  task.at_once = shard.shared.workers[worker.id].outstanding() <= to.record.worker_slots;
   watch(shard, task);
   forward_route(shard, task, to, packet, frame);
 }
