@@ -38,19 +38,24 @@ TEST(ErlangC, IsTheFormulasOwnValues) {
   EXPECT_LT(erlang_c_mean_wait(64, 0.8), erlang_c_mean_wait(16, 0.8));
 }
 
-double mean_wait(std::uint32_t servers, double load) {
+double mean_wait(std::uint32_t servers, double load, std::uint64_t seed) {
   constexpr std::uint64_t kServiceNs = 1'000 * kNsPerUs;
   const auto work = draw_workload(
-      {.service_mean_ns = kServiceNs, .servers = servers, .load = load, .tasks = 4'000'000, .warm_up = 0});
+      {.service_mean_ns = kServiceNs, .servers = servers, .load = load, .tasks = 2'000'000, .seed = 3 * seed});
   const auto sojourns_ns = ideal_sojourns_ns(work, servers);
   double wait_ns = 0;
   for (std::size_t i = 0; i < work.size(); ++i) wait_ns += static_cast<double>(sojourns_ns[i] - work[i].service_ns);
   return wait_ns / static_cast<double>(work.size()) / kServiceNs;
 }
 
+// 16 million tasks: what is left of chance is below 1 %.
 TEST(Ideal, WaitsAsErlangSaysWithinTwoPerCent) {
-  for (const std::uint32_t servers : {1U, 16U, 64U})
-    EXPECT_NEAR(mean_wait(servers, 0.8) / erlang_c_mean_wait(servers, 0.8), 1.0, 0.02) << servers;
+  constexpr std::uint64_t kRuns = 8;
+  for (const std::uint32_t servers : {1U, 4U, 16U}) {
+    double sum = 0;
+    for (std::uint64_t run = 1; run <= kRuns; ++run) sum += mean_wait(servers, 0.8, run);
+    EXPECT_NEAR(sum / kRuns / erlang_c_mean_wait(servers, 0.8), 1.0, 0.02) << servers;
+  }
 }
 
 TEST(Workload, HasTheMeanTheRateAndTheFormAskedFor) {
