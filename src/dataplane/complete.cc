@@ -39,9 +39,9 @@ constexpr bool is_verdict(wire::Reason reason) noexcept {
   return reason == wire::Reason::Ok || reason == wire::Reason::WorkerError || reason == wire::Reason::TooLarge;
 }
 
-// How long the worker's round trip is in its service times, of a task that had no others before it there.
+// How long the worker's round trip is in its service times, of a task that had none before it there.
 void note_pace(Shard& shard, const Task& task, std::uint32_t worker_us) noexcept {
-  if (!task.at_once) return;
+  if (!task.paces) return;
   const auto away_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs) - task.queued_us;
   shard.shared.workers[task.worker].pace.note(away_us > worker_us ? away_us - worker_us : 0, worker_us);
 }

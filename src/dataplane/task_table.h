@@ -40,7 +40,7 @@ struct alignas(kCacheLineBytes) Task {
   std::uint32_t queued_us = 0;  // waited for a worker
   std::uint8_t tries = 0;       // timers that fired in this state
   bool client_knows = false;    // that its SEND came: nothing of it needs an ACK
-  bool at_once = false;         // its worker had a free slot: the time it is there is its service time
+  bool paces = false;           // its RESULT is a sample of its worker's pace: it found a free slot
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };

@@ -1,4 +1,5 @@
-// What a shard notes of the time a task was away: its worker's round trip, of tasks that found their slot free.
+// What a shard notes of the time a task was away: its worker's round trip, of tasks that found their slot free. The
+// first ROUTE to a worker is a sample, then every fourth.
 #include "unit/dataplane/dataplane_test.h"
 
 namespace mcplane::dataplane {
@@ -25,15 +26,25 @@ TEST_F(PaceTest, TheRoundTripIsTheTimeAwayLessTheTimeInTheWorker) {
   EXPECT_EQ(pace().mean_log2, state::pace_log2(256) - state::pace_log2(64));
 }
 
+TEST_F(PaceTest, EveryFourthRouteIsASample) {
+  start(1);
+  for (std::uint16_t slot = 0; slot < 9; ++slot) {
+    finish_after(route(slot), 100, 50);
+    EXPECT_EQ(pace().samples, slot / 4 + 1U) << slot;
+  }
+}
+
 TEST_F(PaceTest, WaitingForAWorkerIsNotTimeAway) {
   start(1);
-  const Sent first = route(0);
-  EXPECT_TRUE(exchange(rig().send_spec(*client, 1, 1)).empty());
-  const auto sent = finish_after(first, 1'000, 500);
-  const auto second = std::ranges::find(sent, FrameType::Route, &Sent::type);
-  ASSERT_NE(second, sent.end());
+  for (std::uint16_t slot = 0; slot < 3; ++slot) finish_after(route(slot), 1'000, 500);
   const std::int32_t mean = pace().mean_log2;
-  finish_after(*second, 1'000, 500);
+  const Sent fourth = route(3);
+  EXPECT_TRUE(exchange(rig().send_spec(*client, 4, 1)).empty());
+  const auto sent = finish_after(fourth, 900'000, 500);
+  const auto fifth = std::ranges::find(sent, FrameType::Route, &Sent::type);
+  ASSERT_NE(fifth, sent.end());
+  EXPECT_EQ(pace().samples, 1U);
+  finish_after(*fifth, 1'000, 500);
   EXPECT_EQ(pace().samples, 2U);
   EXPECT_EQ(pace().mean_log2, mean);
 }
@@ -41,10 +52,10 @@ TEST_F(PaceTest, WaitingForAWorkerIsNotTimeAway) {
 TEST_F(PaceTest, ATaskSentAheadSaysNothing) {
   start(1);
   rig().set_bound(*worker, 2);
-  const Sent first = route(0), second = route(1);
-  finish_after(second, 1'000, 500);
-  EXPECT_EQ(pace().samples, 0U);
-  finish_after(first, 1'000, 500);
+  for (std::uint16_t slot = 0; slot < 3; ++slot) finish_after(route(slot), 1'000, 500);
+  const Sent fourth = route(3), ahead = route(4);
+  finish_after(ahead, 1'000, 500);
+  finish_after(fourth, 1'000, 500);
   EXPECT_EQ(pace().samples, 1U);
 }
 
