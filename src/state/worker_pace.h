@@ -18,10 +18,9 @@ inline constexpr unsigned kPaceFractionBits = 16;
 
 // log2 with kPaceFractionBits behind the point, linear between powers of two: at most 0.09 too low. value > 0.
 constexpr std::int32_t pace_log2(std::uint32_t value) noexcept {
-  const int exponent = std::bit_width(value) - 1;
+  const auto exponent = static_cast<std::uint32_t>(std::bit_width(value)) - 1;
   const std::uint32_t fraction = (value << (31 - exponent)) & 0x7fff'ffffU;
-  return static_cast<std::int32_t>(static_cast<std::uint32_t>(exponent) << kPaceFractionBits |
-                                   fraction >> (31 - kPaceFractionBits));
+  return static_cast<std::int32_t>(exponent << kPaceFractionBits | fraction >> (31 - kPaceFractionBits));
 }
 
 class WorkerPace {
