@@ -132,6 +132,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
   options.heartbeat_interval_ms = static_cast<std::uint32_t>(config.heartbeat_interval_ns / kNsPerMs);
   options.client_heartbeat_interval_ms = static_cast<std::uint32_t>(config.client_heartbeat_interval_ns / kNsPerMs);
   options.max_ack_delay_us = static_cast<std::uint32_t>(config.max_ack_delay_ns / kNsPerUs);
+  options.look_ahead_max = config.look_ahead_max;
   options.max_sessions = config.max_sessions;
   options.max_clients = config.max_clients;
   options.client_slots = config.client_slots;

@@ -83,6 +83,8 @@ void add_tables(CLI::App& app, ApplianceConfig& config) {
   add_count(app, "--client-slots", config.client_slots, "Tasks in flight of one client", {1, 65'535});
   add_count(app, "--max-workers", config.max_workers, "Workers", {1, 65'536});
   add_count(app, "--max-routes", config.max_routes, "Selectors (action, model, tags) in use", {1, 65'536});
+  add_count(app, "--look-ahead-max", config.look_ahead_max,
+            "Tasks sent to a worker ahead of free slots to hide its round trip, times its slots; 0: none", {0, 64});
 }
 
 void add_times(CLI::App& app, ApplianceConfig& config) {

@@ -49,6 +49,7 @@ struct ApplianceConfig {
   std::uint16_t client_slots = 1'024;
   std::uint32_t max_workers = 1'024;
   std::uint32_t max_routes = 1'024;
+  std::uint32_t look_ahead_max = 8;
 
   // Times.
   std::uint64_t heartbeat_interval_ns = 100 * kNsPerMs;

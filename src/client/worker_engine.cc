@@ -1,6 +1,6 @@
 // Tasks of a worker session: a ROUTE becomes a running task, that a kept RESULT. What acknowledgements, time and loss
-// do to those is in worker_recovery.cc. Room for tasks is the advertised slots twice, since the broker may send ahead
-// of free slots to hide the round trip.
+// do to those is in worker_recovery.cc. Not every task begins when it comes: the broker may send ahead of free slots to
+// hide the round trip, and who runs the tasks keeps those in order.
 #include "client/worker_engine.h"
 
 #include <algorithm>
@@ -12,18 +12,10 @@
 
 namespace mcplane::client {
 
-namespace {
-
-constexpr std::size_t kTasksAhead = 16;
-
-constexpr std::size_t tasks_max(std::uint16_t slots) noexcept { return 2 * std::size_t{slots} + kTasksAhead; }
-
-}  // namespace
-
 WorkerEngine::WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random,
                            std::size_t kept_bytes_max)
     : session_(broker, hello, mtu, random),
-      running_(tasks_max(hello.slots)),
+      running_(wire::worker_tasks_max(hello.slots)),
       running_nodes_(running_.capacity()),
       kept_bytes_max_(kept_bytes_max) {}
 

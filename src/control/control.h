@@ -32,6 +32,8 @@ class Control {
   // Leases are judged that often, if there are no more sessions than a poll looks at; else as soon as all were.
   static constexpr std::uint64_t kSweepIntervalNs = 5 * kNsPerMs;
   static constexpr std::size_t kSweptPerPoll = 4'096;
+  // Each worker's bound is looked at that often.
+  static constexpr std::uint64_t kPaceIntervalNs = 50 * kNsPerMs;
   static constexpr std::uint32_t kMissedHeartbeats = 3;
   static constexpr std::size_t kRequestsMax = 64;
   // Snapshots that a core may still read. Beyond it publication waits: eviction acts through the worker lines.
@@ -105,6 +107,7 @@ class Control {
   void renew_lease(Session& session) noexcept;
   bool lease_over(const Session& session) const noexcept;
   void bring_up(Session& session);
+  void keep_pace(Session& session);
   void refresh_worker(const Session& session);
   void start_drain(Session& session);
   void end_session(Session& session, std::string_view why);

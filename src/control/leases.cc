@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "control/control.h"
+#include "control/look_ahead.h"
 
 namespace mcplane::control {
 
@@ -42,8 +43,21 @@ void Control::observe(Session& session) {
   }
   // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
   if (session.phase == Phase::kJoining && everywhere) bring_up(session);
-  if (session.phase == Phase::kUp && session.pool != nullptr)
+  if (session.phase == Phase::kUp && session.is_worker()) {
     pools_.count(*session.pool, shared_.workers[session.worker]);
+    if (now_ns_ >= session.next_pace_ns) keep_pace(session);
+  }
+}
+
+// Slots, and as many more as hide the round trip to it.
+void Control::keep_pace(Session& session) {
+  session.next_pace_ns = now_ns_ + kPaceIntervalNs;
+  const std::uint16_t slots = session.hello.slots;
+  state::WorkerLine& line = shared_.workers[session.worker];
+  const std::uint32_t bound = slots + look_ahead(slots, line.pace, options_.look_ahead_max);
+  if (bound == line.bound.load(std::memory_order_relaxed)) return;
+  line.bound.store(bound, std::memory_order_relaxed);
+  refresh_worker(session);
 }
 
 void Control::bring_up(Session& session) {

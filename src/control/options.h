@@ -51,6 +51,8 @@ struct ControlOptions {
   std::uint32_t heartbeat_interval_ms = 100;  // workers, and who is both
   std::uint32_t client_heartbeat_interval_ms = 1'000;
   std::uint32_t max_ack_delay_us = 1'000;
+  // Tasks sent to a worker ahead of free slots, as a share of its slots, at most (look_ahead.h). 0: none.
+  double look_ahead_max = 8;
   std::uint32_t retry_after_ms = 1'000;  // asked of a peer whose HELLO finds no room
   std::uint32_t max_sessions = 4'096;    // at most SharedOptions::sessions
   std::uint32_t max_clients = 1'024;     // client slot ranges, over all shards

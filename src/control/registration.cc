@@ -102,6 +102,7 @@ void Control::start_session(Session& session) {
   if (session.is_worker()) {
     state::WorkerLine& line = shared_.workers[session.worker];
     line.load.store(0, std::memory_order_relaxed);
+    line.pace.reset();
     line.bound.store(session.hello.slots, std::memory_order_relaxed);
     line.admits.store(1, std::memory_order_relaxed);
     // Pairs with the acquire load in WorkerLine::owner(): who sees the session sees its bound.
@@ -123,6 +124,7 @@ void Control::install(const Session& session, ShardId shard) {
   record.service = session.hello.service;
   record.port = path.port;
   record.worker = session.worker;
+  record.worker_slots = session.is_worker() ? session.hello.slots : std::uint16_t{0};
   record.peer = path.peer;
   record.neighbour = session.neighbour;
   record.lower = path.headers();

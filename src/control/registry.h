@@ -41,6 +41,7 @@ struct Session {
   wire::HelloBody hello;             // each capability list sorted and unique
   Path path;
   NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
+  std::uint64_t next_pace_ns = 0;        // worker: when its bound is looked at again
   std::uint32_t ack_delay_us = 0;        // granted
   std::uint16_t pto_ms = 0;              // of its handshake
 

@@ -39,6 +39,13 @@ constexpr bool is_verdict(wire::Reason reason) noexcept {
   return reason == wire::Reason::Ok || reason == wire::Reason::WorkerError || reason == wire::Reason::TooLarge;
 }
 
+// How long the worker's round trip is in its service times, of a task that had none before it there.
+void note_pace(Shard& shard, const Task& task, std::uint32_t worker_us) noexcept {
+  if (!task.paces) return;
+  const auto away_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs) - task.queued_us;
+  shard.shared.workers[task.worker].pace.note(away_us > worker_us ? away_us - worker_us : 0, worker_us);
+}
+
 // Discard: the worker may forget the RESULT, nobody waits for it. Held: not yet.
 Verdict acknowledge(Shard& shard, net::Packet& packet, Frame& frame, wire::Reason reason) noexcept {
   const Session* worker = shard.sessions.find({frame.header->worker_session()});
@@ -116,6 +123,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
     return asked_for ? deliver(shard, packet, frame, *task, *client)
                      : acknowledge(shard, packet, frame, wire::Reason::Held);
   }
+  note_pace(shard, *task, header.worker_us());
   if (!planted(PlantedBug::kLeakWorkerSlot)) release_worker_slot(shard, *task);
   if (planted(PlantedBug::kReleaseSlotTwice)) release_worker_slot(shard, *task);
   shard.set_state(*task, TaskState::kDelivering);

@@ -16,6 +16,8 @@
 namespace mcplane::dataplane {
 namespace {
 
+// One ROUTE in so many to a worker, its first among them, is a sample of the worker's pace: enough for a mean.
+constexpr std::uint32_t kRoutesPerPaceSample = 4;
 constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
 
 // Makes the frame a ROUTE of the task's attempt: the first, or again.
@@ -178,6 +180,8 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   task.worker_session = worker.session;
   task.number = ++to.routed;
   task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
+  task.paces = task.number % kRoutesPerPaceSample == 1 &&
+               shard.shared.workers[worker.id].outstanding() <= to.record.worker_slots;
   watch(shard, task);
   forward_route(shard, task, to, packet, frame);
 }

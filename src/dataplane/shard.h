@@ -121,7 +121,8 @@ class Shard {
   }
   // Its outcome is decided: it counts no longer for its client and its route's limit.
   void close(Task& task) noexcept {
-    if (!std::exchange(task.open, false)) return;
+    if (!task.open) return;
+    task.open = false;
     if (Session* client = sessions.find_any(task.client)) --client->open;
     if (task.shared_limit != state::kNoSharedLimit)
       shared.limits[task.shared_limit].open.fetch_sub(1, std::memory_order_relaxed);

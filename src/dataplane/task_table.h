@@ -38,10 +38,11 @@ struct alignas(kCacheLineBytes) Task {
   TimerNode timer;                // when this task is looked at next; state and tries say what for; outlives it
   std::uint32_t deadline_ms = 0;  // on the shard's clock
   std::uint64_t arrived_ns = 0;
-  std::uint32_t queued_us = 0;  // waited for a worker
-  std::uint8_t tries = 0;       // timers that fired in this state
-  bool client_knows = false;    // that its SEND came: nothing of it needs an ACK
-  bool open = false;            // counts for its client, and for its route's limit
+  std::uint32_t queued_us = 0;    // waited for a worker
+  std::uint8_t tries = 0;         // timers that fired in this state
+  bool client_knows : 1 = false;  // that its SEND came: nothing of it needs an ACK
+  bool open : 1 = false;          // counts for its client, and for its route's limit
+  bool paces : 1 = false;         // its RESULT is a sample of its worker's pace: it found a free slot
   std::uint8_t shared_limit = state::kNoSharedLimit;
 
   static constexpr std::uint32_t kNone = 0xffffffffU;

@@ -27,6 +27,7 @@ struct SessionRecord {
   std::uint16_t slot_limit = 0;        // clients: slots 0 .. slot_limit - 1
   std::uint32_t client_slot_base = 0;  // clients: first of them in the shard's client slot table
   WorkerId worker = kNoWorker;         // workers: its line
+  std::uint16_t worker_slots = 0;      // workers: tasks it runs at once
   wire::Endpoint peer;
   NeighbourId neighbour = kNoNeighbour;  // its next hop; in the line of `port`, which every frame out reads
   wire::LowerHeaders lower;              // towards the peer, from the owner shard's address and port

@@ -14,6 +14,7 @@
 #include "base/planted_bug.h"
 #include "base/types.h"
 #include "state/load_index.h"
+#include "state/worker_pace.h"
 
 namespace mcplane::state {
 
@@ -48,8 +49,10 @@ struct alignas(kCacheLineBytes) WorkerLine {
   // session: release store after bound and admits; pairs with the acquire load in owner(), so a core that sees the
   // session sees its bound.
   std::atomic<std::uint32_t> session{0};
-  std::atomic<std::uint32_t> bound{0};   // advertised slots; may shrink below outstanding
+  std::atomic<std::uint32_t> bound{0};   // slots and look-ahead; may shrink below outstanding
   std::atomic<std::uint32_t> admits{0};  // 1: takes new tasks; 0: draining or gone
+
+  WorkerPace pace;  // Written by: core loops, with `load`.
 
   // Where it is in the index of its pool. Written by: control, before any core is told of the worker, and after all
   // have let go of it. null: nowhere.

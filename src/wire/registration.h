@@ -1,6 +1,7 @@
 // HELLO, RETRY, HELLO's ACK and BYE: what registration puts behind the header. Pure; any thread.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,13 @@ struct HelloBody {
   std::string name;                                // for people, at most 64 bytes
   std::vector<std::string> actions, models, tags;  // each at most 16 names of 1-64 bytes; a worker has an action
 };
+
+// How many tasks a worker with that many slots has room for: those it runs, and those that a broker may send ahead so
+// that the next one is there when a slot falls free. Beyond that it says nothing, and the ROUTE comes again.
+constexpr std::uint32_t worker_tasks_max(std::uint16_t slots) noexcept {
+  constexpr std::uint32_t kAhead = 16, kMax = 0xffff;
+  return std::max<std::uint32_t>(slots, std::min(2U * slots + kAhead, kMax));
+}
 
 // nullopt when the table is unsound or breaks a limit named above.
 std::optional<HelloBody> read_hello(std::span<const std::byte> table);

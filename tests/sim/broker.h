@@ -15,6 +15,9 @@ namespace mcplane::sim {
 
 class Broker {
  public:
+  // Control's: times its slots, what a worker may be sent ahead.
+  static constexpr std::uint32_t kLookAheadMax = 1;
+
   // life: 0 for the first; each has its own boot id and secrets, and knows nothing of those before.
   Broker(const Options& options, std::uint32_t life, std::uint64_t now_ns);
 
@@ -73,8 +76,9 @@ class Broker {
   testing::ShardRig rig_;
   control::Control control_;
   std::uint64_t injected_ = 0, taken_ = 0;
-  std::size_t allocations_ = 0;  // on cores, after their first loop
-  std::vector<bool> started_;    // by core
+  std::size_t allocations_ = 0;             // on cores, after their first loop
+  std::vector<bool> started_;               // by core
+  std::vector<std::uint32_t> outstanding_;  // by worker line, at the last check
   std::array<net::Packet, 64> packets_;
   std::vector<net::Packet> withheld_;
   std::vector<SessionId> cut_off_;

@@ -130,8 +130,8 @@ void World::on_datagram(Peer& peer, std::uint32_t index, std::span<const std::by
   } else {
     peer.worker->on_datagram(datagram, from, now_ns_, out_, assigned_);
     on_assignments(index);
-    if (peer.worker->running() > peer.hello.slots)
-      verdict_.fail("5 outstanding within bound", "a worker was given more tasks than it has slots");
+    if (peer.worker->running() > (1 + Broker::kLookAheadMax) * peer.hello.slots)
+      verdict_.fail("5 outstanding within bound", "a worker was given more tasks than it may be sent ahead");
   }
   flush(index);
 }

@@ -48,6 +48,7 @@ state::SessionRecord record_of(const Peer& peer, const wire::Endpoint& ours) {
   record.service = peer.spec.service;
   record.port = peer.spec.port;
   record.worker = peer.worker;
+  record.worker_slots = peer.worker == kNoWorker ? std::uint16_t{0} : peer.spec.slots;
   record.peer = peer.address;
   record.neighbour = neighbour_of(peer);
   record.lower = wire::make_lower_headers(kOurMac, peer.mac, peer.spec.vlan, ours, peer.address);

@@ -85,6 +85,8 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "30",
                                           "--max-routes",
                                           "40",
+                                          "--look-ahead-max",
+                                          "2",
                                           "--heartbeat-interval",
                                           "20ms",
                                           "--client-heartbeat-interval",
@@ -128,6 +130,7 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
   EXPECT_EQ(config.client_slots, 20);
   EXPECT_EQ(config.max_workers, 30U);
   EXPECT_EQ(config.max_routes, 40U);
+  EXPECT_EQ(config.look_ahead_max, 2U);
   EXPECT_EQ(config.heartbeat_interval_ns, 20 * kNsPerMs);
   EXPECT_EQ(config.client_heartbeat_interval_ns, 2 * kNsPerSecond);
   EXPECT_EQ(config.max_ack_delay_ns, 2 * kNsPerMs);

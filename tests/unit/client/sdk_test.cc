@@ -146,6 +146,28 @@ TEST(Sdk, EverySendOfManyHasOneOutcomeThoughTheBrokerRepeats) {
   EXPECT_EQ(client.in_flight(), 0U);
 }
 
+// Brokers send ahead of free slots.
+TEST(Sdk, AWorkerRunsAsManyAsItHasSlotsAndKeepsTheRest) {
+  constexpr int kSlots = 2, kTasks = 16;
+  test::MiniBroker broker;
+  std::latch both_busy(kSlots);
+  std::atomic<int> running = 0, most = 0;
+  Worker worker(worker_options(broker, kSlots), [&](const Task& task) {
+    const int now = running.fetch_add(1) + 1;
+    for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) continue;
+    if (task.prompt == "first") both_busy.arrive_and_wait();
+    running.fetch_sub(1);
+    return Answer{"ok"};
+  });
+  AsyncClient client(client_options(broker));
+  int answered = 0;
+  for (int i = 0; i < kTasks; ++i)
+    client.submit(task_of(i < kSlots ? "first" : "later"),
+                  [&](const Outcome& outcome) { answered += outcome.kind == OutcomeKind::kResult ? 1 : 0; });
+  EXPECT_TRUE(drive(client, [&] { return answered == kTasks; }));
+  EXPECT_EQ(most, kSlots);
+}
+
 TEST(Sdk, PingsGoOnWhileHandlerAndApplicationBlock) {
   test::MiniBroker broker;
   std::latch entered(1), leave(1);
