@@ -63,8 +63,8 @@ std::uint16_t slots_wanted(const Shard& shard, const Session& session) noexcept 
 
 // Grows with the peers there are: what the session was granted when it came may be too often by now.
 std::uint32_t heartbeat_wanted_ms(const Shard& shard, const Session& session) noexcept {
-  const auto& wanted = wire::is_worker(session.record.service) ? shard.shared.worker_heartbeat_ms
-                                                               : shard.shared.client_heartbeat_ms;
+  const auto& wanted =
+      wire::is_worker(session.record.service) ? shard.shared.worker_heartbeat_ms : shard.shared.client_heartbeat_ms;
   return wanted.load(std::memory_order_relaxed);
 }
 
@@ -75,7 +75,8 @@ Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
                                               session.record.ack_delay_us * kNsPerUs);
     session.pto_ms = static_cast<std::uint16_t>((pto_ns + kNsPerMs - 1) / kNsPerMs);
   }
-  return answer(shard, packet, frame, &session, {.type = wire::FrameType::Pong,
+  return answer(shard, packet, frame, &session,
+                {.type = wire::FrameType::Pong,
                  .ttl_ms = heartbeat_wanted_ms(shard, session),
                  .slot = slots_wanted(shard, session)});
 }
