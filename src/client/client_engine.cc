@@ -20,6 +20,12 @@ ClientEngine::ClientEngine(const wire::Endpoint& broker, const wire::HelloBody& 
 
 void ClientEngine::start(std::uint64_t now_ns, Outbox& out) { session_.start(now_ns, out); }
 
+std::span<std::byte> ClientEngine::payload_place(std::size_t table_bytes, Outbox& out) const noexcept {
+  const std::size_t at = wire::kLeadBytes + table_bytes, end = session_.datagram_bytes_max();
+  if (out.full() || at > end) return {};
+  return out.reserve().subspan(at, end - at);
+}
+
 SendStatus ClientEngine::send(const SendRequest& request, std::uint64_t now_ns, Outbox& out) {
   if (!session_.registered()) return SendStatus::kNotRegistered;
   const std::size_t length = wire::kLeadBytes + request.table.size() + request.payload.size();
@@ -63,10 +69,11 @@ void ClientEngine::write_send(const SendRequest& request, std::uint16_t index, O
   std::memcpy(header.mutable_parent_span()->Data(), request.parent_span.data(), request.parent_span.size());
   std::byte* behind = datagram.data() + wire::kLeadBytes;
   std::memcpy(behind, request.table.data(), request.table.size());
-  if (!request.payload.empty())
-    std::memcpy(behind + request.table.size(), request.payload.data(), request.payload.size());
-  slots_[index].kept.keep(datagram.first(wire::kLeadBytes + message));
-  out.commit(wire::kLeadBytes + message, session_.shard());
+  behind += request.table.size();
+  if (!request.payload.empty() && request.payload.data() != behind)
+    std::memcpy(behind, request.payload.data(), request.payload.size());
+  const std::uint16_t sum = slots_[index].kept.keep(datagram.first(wire::kLeadBytes + message));
+  out.commit(wire::kLeadBytes + message, session_.shard(), sum);
 }
 
 void ClientEngine::on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns,

@@ -48,7 +48,7 @@ struct SendRequest {
   wire::Id16 trace_id{};
   std::array<std::uint8_t, 8> parent_span{};
   std::span<const std::byte> table;    // wire::write_route_table
-  std::span<const std::byte> payload;  // copied
+  std::span<const std::byte> payload;  // copied, unless it was written to ClientEngine::payload_place()
 };
 
 enum class SendStatus : std::uint8_t { kSent, kNoSlot, kNotRegistered, kTooLarge, kOutboxFull };
@@ -63,6 +63,9 @@ class ClientEngine {
   // As of Session.
   void add_broker(const wire::Endpoint& broker) { session_.add_broker(broker); }
   void start(std::uint64_t now_ns, Outbox& out);
+  // Where the payload of the next send(), if its table has that many bytes, goes: who makes it there saves a copy.
+  // Empty when there is no room. Until anything else is asked of the engine or the outbox.
+  std::span<std::byte> payload_place(std::size_t table_bytes, Outbox& out) const noexcept;
   SendStatus send(const SendRequest& request, std::uint64_t now_ns, Outbox& out);
   // Ends a send at once as Cancelled, Maybe, and tells the broker until it has heard. False: no such send is in flight.
   // Looks through the slots.

@@ -326,7 +326,16 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
   slot_limit_ = std::min(header.slot(), slots_granted_);
   answered_.set(ping.shard);
   ping.number = 0;
+  if (header.ttl_ms() != 0) adopt_interval(std::uint64_t{header.ttl_ms()} * kNsPerMs);
   end_heartbeat();
+}
+
+// From the last PING on: a shorter interval must not wait for the longer one's end.
+void Session::adopt_interval(std::uint64_t interval_ns) noexcept {
+  if (interval_ns == interval_ns_) return;
+  interval_ns_ = interval_ns;
+  next_heartbeat_ns_ = last_ping_ns_ + interval_ns;
+  if (sweep_left_ == 0) timer_ns_ = std::min(timer_ns_, next_heartbeat_ns_);
 }
 
 bool Session::on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept {

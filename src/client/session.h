@@ -37,8 +37,8 @@ class Session {
   void add_broker(const wire::Endpoint& broker) { brokers_.push_back(broker); }
 
   void start(std::uint64_t now_ns, Outbox& out);
-  // HELLO by PTO (50 ms doubling to 1 s, behind a RETRY to 200 ms), PING by the granted interval, and by PTO until it
-  // is answered. Writes at most one datagram a call; when the outbox is full it stays due.
+  // HELLO by PTO (50 ms doubling to 1 s, behind a RETRY to 200 ms), PING by the interval that the broker named last,
+  // and by PTO until it is answered. Writes at most one datagram a call; when the outbox is full it stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out);
   std::uint64_t next_timer_ns() const noexcept { return std::min(timer_ns_, next_probe_ns()); }
   // RETRY, HELLO's ACK, PONG, REJECT(unknown_session). Returns true when the frame was the session's business.
@@ -106,6 +106,7 @@ class Session {
   void begin_heartbeat(std::uint64_t now_ns, Outbox& out);
   void ping(std::uint64_t now_ns, Outbox& out);
   void end_heartbeat() noexcept;
+  void adopt_interval(std::uint64_t interval_ns) noexcept;
   bool heartbeat_open() const noexcept { return awaits_answer_ || (worker_ && answered_.count() < shards_); }
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;
   void begin_registration() noexcept;

@@ -162,6 +162,11 @@ void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& f
   write_ack(header, task != nullptr ? wire::Reason::Running : wire::Reason::Stopped, from, now_ns, out);
 }
 
+std::span<std::byte> WorkerEngine::answer_place(Outbox& out) const noexcept {
+  if (out.full()) return {};
+  return out.reserve().subspan(wire::kLeadBytes, session_.datagram_bytes_max() - wire::kLeadBytes);
+}
+
 bool WorkerEngine::finish(TaskToken token, std::uint8_t attempt, std::span<const std::byte> answer, bool error,
                           std::uint64_t now_ns, Outbox& out) {
   RunningTask* const task = running_.find(token, attempt);
@@ -171,17 +176,23 @@ bool WorkerEngine::finish(TaskToken token, std::uint8_t attempt, std::span<const
     reason = wire::Reason::TooLarge;
     answer = {};
   }
-  KeptResult& kept = kept_.add(token, attempt, ++result_number_, wire::kLeadBytes + answer.size());
+  const std::size_t bytes = wire::kLeadBytes + answer.size();
+  KeptResult& kept = kept_.add(token, attempt, ++result_number_, bytes);
   if (kept_.record_of(kept) >= kept_nodes_.size()) kept_nodes_.grow();
   kept.to = task->from;
-  write_result(*task, reason, answer, now_ns, kept);
+  if (session_.open() && !out.full()) {
+    const auto datagram = out.reserve().first(bytes);
+    write_result(*task, kept.number, reason, answer, now_ns, datagram);
+    out.commit(bytes, kept.to, kept.datagram.keep(datagram));
+    list(kept, Listed::kResend, now_ns);
+    session_.on_sent(now_ns);
+  } else {
+    write_result(*task, kept.number, reason, answer, now_ns, kept.datagram.mutable_bytes());
+    list(kept, Listed::kUnsent, now_ns);
+  }
   owe_no_ack(*task);
   running_.erase(task);
   ++executed_;
-  if (session_.open() && !out.full())
-    transmit(kept, false, now_ns, out);
-  else
-    list(kept, Listed::kUnsent, now_ns);
   return true;
 }
 
@@ -194,9 +205,9 @@ bool WorkerEngine::give_back(TaskToken token, std::uint8_t attempt, std::uint64_
   return true;
 }
 
-void WorkerEngine::write_result(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
-                                std::uint64_t now_ns, KeptResult& kept) noexcept {
-  const auto datagram = kept.datagram.mutable_bytes();
+void WorkerEngine::write_result(const RunningTask& task, std::uint32_t number, wire::Reason reason,
+                                std::span<const std::byte> answer, std::uint64_t now_ns,
+                                std::span<std::byte> datagram) noexcept {
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Result);
   const wire::Header& route = task.route;
   const std::uint64_t worked_us = (now_ns - task.started_ns) / kNsPerUs;
@@ -207,12 +218,13 @@ void WorkerEngine::write_result(const RunningTask& task, wire::Reason reason, st
   header.mutate_session(route.session());
   header.mutate_worker_session(route.worker_session());
   wire::set_token(header, wire::token_of(route));
-  header.mutate_sequence(kept.number);
+  header.mutate_sequence(number);
   header.mutate_message_length(static_cast<std::uint32_t>(answer.size()));
   header.mutate_worker_us(static_cast<std::uint32_t>(std::min<std::uint64_t>(worked_us, 0xffffffffU)));
   std::memcpy(header.mutable_task_id()->Data(), route.task_id()->Data(), route.task_id()->size());
   std::memcpy(header.mutable_trace_id()->Data(), route.trace_id()->Data(), route.trace_id()->size());
-  if (!answer.empty()) std::memcpy(datagram.data() + wire::kLeadBytes, answer.data(), answer.size());
+  std::byte* const behind = datagram.data() + wire::kLeadBytes;
+  if (!answer.empty() && answer.data() != behind) std::memcpy(behind, answer.data(), answer.size());
 }
 
 }  // namespace mcplane::client

@@ -46,6 +46,9 @@ class WorkerEngine {
   // Brings what on_datagram() of this datagram and finish() of its task will look at into the cache. The engine itself
   // should be there.
   void prefetch(std::span<const std::byte> datagram) const noexcept;
+  // Where the answer of the next finish() goes: who makes it there saves a copy. Empty when there is no room. Until
+  // anything else is asked of the engine or the outbox.
+  std::span<std::byte> answer_place(Outbox& out) const noexcept;
   // Sends the RESULT of an assignment. Unknown or already finished tokens (session gone) are ignored: false. An answer
   // that does not fit one frame goes out as Reason::TooLarge with an empty answer. error: Reason::WorkerError. With a
   // full outbox the RESULT goes out by timer.
@@ -89,8 +92,8 @@ class WorkerEngine {
   void on_cancel(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns, Outbox& out);
   RouteWindow& window_of(TaskToken token);
   const wire::RouteView* read_route(std::span<const std::byte> table);
-  void write_result(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
-                    std::uint64_t now_ns, KeptResult& kept) noexcept;
+  void write_result(const RunningTask& task, std::uint32_t number, wire::Reason reason,
+                    std::span<const std::byte> answer, std::uint64_t now_ns, std::span<std::byte> datagram) noexcept;
 
   // worker_recovery.cc
   void on_result_acks(std::span<const std::byte> datagram, std::uint64_t now_ns);

@@ -23,6 +23,8 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       links_(ports_.size()),
       neighbours_(shared.neighbours, ports_, options_.gateways, random),
       lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
+      worker_pace_(options_.heartbeat_interval_ms),
+      client_pace_(options_.client_heartbeat_interval_ms),
       log_(options_.logger),
       punts_(kPuntBurst) {
   CHECK(options_.max_sessions <= shared.options.sessions);
@@ -38,6 +40,7 @@ void Control::poll(std::uint64_t now_ns) {
     hear_neighbours(shard);
     drain_mailbox(shard);
   }
+  pace_heartbeats();
   ask_neighbours();
   lease_clock_.tick(now_ns, shared_, links_);
   sweep();
@@ -74,6 +77,15 @@ void Control::on_shard_ended(SessionId id, ShardId shard) {
   if (session == nullptr) return;
   neighbours_.release(std::exchange(session->neighbour, kNoNeighbour));
   if (session->pool != nullptr) pools_.leave(*std::exchange(session->pool, nullptr), shared_.workers[session->worker]);
+}
+
+// Judged from now on by what shards may begin to tell from now on.
+void Control::pace_heartbeats() {
+  const std::size_t peers = registry_.live().size(), shards = shared_.shards.size();
+  worker_pace_.set(peers, shards, now_ns_);
+  client_pace_.set(peers, shards, now_ns_);
+  shared_.worker_heartbeat_ms.store(worker_pace_.told_ms(), std::memory_order_relaxed);
+  shared_.client_heartbeat_ms.store(client_pace_.told_ms(), std::memory_order_relaxed);
 }
 
 bool Control::post(std::function<void()> request) {

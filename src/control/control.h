@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "control/command_queue.h"
+#include "control/heartbeat_pace.h"
 #include "control/lease_clock.h"
 #include "control/links.h"
 #include "control/log.h"
@@ -82,6 +83,10 @@ class Control {
   void on_punt(const state::Punt& punt, ShardId shard);
   void on_shard_ended(SessionId id, ShardId shard);
   void run_requests();
+  void pace_heartbeats();
+  const HeartbeatPace& pace_of(const Session& session) const noexcept {
+    return session.is_worker() ? worker_pace_ : client_pace_;
+  }
 
   // adjacency.cc
   std::string port_name(PortId port) const;
@@ -131,6 +136,7 @@ class Control {
   Links links_;
   Neighbours neighbours_;
   LeaseClock lease_clock_;
+  HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
   Log log_;
   std::vector<CommandQueue> queues_;  // by shard
   std::vector<state::Punt> punts_;    // room for one burst

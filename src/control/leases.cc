@@ -83,9 +83,7 @@ void Control::renew_lease(Session& session) noexcept {
 
 // Every shard that could have heard it ran for that long and did not: one that stands still may hold its PING.
 bool Control::lease_over(const Session& session) const noexcept {
-  const std::uint64_t interval_ms =
-      session.is_worker() ? options_.heartbeat_interval_ms : options_.client_heartbeat_interval_ms;
-  const std::uint64_t lease_ns = kMissedHeartbeats * interval_ms * kNsPerMs;
+  const std::uint64_t lease_ns = std::uint64_t{kMissedHeartbeats} * pace_of(session).judged_ms() * kNsPerMs;
   bool over = true;
   for_shards_of(session, [&](ShardId shard) {
     over = over && lease_clock_.read_ns(shard, session.path.port) - session.heard_ns[raw(shard)] >= lease_ns;

@@ -143,9 +143,7 @@ void Control::welcome(const Session& session, const Path& path, std::uint32_t he
   const wire::fb::Welcome welcome(
       static_cast<std::uint16_t>(options_.base_port + raw(session.owner)), options_.base_port,
       static_cast<std::uint16_t>(shared_.shards.size()), session.is_client() ? options_.client_slots : std::uint16_t{0},
-      frame_bytes_for(path.peer, ports_, options_.mtu), 0,
-      session.is_worker() ? options_.heartbeat_interval_ms : options_.client_heartbeat_interval_ms,
-      session.ack_delay_us);
+      frame_bytes_for(path.peer, ports_, options_.mtu), 0, pace_of(session).told_ms(), session.ack_delay_us);
   queue(session.owner).push_frame(welcome_frame(path, hello, grant_of(session), welcome));
 }
 

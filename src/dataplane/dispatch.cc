@@ -62,6 +62,13 @@ std::uint16_t slots_wanted(const Shard& shard, const Session& session) noexcept 
   return static_cast<std::uint16_t>(limit == 0 ? 0 : std::max(1, limit >> fewer));
 }
 
+// Grows with the peers there are: what the session was granted when it came may be too often by now.
+std::uint32_t heartbeat_wanted_ms(const Shard& shard, const Session& session) noexcept {
+  const auto& wanted =
+      wire::is_worker(session.record.service) ? shard.shared.worker_heartbeat_ms : shard.shared.client_heartbeat_ms;
+  return wanted.load(std::memory_order_relaxed);
+}
+
 Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   const wire::Header& header = *frame.header;
   if (const std::uint32_t srtt_us = wire::ping_srtt_us(header); srtt_us != 0) {
@@ -69,7 +76,10 @@ Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
                                               session.record.ack_delay_us * kNsPerUs);
     session.pto_ms = static_cast<std::uint16_t>((pto_ns + kNsPerMs - 1) / kNsPerMs);
   }
-  return answer(shard, packet, frame, &session, {.type = wire::FrameType::Pong, .slot = slots_wanted(shard, session)});
+  return answer(shard, packet, frame, &session,
+                {.type = wire::FrameType::Pong,
+                 .ttl_ms = heartbeat_wanted_ms(shard, session),
+                 .slot = slots_wanted(shard, session)});
 }
 
 Verdict refuse_type(Shard& shard, net::Packet& packet, Frame& frame, const Session& session) noexcept {

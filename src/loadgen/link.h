@@ -17,7 +17,8 @@ struct LinkOptions {
   std::vector<wire::Prefix> addresses;  // ours, 1 to wire::LocalAddresses::kCapacity
   wire::MacAddress mac{};
   wire::IpAddress broker;
-  wire::IpAddress next_hop;  // the broker itself, or a gateway
+  wire::IpAddress next_hop;   // the broker itself, or a gateway
+  std::uint16_t mtu = 1'500;  // largest IP packet, bytes
 };
 
 // What the headers of a datagram to us say.
@@ -52,6 +53,7 @@ class Link {
   std::uint64_t next_due_ns() const noexcept { return announced_ == local_.count ? ask_ns_ : 0; }
 
   std::size_t header_bytes() const noexcept { return headers_[0].length; }
+  std::size_t datagram_bytes_max() const noexcept { return wire::kEthernetBytes + options_.mtu - header_bytes(); }
   // From our address of that index: Ethernet to UDP headers, header_bytes() long, before a datagram whose bytes sum to
   // datagram_sum.
   void write_headers(std::byte* frame, std::size_t address, std::uint16_t source_port, std::uint16_t destination_port,

@@ -133,7 +133,7 @@ wire::Id16 task_id_for(std::uint64_t seed, std::uint64_t number) noexcept {
 }
 
 TextFrame::TextFrame(std::vector<std::byte> example, std::optional<std::string_view> text)
-    : frame_(std::move(example)), text_offset_(offset_in(frame_, text)), used_(frame_.size()) {
+    : frame_(std::move(example)), text_offset_(offset_in(frame_, text)) {
   CHECK(text_offset_ >= sizeof(std::uint32_t) && bytes_around(text->size()) == frame_.size());
 }
 
@@ -142,14 +142,20 @@ std::size_t TextFrame::bytes_around(std::size_t text_bytes) const noexcept {
   return (text_offset_ + text_bytes + 1 + 3) & ~std::size_t{3};
 }
 
-std::span<char> TextFrame::around(std::size_t text_bytes) {
-  used_ = bytes_around(text_bytes);
-  if (used_ > frame_.size()) frame_.resize(used_);
+TextFrame::Written TextFrame::around(std::size_t text_bytes, std::span<std::byte> place) {
+  const std::size_t bytes = bytes_around(text_bytes);
   const auto length = static_cast<std::uint32_t>(text_bytes);
-  std::memcpy(frame_.data() + text_offset_ - sizeof length, &length, sizeof length);
+  const std::size_t before = text_offset_ - sizeof length;
+  if (place.size() >= bytes) {
+    std::memcpy(place.data(), frame_.data(), before);
+  } else {
+    if (bytes > frame_.size()) frame_.resize(bytes);
+    place = frame_;
+  }
+  std::memcpy(place.data() + before, &length, sizeof length);
   const std::uint32_t end = 0;
-  std::memcpy(frame_.data() + used_ - sizeof end, &end, sizeof end);
-  return {reinterpret_cast<char*>(frame_.data()) + text_offset_, text_bytes};
+  std::memcpy(place.data() + bytes - sizeof end, &end, sizeof end);
+  return {place.first(bytes), {reinterpret_cast<char*>(place.data()) + text_offset_, text_bytes}};
 }
 
 std::optional<std::string_view> TextFrame::text_in(std::span<const std::byte> bytes) const noexcept {
@@ -164,12 +170,13 @@ std::optional<std::string_view> TextFrame::text_in(std::span<const std::byte> by
 }
 
 PayloadWriter::PayloadWriter(PromptPattern pattern) : pattern_(std::move(pattern)), frame_(empty_task()) {
-  frame_.around(pattern_.bytes_max());  // grows to its largest
+  frame_.around(pattern_.bytes_max(), {});  // grows to its largest
 }
 
-std::span<const std::byte> PayloadWriter::write(std::uint64_t number) noexcept {
-  pattern_.write(frame_.around(pattern_.bytes_of(number)), number);
-  return frame_.bytes();
+std::span<const std::byte> PayloadWriter::write(std::uint64_t number, std::span<std::byte> place) noexcept {
+  const TextFrame::Written written = frame_.around(pattern_.bytes_of(number), place);
+  pattern_.write(written.text, number);
+  return written.bytes;
 }
 
 PromptReader::PromptReader() : frame_(empty_task()) {}
@@ -181,9 +188,10 @@ std::optional<std::string_view> PromptReader::read(std::span<const std::byte> pa
 
 AnswerWriter::AnswerWriter() : frame_(empty_answer()) {}
 
-std::span<const std::byte> AnswerWriter::write(std::string_view text) {
-  std::ranges::copy(text, frame_.around(text.size()).begin());
-  return frame_.bytes();
+std::span<const std::byte> AnswerWriter::write(std::string_view text, std::span<std::byte> place) {
+  const TextFrame::Written written = frame_.around(text.size(), place);
+  std::ranges::copy(text, written.text.begin());
+  return written.bytes;
 }
 
 std::optional<std::string_view> AnswerWriter::read(std::span<const std::byte> answer) const noexcept {

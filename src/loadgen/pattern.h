@@ -64,16 +64,17 @@ class TextFrame {
   // comparison. nullopt: something else, and perhaps as good.
   std::optional<std::string_view> text_in(std::span<const std::byte> bytes) const noexcept;
   std::size_t bytes_around(std::size_t text_bytes) const noexcept;
-  // Room for a text of that many bytes in place, everything around it written. Valid until the next call; allocates
-  // only for a text larger than any before.
-  std::span<char> around(std::size_t text_bytes);
-  // The whole of what around() wrote last.
-  std::span<const std::byte> bytes() const noexcept { return {frame_.data(), used_}; }
+  struct Written {
+    std::span<std::byte> bytes;  // the whole
+    std::span<char> text;        // yet to be filled in
+  };
+  // Writes what is around a text of that many bytes, to `place`, or to room of its own if that is too small: valid
+  // until the next call, and allocated only for a text larger than any before.
+  Written around(std::size_t text_bytes, std::span<std::byte> place);
 
  private:
   std::vector<std::byte> frame_;
   std::size_t text_offset_ = 0;
-  std::size_t used_ = 0;
 };
 
 // Task payloads around the prompts of a pattern.
@@ -81,8 +82,8 @@ class PayloadWriter {
  public:
   explicit PayloadWriter(PromptPattern pattern);
 
-  // Valid until the next call.
-  std::span<const std::byte> write(std::uint64_t number) noexcept;
+  // As of TextFrame: in `place`, or valid until the next call.
+  std::span<const std::byte> write(std::uint64_t number, std::span<std::byte> place = {}) noexcept;
   std::size_t payload_bytes_max() const noexcept { return frame_.bytes_around(pattern_.bytes_max()); }
   const PromptPattern& pattern() const noexcept { return pattern_; }
   void bound(std::size_t prompt_bytes_max) noexcept { pattern_.bound(prompt_bytes_max); }
@@ -106,8 +107,8 @@ class PromptReader {
 class AnswerWriter {
  public:
   AnswerWriter();
-  // Valid until the next call.
-  std::span<const std::byte> write(std::string_view text);
+  // As of TextFrame: in `place`, or valid until the next call.
+  std::span<const std::byte> write(std::string_view text, std::span<std::byte> place = {});
   std::optional<std::string_view> read(std::span<const std::byte> answer) const noexcept;
 
  private:

@@ -35,7 +35,8 @@ LinkOptions link_options(const Options& options) {
   return {.addresses = port_addresses(options),
           .mac = wire::mac_for(port.address.ip),
           .broker = options.broker.ip,
-          .next_hop = port.gateway.value_or(options.broker.ip)};
+          .next_hop = port.gateway.value_or(options.broker.ip),
+          .mtu = options.mtu};
 }
 
 class PortCarrier {

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -45,19 +46,30 @@ class PortShell {
     held_.reserve(2 * kHeldMax);
   }
   ~PortShell() {
+    for (Lent& lent : lent_) nic_.free(lent.packets);
     nic_.free(std::span(stock_).last(stock_left_));
     nic_.free(std::span(held_).subspan(held_first_));
   }
   PortShell(const PortShell&) = delete;
   PortShell& operator=(const PortShell&) = delete;
 
-  // For the fleet whose endpoints start at `first`; refers to this shell.
+  // For the fleet whose endpoints start at `first`, and its one outbox, which is lent packets of this shell to write
+  // to.
   Transmit transmit_from(std::size_t first) {
-    return [this, first](std::size_t endpoint, client::Outbox& burst) { send_all(first + endpoint, burst); };
+    return [this, first, &lent = lent_.emplace_back()](std::size_t endpoint, client::Outbox& burst) {
+      send_all(first + endpoint, burst, lent);
+      lend(burst, lent);
+    };
   }
 
   std::uint64_t now_ns() const noexcept { return now_(); }
   const PortCounts& counts() const noexcept { return counts_; }
+  // Packets that the shell has at hand, to be filled.
+  std::size_t empty_packets() const noexcept {
+    std::size_t count = stock_left_;
+    for (const Lent& lent : lent_) count += lent.count;
+    return count;
+  }
 
   // One look at the port; whether it found work. Fleets has what class Fleets has.
   template <class Fleets>
@@ -86,6 +98,12 @@ class PortShell {
 
  private:
   static constexpr std::uint64_t kNotBusy = ~std::uint64_t{0};
+
+  // Empty packets whose places an outbox has, in the same order.
+  struct Lent {
+    std::array<net::Packet, client::Outbox::kPlaces> packets;  // a ring: count of them from first on
+    std::size_t first = 0, count = 0;
+  };
 
   // A datagram to one of our endpoints.
   struct Arrival {
@@ -167,19 +185,50 @@ class PortShell {
     return place < kEndpointsPerAddress && arrival.endpoint < endpoints_;
   }
 
-  void send_all(std::size_t endpoint, client::Outbox& burst) {
+  void send_all(std::size_t endpoint, client::Outbox& burst, Lent& lent) {
     const std::size_t address = endpoint / kEndpointsPerAddress;
     const auto source_port = static_cast<std::uint16_t>(kBasePort + endpoint % kEndpointsPerAddress);
     for (const auto& entry : burst.entries()) {
-      const std::size_t headers = link_.header_bytes();
-      net::Packet* const packet = begin_frame(headers + entry.datagram.size());
+      const net::Packet* const packet = lent.count > 0 ? take_lent(entry, lent) : copy_in(entry);
       if (packet == nullptr) continue;
-      std::memcpy(packet->data() + headers, entry.datagram.data(), entry.datagram.size());
       link_.write_headers(packet->data(), address, source_port, entry.to.port,
-                          static_cast<std::uint16_t>(entry.datagram.size()), wire::sum_bytes(entry.datagram));
+                          static_cast<std::uint16_t>(entry.datagram.size()),
+                          entry.sum != 0 ? entry.sum : wire::sum_bytes(entry.datagram));
     }
     burst.clear();
     if (held_.size() - held_first_ >= net::kBurstMax) flush();
+  }
+
+  // The packet that holds the entry, at the end of what goes out; null, and counted, when nothing more can be held.
+  net::Packet* take_lent(const client::Outbox::Entry& entry, Lent& lent) {
+    net::Packet& packet = lent.packets[lent.first++ % lent.packets.size()];
+    --lent.count;
+    net::Packet taken = packet.take();
+    if (held_.size() - held_first_ == kHeldMax) {
+      ++counts_.tx_dropped;
+      nic_.free({&taken, 1});
+      return nullptr;
+    }
+    taken.set_length(static_cast<std::uint16_t>(link_.header_bytes() + entry.datagram.size()));
+    return &held_.emplace_back(std::move(taken));
+  }
+
+  net::Packet* copy_in(const client::Outbox::Entry& entry) {
+    const std::size_t headers = link_.header_bytes();
+    net::Packet* const packet = begin_frame(headers + entry.datagram.size());
+    if (packet != nullptr) std::memcpy(packet->data() + headers, entry.datagram.data(), entry.datagram.size());
+    return packet;
+  }
+
+  // Half of the places at a time. Without packets it writes to itself, and what it sends then is copied, or dropped.
+  void lend(client::Outbox& burst, Lent& lent) {
+    constexpr std::size_t kHalf = client::Outbox::kPlaces / 2;
+    if (lent.count > kHalf) return;
+    const auto more = std::span(lent.packets).subspan((lent.first + lent.count) % client::Outbox::kPlaces, kHalf);
+    if (!nic_.allocate(more)) return;
+    for (const net::Packet& packet : more)
+      burst.lend({packet.data() + link_.header_bytes(), link_.datagram_bytes_max()});
+    lent.count += more.size();
   }
 
   void send_neighbour(std::size_t bytes) {
@@ -223,6 +272,7 @@ class PortShell {
   Now now_;
   std::array<net::Packet, net::kBurstMax> received_;
   std::array<Arrival, kPart> arrivals_{};
+  std::deque<Lent> lent_;                          // one an outbox
   std::array<net::Packet, net::kBurstMax> stock_;  // the last stock_left_ are empty packets
   std::size_t stock_left_ = 0;
   std::vector<net::Packet> held_;  // from held_first_ on: to be sent, in order

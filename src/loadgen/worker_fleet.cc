@@ -75,8 +75,9 @@ void WorkerFleet::accept(std::size_t worker, const client::Assignment& assignmen
   const auto prompt = prompts_.read(assignment.payload);
   const std::uint64_t due_ns = occupy_slot(workers_[worker], now_ns);
   if (prompt && due_ns > now_ns) return run_later(worker, assignment, *prompt, due_ns);
-  const auto answer = answer_.write(prompt.value_or("payload is not a TaskPayload"));
-  workers_[worker].engine.finish(assignment.token, assignment.attempt, answer, !prompt, now_ns, outbox_);
+  client::WorkerEngine& engine = workers_[worker].engine;
+  const auto answer = answer_.write(prompt.value_or("payload is not a TaskPayload"), engine.answer_place(outbox_));
+  engine.finish(assignment.token, assignment.attempt, answer, !prompt, now_ns, outbox_);
 }
 
 void WorkerFleet::run_later(std::size_t worker, const client::Assignment& assignment, std::string_view prompt,

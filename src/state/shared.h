@@ -59,6 +59,9 @@ struct Shared {
   // 0: cores measure nothing; else the number of the run of measurements that they take part in. Relaxed: a core that
   // sees it a loop later begins a loop later. Written by: control.
   alignas(kCacheLineBytes) std::atomic<std::uint32_t> perf_run{0};
+  // What a PONG tells a worker (and who is both) or a client: how long it may be silent. 0: as HELLO's ACK said.
+  // Relaxed: control judges leases by the longest it has lately stored. Written by: control.
+  std::atomic<std::uint32_t> worker_heartbeat_ms{0}, client_heartbeat_ms{0};
   std::vector<std::unique_ptr<ShardShared>> shards;
 };
 

@@ -5,6 +5,7 @@
 #include "wire/wide_sum.h"
 
 namespace mcplane::wire {
+
 std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
   if (bytes.size() >= WideSum::kStep) return __builtin_bswap16(fold(sum_long(bytes.data(), bytes.size())));
   const std::byte* at = bytes.data();
@@ -23,6 +24,12 @@ std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
   }
   if ((left & 1) != 0) rest += std::to_integer<std::uint64_t>(*at);
   return __builtin_bswap16(fold(add_carry(sum, rest)));
+}
+
+std::uint16_t copy_and_sum(std::byte* to, std::span<const std::byte> bytes) noexcept {
+  if (bytes.size() >= WideSum::kStep) return __builtin_bswap16(fold(copy_long(to, bytes.data(), bytes.size())));
+  if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
+  return sum_bytes(bytes);
 }
 
 std::uint16_t sum_pseudo(const IpAddress& source, const IpAddress& destination, std::uint8_t protocol,

@@ -14,6 +14,9 @@ namespace mcplane::wire {
 // Sum of bytes that start at an even offset of the checksummed whole; an odd last byte is padded with 0.
 std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept;
 
+// Copies bytes to where they are to lie next, apart from them, and returns their sum: one pass for both.
+std::uint16_t copy_and_sum(std::byte* to, std::span<const std::byte> bytes) noexcept;
+
 constexpr std::uint16_t sum_add(std::uint16_t a, std::uint16_t b) noexcept {
   const std::uint32_t sum = std::uint32_t{a} + b;
   return static_cast<std::uint16_t>((sum & 0xffffU) + (sum >> 16));

@@ -39,6 +39,11 @@ class WideSum {
   static constexpr std::size_t kStep = 32;  // bytes
 
   void add(const std::byte* at) noexcept { add(load(at)); }
+  void add_copied(std::byte* to, const std::byte* at) noexcept {
+    const Lanes words = load(at);
+    std::memcpy(to, &words, sizeof words);
+    add(words);
+  }
 
   // The last `count` bytes, 0 to kStep and even, of the kStep bytes before `end`, which are all readable.
   void add_last(const std::byte* end, std::size_t count) noexcept { add(load(end - kStep) & load(mask_of(count))); }
@@ -74,7 +79,7 @@ class WideSum {
   Lanes low_{}, high_{};
 };
 
-// In memory order, unfolded, as are the next two. At least WideSum::kStep bytes before the end are readable.
+// In memory order, unfolded, as are the next three. At least WideSum::kStep bytes before the end are readable.
 inline std::uint64_t sum_long(const std::byte* at, std::size_t count) noexcept {
   constexpr auto kStep = static_cast<std::ptrdiff_t>(WideSum::kStep);
   const std::byte* const end = at + (count & ~std::size_t{1});
@@ -89,6 +94,20 @@ inline std::uint64_t sum_long(const std::byte* at, std::size_t count) noexcept {
   }
   sum.add_last(end, static_cast<std::size_t>(end - at));
   return sum.total() + ((count & 1) != 0 ? std::to_integer<std::uint64_t>(*end) : 0);
+}
+
+// Sums as sum_long() does, and copies. The last step, copied whole, covers bytes of the one before again.
+inline std::uint64_t copy_long(std::byte* to, const std::byte* at, std::size_t count) noexcept {
+  constexpr auto kStep = static_cast<std::ptrdiff_t>(WideSum::kStep);
+  const std::byte* const end = at + (count & ~std::size_t{1});
+  std::byte* const to_end = to + (end - at);
+  WideSum sum;
+  for (; end - at >= kStep; at += kStep, to += kStep) sum.add_copied(to, at);
+  sum.add_last(end, static_cast<std::size_t>(end - at));
+  std::memcpy(to_end - kStep, end - kStep, kStep);
+  if ((count & 1) == 0) return sum.total();
+  *to_end = *end;
+  return sum.total() + std::to_integer<std::uint64_t>(*end);
 }
 
 // `lead` is where an MCP datagram starts, magic and header; the tail is what follows

@@ -89,6 +89,37 @@ TEST_F(SessionTest, PongMovesTheSlotLimitBelowWhatWasGranted) {
   EXPECT_EQ(answer_with(101), 100);
 }
 
+// A broker whose peers become many, then few.
+TEST_F(SessionTest, PongMovesTheInterval) {
+  for (const auto& hello : {client_hello(), worker_hello()}) {
+    session_.reset();
+    make(hello);
+    const Life life{.heartbeat_interval_ms = 100};
+    register_with(life);
+    const auto answer_with = [&](std::uint32_t interval_ms) {
+      Frame pong = test::pong(life, take_sent(out_).back().header().sequence());
+      out_.clear();
+      pong.header().mutate_ttl_ms(interval_ms);
+      receive(pong);
+    };
+    const auto ms_to_next_ping = [&] {
+      const std::uint64_t before = now_;
+      while (out_.empty()) fire();
+      return (now_ - before) / kMs;
+    };
+    // A worker's first PINGs go to each shard at once.
+    do ms_to_next_ping(), answer_with(0);
+    while (session_->next_timer_ns() <= now_);
+    EXPECT_EQ(ms_to_next_ping(), 100U);
+    answer_with(1'280);
+    EXPECT_EQ(ms_to_next_ping(), 1'280U);
+    answer_with(0);  // says nothing
+    EXPECT_EQ(ms_to_next_ping(), 1'280U);
+    answer_with(70);
+    EXPECT_EQ(ms_to_next_ping(), 70U);
+  }
+}
+
 TEST_F(SessionTest, SendingToASilentBrokerStillPingsAndFindsOut) {
   make(client_hello());
   register_with({});

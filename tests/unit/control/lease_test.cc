@@ -46,6 +46,39 @@ TEST_F(LeaseTest, ClientsHaveTheirOwnInterval) {
   EXPECT_FALSE(lives(id));
 }
 
+// Many peers came and went: who was told the long interval has not heard of the short one yet.
+TEST_F(LeaseTest, ALeaseIsJudgedByTheLongestIntervalLatelyTold) {
+  shared_options.sessions = options.max_sessions = 10'016;
+  shared_options.workers = 10'016;
+  start();
+  const auto from = [](std::uint32_t number) {
+    HelloSpec hello = worker_hello(static_cast<std::uint16_t>(1'000 + number % 1'000));
+    hello.peer.ip.bytes[15] = static_cast<std::uint8_t>(10 + number / 1'000);
+    return hello;
+  };
+  const SessionId id = join_worker(from(0));
+  std::vector<SessionId> crowd;
+  for (std::uint32_t number = 1; number < 10'000; ++number) crowd.push_back(join(from(number)));
+  run(1);
+  EXPECT_EQ(shared->worker_heartbeat_ms, 200U);
+  hear(id);
+  for (std::uint32_t number = 1; number < 10'000; ++number) {
+    punt_bye(crowd[number - 1], from(number).peer);
+    if (number % 100 == 0) run(1), discard_commands();
+  }
+  for (const SessionId gone : crowd) {
+    punt_ended(gone);
+    poll();
+  }
+  run(1);
+  EXPECT_EQ(shared->worker_heartbeat_ms, 100U);
+  hear(id);
+  run(500);
+  EXPECT_TRUE(lives(id)) << "it may be silent for 200 ms";
+  run(100 + kSlackMs);
+  EXPECT_FALSE(lives(id));
+}
+
 TEST_F(LeaseTest, AnyFrameRenews) {
   start();
   const SessionId id = join_worker(worker_hello());

@@ -47,6 +47,18 @@ TEST_F(Endpoints, PingIsAnsweredAndNoted) {
   EXPECT_EQ(seen[worker->session.index()].load(), 0U);
 }
 
+TEST_F(Endpoints, PongNamesTheIntervalOfTheHour) {
+  start(4);
+  const auto told_ms = [&](const auto& peer) {
+    return only(exchange(rig().spec_of(peer, FrameType::Ping)), FrameType::Pong).header().ttl_ms();
+  };
+  EXPECT_EQ(told_ms(*worker), 0U);
+  rig().shared.worker_heartbeat_ms = 1'280;
+  rig().shared.client_heartbeat_ms = 2'000;
+  EXPECT_EQ(told_ms(*worker), 1'280U);
+  EXPECT_EQ(told_ms(*client), 2'000U);
+}
+
 TEST_F(Endpoints, EverySoundFrameIsASignOfLife) {
   start(4);
   rig().advance_ms(500);

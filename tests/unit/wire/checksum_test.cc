@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/random.h"
@@ -45,6 +46,22 @@ TEST(Checksum, EmptyOddAndExtremes) {
   EXPECT_EQ(sum_bytes(bytes_of({0x12, 0x34, 0x56})), 0x6834);
   EXPECT_EQ(sum_bytes(std::vector<std::byte>(1000)), 0);
   EXPECT_EQ(sum_bytes(std::vector<std::byte>(65'536, std::byte{0xff})), 0xffff);
+}
+
+TEST(Checksum, CopiesWhatItSumsAndNothingElse) {
+  constexpr std::byte kUntouched{0xa5};
+  Random random(3);
+  std::vector<std::byte> bytes(300);
+  for (auto& byte : bytes) byte = static_cast<std::byte>(random.next());
+  for (std::size_t start = 0; start < 8; ++start)
+    for (std::size_t length = 0; start + length <= bytes.size(); ++length) {
+      const auto part = std::span(bytes).subspan(start, length);
+      std::vector<std::byte> copy(length + 2, kUntouched);
+      ASSERT_EQ(copy_and_sum(copy.data() + 1, part), naive_sum(part)) << start << ' ' << length;
+      ASSERT_TRUE(std::ranges::equal(std::span(copy).subspan(1, length), part)) << start << ' ' << length;
+      ASSERT_EQ(copy.front(), kUntouched);
+      ASSERT_EQ(copy.back(), kUntouched) << length;
+    }
 }
 
 TEST(Checksum, EveryLengthAndAlignmentEqualsTheNaiveSum) {
