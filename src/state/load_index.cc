@@ -1,6 +1,9 @@
 // See load_index.h for why no bit stays wrong.
 #include "state/load_index.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "base/check.h"
 #include "state/worker_table.h"
 
@@ -128,8 +131,9 @@ void LoadIndex::place(WorkerLine& line, WorkerId id) {
   if (vacant_.empty()) {
     ++used_;
   } else {
-    place = vacant_.top();
-    vacant_.pop();
+    std::ranges::pop_heap(vacant_, std::greater<>{});
+    place = vacant_.back();
+    vacant_.pop_back();
   }
   LoadLeaf& leaf = leaf_at(place);
   leaf.workers[place % kLoadFanOut].store(id, std::memory_order_relaxed);
@@ -140,7 +144,8 @@ void LoadIndex::place(WorkerLine& line, WorkerId id) {
 
 void LoadIndex::vacate(WorkerLine& line) {
   CHECK(line.leaf != nullptr && line.leaf->index == this);
-  vacant_.push(line.place);
+  vacant_.push_back(line.place);
+  std::ranges::push_heap(vacant_, std::greater<>{});
   line.leaf = nullptr;
   --placed_;
 }

@@ -17,9 +17,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <queue>
 #include <vector>
 
 #include "base/types.h"
@@ -150,7 +148,7 @@ class LoadIndex {
   // Control's.
   LoadNode* top_ = nullptr;              // root_, or above it until a core has risen
   std::uint32_t placed_ = 0, used_ = 0;  // places taken, and places ever taken
-  std::priority_queue<std::uint32_t, std::vector<std::uint32_t>, std::greater<>> vacant_;  // below used_
+  std::vector<std::uint32_t> vacant_;    // below used_; a heap, the lowest first
   std::vector<std::unique_ptr<LoadLeaf>> leaves_;
   std::vector<std::unique_ptr<LoadInner>> inner_;
 };
