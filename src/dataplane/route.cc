@@ -35,6 +35,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   ++task.attempt;
   task.worker = worker.id;
   task.worker_session = worker.session;
+  task.round = worker.round;
   task.number = ++to.routed;
   task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
   watch(shard, task);
@@ -44,7 +45,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
 // A slot was acquired, but the worker's session has ended on this shard since: the slot goes back.
 Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
   Session* session = shard.sessions.find(worker.session);
-  if (session == nullptr) shard.shared.workers.release(worker.id);
+  if (session == nullptr) shard.shared.workers.release(worker.id, worker.round);
   return session;
 }
 
@@ -116,7 +117,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
     return refuse(shard, packet, frame, client, slot, wire::Reason::QueueFull);
   const std::uint32_t index = shard.tasks.allocate();
   if (index == Task::kNone) {
-    if (place.to != nullptr) shard.shared.workers.release(place.worker.id);
+    if (place.to != nullptr) shard.shared.workers.release(place.worker.id, place.worker.round);
     return refuse(shard, packet, frame, client, slot, wire::Reason::TableFull);
   }
   Task& task = shard.tasks[index];

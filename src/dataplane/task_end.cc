@@ -5,6 +5,7 @@
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
+#include "dataplane/worker_outcome.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -98,6 +99,7 @@ void expire_routed(Shard& shard, Task& task) noexcept {
   if (slot == nullptr) return abandon(shard, task);
   close_slot(shard, *slot, wire::Reason::Expired, wire::Executed::Maybe);
   if (task.state == TaskState::kPulling) return begin_rejecting(shard, task);
+  count_failure(shard, task);
   begin_cancelling(shard, task);
 }
 
@@ -170,6 +172,6 @@ void end_cancelling(Shard& shard, Task& task) noexcept {
   watch(shard, task);
 }
 
-void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers.release(task.worker); }
+void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers.release(task.worker, task.round); }
 
 }  // namespace mcplane::dataplane

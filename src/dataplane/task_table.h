@@ -15,6 +15,7 @@
 #include "base/types.h"
 #include "dataplane/timing_wheel.h"
 #include "state/task_state.h"
+#include "state/worker_table.h"
 
 namespace mcplane::dataplane {
 
@@ -37,9 +38,10 @@ struct alignas(kCacheLineBytes) Task {
   TimerNode timer;                // when this task is looked at next; state and tries say what for; outlives it
   std::uint32_t deadline_ms = 0;  // on the shard's clock
   std::uint64_t arrived_ns = 0;
-  std::uint32_t queued_us = 0;  // waited for a worker
-  std::uint8_t tries = 0;       // timers that fired in this state
-  bool client_knows = false;    // that its SEND came: nothing of it needs an ACK
+  std::uint32_t queued_us = 0;            // waited for a worker
+  std::uint8_t tries = 0;                 // timers that fired in this state
+  bool client_knows = false;              // that its SEND came: nothing of it needs an ACK
+  std::uint16_t round = state::kNoRound;  // of its worker's gate, until its outcome is told (worker_outcome.h)
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };

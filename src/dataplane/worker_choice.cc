@@ -44,7 +44,8 @@ bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor
         const auto [place, worker] = index.find(level, rotor);
         if (worker == kNoWorker) break;  // another core's bit is on its way up
         rotor = place + 1;
-        chosen = {worker, shard.shared.workers.try_acquire(worker)};
+        chosen.id = worker;
+        chosen.session = shard.shared.workers.try_acquire(worker, chosen.round);
         if (chosen.session) return true;
         if (++races == kRacesMax) return false;
       }
