@@ -23,9 +23,11 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       links_(ports_.size()),
       neighbours_(shared.neighbours, ports_, options_.gateways, random),
       lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
+      breakers_(shared, options_.breaker, random),
       log_(options_.logger),
       punts_(kPuntBurst) {
   CHECK(options_.max_sessions <= shared.options.sessions);
+  set_breaker(options_.breaker);
   for (const auto& shard : shared.shards) queues_.emplace_back(shard->mailbox.to_shard);
 }
 
@@ -39,6 +41,7 @@ void Control::poll(std::uint64_t now_ns) {
     drain_mailbox(shard);
   }
   ask_neighbours();
+  hear_outcomes();
   lease_clock_.tick(now_ns, shared_, links_);
   sweep();
   publish_if_due();

@@ -18,6 +18,11 @@ std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const std:
   return ids;
 }
 
+// Relaxed: cores only say by it why they found nobody.
+void publish_admitting(const Pool& pool) noexcept {
+  pool.load->admitting.store(pool.up - pool.shut, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 Pool& Pools::join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerId worker) {
@@ -30,14 +35,22 @@ Pool& Pools::join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerI
   pool->load->place(line, worker);
   ++workers_;
   changed_ = changed_ || pool->up == 0;
-  pool->load->admitting.store(++pool->up, std::memory_order_relaxed);
+  ++pool->up;
+  publish_admitting(*pool);
   return *pool;
+}
+
+void Pools::turn(Pool& pool, BreakerState before, BreakerState after) noexcept {
+  pool.out += (after != BreakerState::kClosed ? 1U : 0U) - (before != BreakerState::kClosed ? 1U : 0U);
+  pool.shut += (after == BreakerState::kOpen ? 1U : 0U) - (before == BreakerState::kOpen ? 1U : 0U);
+  publish_admitting(pool);
 }
 
 void Pools::retire(Pool& pool) noexcept {
   CHECK(pool.up > 0);
   --workers_;
-  pool.load->admitting.store(--pool.up, std::memory_order_relaxed);
+  --pool.up;
+  publish_admitting(pool);
   changed_ = changed_ || pool.up == 0;
 }
 

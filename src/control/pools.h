@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "control/breaker.h"
 #include "state/route_snapshot.h"
 #include "state/worker_table.h"
 #include "wire/registration.h"
@@ -27,14 +28,18 @@ struct CapabilitySet {
 struct Pool {
   const CapabilitySet* set = nullptr;  // the key it is found by
   std::shared_ptr<state::LoadIndex> load = std::make_shared<state::LoadIndex>();
-  std::uint32_t up = 0;  // workers that take new tasks
+  std::uint32_t up = 0;    // workers that take new tasks, as far as their breakers let them
+  std::uint32_t out = 0;   // of them, those whose breakers are not closed
+  std::uint32_t shut = 0;  // and of those, the ones whose are open
 };
 
 class Pools {
  public:
   // The worker may have tasks from now on; a shard is to refresh it.
   Pool& join(const wire::HelloBody& hello, state::WorkerLine& line, WorkerId worker);
-  // No new tasks.
+  // The breaker of a worker that is up went from one state to another.
+  void turn(Pool& pool, BreakerState before, BreakerState after) noexcept;
+  // No new tasks; its breaker is closed, or was turned so.
   void retire(Pool& pool) noexcept;
   // Every shard has let go of the worker, which is retired: its place is free for another.
   void leave(Pool& pool, state::WorkerLine& line);
