@@ -69,11 +69,11 @@ BreakerChange Breaker::on_outcome(bool failed, const BreakerContext& context) {
   window_[0] = window_[0] << 1 | (failed ? 1U : 0U);
   known_ = std::min(known_ + 1, kWindowMax);
   in_a_row_ = failed ? in_a_row_ + 1 : 0;
-  const BreakerReason why = failed ? why_open(context.settings) : BreakerReason::kNone;
   const bool was_held_back = held_back_;
+  const BreakerReason why = failed || was_held_back ? why_open(context.settings) : BreakerReason::kNone;
   held_back_ = why != BreakerReason::kNone && !context.may_open && mode_ == BreakerMode::kAuto;
   if (held_back_) return was_held_back ? BreakerChange::kNone : BreakerChange::kHeldBack;
-  if (why == BreakerReason::kNone || mode_ == BreakerMode::kForcedClosed) return BreakerChange::kNone;
+  if (why == BreakerReason::kNone || !failed || mode_ == BreakerMode::kForcedClosed) return BreakerChange::kNone;
   return open(why, context);
 }
 
