@@ -57,7 +57,7 @@ void add_breaker_flags(CLI::App& command, BreakerFlags& flags) {
     change->add_option("NODE", flags.node, "The worker's node id, see mcplane-ctl nodes")
         ->required()
         ->check(CLI::Validator([](std::string& node) { return check_node(node); }, ""));
-    change->callback([&flags, name] { flags.change = name; });
+    change->callback([&flags, verb = std::string(name)] { flags.change = verb; });
   }
 }
 
