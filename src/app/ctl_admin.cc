@@ -85,6 +85,7 @@ Row row_of(const Json& node) {
           text_of(node.at("name")),
           text_of(node.at("address")),
           text_of(node.at("state")),
+          text_of(node.at("breaker")),
           fmt::format("{}ms ago", node.at("last_seen_ms").get<std::uint64_t>()),
           age_text(node.at("age_s").get<std::uint64_t>()),
           text_of(node.at("slots")),
@@ -95,8 +96,8 @@ Row row_of(const Json& node) {
 }
 
 std::string nodes_text(const Json& answer) {
-  std::vector<Row> rows = {
-      {"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "SEEN", "AGE", "SLOTS", "BUSY", "ACTIONS", "MODELS", "TAGS"}};
+  std::vector<Row> rows = {{"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "BREAKER", "SEEN", "AGE", "SLOTS", "BUSY",
+                            "ACTIONS", "MODELS", "TAGS"}};
   for (const Json& node : answer.at("nodes")) rows.push_back(row_of(node));
   if (rows.size() == 1) return "no node is registered; next: mcplane-worker --broker HOST --backend echo\n";
   return aligned(rows);

@@ -32,7 +32,7 @@ Parsed<std::string> table_of(std::string_view body, std::string (*format)(const 
 enum class Method : std::uint8_t { kGet, kPost };
 struct Request {
   Method method = Method::kGet;
-  const char* target = "";
+  std::string target;
 };
 
 // Ask and print. Return the exit code.

@@ -39,6 +39,8 @@ enum class PlantedBug : std::uint8_t {
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
   kKeepInstance,      // who starts anew goes on in the session of the one before
   kOverlappingSlots,  // two clients share a slot
+  kRouteToOpen,       // a worker whose breaker opened takes tasks
+  kPermitTwice,       // a probe takes no permit
   // Client.
   kOutcomeTwice,    // an outcome that comes twice ends its send twice
   kForeignOutcome,  // frames of another session, or another life of the broker, are taken for ours
@@ -82,6 +84,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "lease-ignores-link",
     "keep-instance",
     "overlapping-slots",
+    "route-to-open",
+    "permit-twice",
     "outcome-twice",
     "foreign-outcome",
     "deny-moved",

@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "control/breaker_report.h"
 #include "control/perf_report.h"
 #include "control/report.h"
 
@@ -52,6 +53,19 @@ template <bool kOn>
 Answer measure(Control& control) {
   control.measure(kOn);
   return {200, perf_json(control), kJson};
+}
+
+// After the successes that nobody was told of yet.
+Answer show_breakers(Control& control) {
+  control.hear_all();
+  return {200, breakers_json(control), kJson};
+}
+
+// `node` is 8 hexadecimal digits.
+Answer force_breaker(Control& control, const std::string& node, BreakerMode mode) {
+  const SessionId worker{static_cast<std::uint32_t>(std::stoul(node, nullptr, 16))};
+  if (!control.force_breaker(worker, mode)) return error_answer(404, "no worker that takes tasks has the id " + node);
+  return show_breakers(control);
 }
 
 // Whether a process accepts connections there.
@@ -94,6 +108,7 @@ struct Admin::Impl {
   void bind();
   void route(const char* pattern, Answer (*answer)(const Control&));
   void change(const char* pattern, Answer (*answer)(Control&));
+  void change_breakers(const char* pattern, BreakerMode mode);
   Answer ask(std::function<Answer(Control&)> answer);
 
   Control& control;
@@ -135,6 +150,14 @@ void Admin::Impl::change(const char* pattern, Answer (*answer)(Control&)) {
               [this, answer](const httplib::Request&, httplib::Response& response) { give(ask(answer), response); });
 }
 
+// The pattern's group is the worker's node id.
+void Admin::Impl::change_breakers(const char* pattern, BreakerMode mode) {
+  server.Post(pattern, [this, mode](const httplib::Request& request, httplib::Response& response) {
+    const std::string node = request.matches[1];
+    give(ask([node, mode](Control& asked) { return force_breaker(asked, node, mode); }), response);
+  });
+}
+
 Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience)
     : impl_(std::make_unique<Impl>(control, std::move(path), patience)) {
   impl_->bind();
@@ -143,6 +166,12 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->route("/v1/info", [](const Control& asked) { return Answer{200, info_json(asked), kJson}; });
   impl_->route("/v1/nodes", [](const Control& asked) { return Answer{200, nodes_json(asked), kJson}; });
   impl_->route("/v1/perf", [](const Control& asked) { return Answer{200, perf_json(asked), kJson}; });
+  impl_->server.Get("/v1/breakers", [this](const httplib::Request&, httplib::Response& response) {
+    give(impl_->ask(show_breakers), response);
+  });
+  impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/force-open", BreakerMode::kForcedOpen);
+  impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/force-closed", BreakerMode::kForcedClosed);
+  impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/auto", BreakerMode::kAuto);
   impl_->change("/v1/perf/on", measure<true>);
   impl_->change("/v1/perf/off", measure<false>);
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {

@@ -1,8 +1,8 @@
 // The control thread's end of one shard's command ring, with a waiting line for when the ring is full: commands
 // reach the shard in the order they were given, so a session is installed before anything is sent to it.
 //
-// Bound: a session has at most one install, two refreshes and one end on the way, and frames wait only while fewer than
-// kWaitingFramesMax commands do; a peer repeats what a lost frame would have answered.
+// Bound: a session has at most one install, two refreshes, one end and some turns of its gate on the way, and frames
+// wait only while fewer than kWaitingFramesMax commands do; a peer repeats what a lost frame would have answered.
 #pragma once
 
 #include <cstdint>

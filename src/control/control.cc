@@ -25,9 +25,11 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
       worker_pace_(options_.heartbeat_interval_ms),
       client_pace_(options_.client_heartbeat_interval_ms),
+      breakers_(shared, options_.breaker, random),
       log_(options_.logger),
       punts_(kPuntBurst) {
   CHECK(options_.max_sessions <= shared.options.sessions);
+  set_breaker(options_.breaker);
   for (const auto& shard : shared.shards) queues_.emplace_back(shard->mailbox.to_shard);
 }
 
@@ -42,6 +44,7 @@ void Control::poll(std::uint64_t now_ns) {
   }
   pace_heartbeats();
   ask_neighbours();
+  hear_outcomes();
   lease_clock_.tick(now_ns, shared_, links_);
   sweep();
   publish_if_due();

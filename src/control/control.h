@@ -3,7 +3,7 @@
 // One thread calls everything but post().
 //
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
-// adjacency.cc: links, and neighbours' questions and answers.
+// adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "control/breakers.h"
 #include "control/command_queue.h"
 #include "control/heartbeat_pace.h"
 #include "control/lease_clock.h"
@@ -57,6 +58,13 @@ class Control {
   // No new tasks, no new sessions, for good.
   void drain();
 
+  // From the next outcome on. Disabled: those that are not held open close.
+  void set_breaker(const BreakerSettings& settings);
+  // False when there is no such worker, or it takes no tasks anyway.
+  bool force_breaker(SessionId worker, BreakerMode mode);
+  // Listens to what cores would tell only with the next failure, so that reports have it.
+  void hear_all();
+
   // On: cores begin to measure loops, afresh (perf_report.h). Off: they stop, and what they measured can still be read.
   void measure(bool on);
 
@@ -73,6 +81,7 @@ class Control {
   // In a published pool.
   std::size_t published_workers() const noexcept { return published_workers_; }
   const Pools& pools() const noexcept { return pools_; }
+  const Breakers& breakers() const noexcept { return breakers_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -118,6 +127,15 @@ class Control {
   void end_session(Session& session, std::string_view why);
   void publish_if_due();
 
+  // breaking.cc
+  void hear_outcomes();
+  void hear(WorkerId worker);
+  Session* find_up(WorkerId worker);
+  void turn_gate(Session& session, BreakerState before, BreakerChange change);
+  void set_gate(const Session& session, const state::Gate& gate);
+  void retire(Session& session);
+  bool may_open(const Session& session) const noexcept;
+
   CommandQueue& queue(ShardId shard) noexcept { return queues_[raw(shard)]; }
   // Calls visit(shard) for each shard that knows the session.
   template <class Visit>
@@ -137,6 +155,7 @@ class Control {
   Neighbours neighbours_;
   LeaseClock lease_clock_;
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
+  Breakers breakers_;
   Log log_;
   std::vector<CommandQueue> queues_;  // by shard
   std::vector<state::Punt> punts_;    // room for one burst

@@ -62,6 +62,7 @@ void Control::keep_pace(Session& session) {
 
 void Control::bring_up(Session& session) {
   session.phase = Phase::kUp;
+  breakers_.begin(session.worker);
   session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);
   refresh_worker(session);
 }
@@ -92,7 +93,7 @@ bool Control::lease_over(const Session& session) const noexcept {
 }
 
 void Control::start_drain(Session& session) {
-  if (session.phase == Phase::kUp) pools_.retire(*session.pool, session.worker);
+  if (session.phase == Phase::kUp) retire(session);
   session.phase = Phase::kDraining;
   session.draining_ns = now_ns_;
   // Relaxed: a core that misses it routes one more task, which the drain waits for.
@@ -103,7 +104,7 @@ void Control::start_drain(Session& session) {
 
 void Control::end_session(Session& session, std::string_view why) {
   if (session.is_worker()) {
-    if (session.phase == Phase::kUp) pools_.retire(*session.pool, session.worker);
+    if (session.phase == Phase::kUp) retire(session);
     state::WorkerLine& line = shared_.workers[session.worker];
     // Relaxed: a core that acquires meanwhile gets the session's end by its ring, and fails the task over. That
     // command is also what takes the line out of the index.

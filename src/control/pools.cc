@@ -41,6 +41,11 @@ std::uint64_t hash_of(const wire::Endpoint& peer) {
   return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
 }
 
+// Relaxed: cores only say by it why they found nobody.
+void publish_admitting(const Pool& pool) noexcept {
+  pool.load->admitting.store(static_cast<std::uint32_t>(pool.up.size()) - pool.shut, std::memory_order_relaxed);
+}
+
 }  // namespace
 
 Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker) {
@@ -59,6 +64,12 @@ Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, stat
   return *pool;
 }
 
+void Pools::turn(Pool& pool, BreakerState before, BreakerState after) noexcept {
+  pool.out += (after != BreakerState::kClosed ? 1U : 0U) - (before != BreakerState::kClosed ? 1U : 0U);
+  pool.shut += (after == BreakerState::kOpen ? 1U : 0U) - (before == BreakerState::kOpen ? 1U : 0U);
+  publish_admitting(pool);
+}
+
 void Pools::retire(Pool& pool, WorkerId worker) {
   const auto member = pool.up.find(worker);
   CHECK(member != pool.up.end());
@@ -70,9 +81,8 @@ void Pools::retire(Pool& pool, WorkerId worker) {
 
 // A snapshot says whether there is anybody; who it is changes without one.
 void Pools::on_members_changed(Pool& pool) {
-  const auto count = static_cast<std::uint32_t>(pool.up.size());
-  changed_ = changed_ || count == 0 || pool.load->admitting.load(std::memory_order_relaxed) == 0;
-  pool.load->admitting.store(count, std::memory_order_relaxed);
+  changed_ = changed_ || pool.up.empty() != !pool.published;
+  publish_admitting(pool);
   mark_stale(pool);
 }
 
@@ -155,7 +165,8 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
   auto snapshot = std::make_unique<state::RouteSnapshot>();
   snapshot->generation = generation;
   for (const auto& [set, pool] : pools_) {
-    if (pool->up.empty()) continue;
+    pool->published = !pool->up.empty();
+    if (!pool->published) continue;
     state::Pool published;
     published.actions = intern_all(*snapshot, set.actions);
     published.models = intern_all(*snapshot, set.models);

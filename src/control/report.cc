@@ -159,6 +159,7 @@ Json node_json(const Control& control, const Session& session) {
           {"name", session.hello.name},
           {"address", wire::to_string(session.path.peer)},
           {"state", phase_name(session.phase)},
+          {"breaker", session.is_worker() ? name_of(control.breakers()[session.worker].state()) : ""},
           {"last_seen_ms", (control.now_ns() - session.heard_at_ns) / kNsPerMs},
           {"age_s", (control.now_ns() - session.registered_ns) / kNsPerSecond},
           {"actions", session.hello.actions},

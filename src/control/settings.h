@@ -29,7 +29,7 @@ struct BreakerSettings {
   std::uint64_t open_max_ns = 300 * kNsPerSecond;
   double jitter = 0.1;             // share of that time, drawn, that is added
   std::uint32_t probes = 3;        // tasks let through half-open; all must succeed
-  double ejected_share_max = 0.5;  // of a pool's workers, out at once
+  double ejected_share_max = 0.5;  // of a pool's workers, out at once: of one alone, none unless it is 1
 };
 
 struct ProbeSettings {

@@ -9,6 +9,7 @@
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
+#include "dataplane/worker_outcome.h"
 #include "wire/ack.h"
 
 namespace mcplane::dataplane {
@@ -124,6 +125,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
                      : acknowledge(shard, packet, frame, wire::Reason::Held);
   }
   note_pace(shard, *task, header.worker_us());
+  count_result(shard, *task, header);
   if (!planted(PlantedBug::kLeakWorkerSlot)) release_worker_slot(shard, *task);
   if (planted(PlantedBug::kReleaseSlotTwice)) release_worker_slot(shard, *task);
   shard.set_state(*task, TaskState::kDelivering);

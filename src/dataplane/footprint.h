@@ -13,13 +13,14 @@ namespace mcplane::dataplane {
 struct Footprint {
   // A task in flight: the task, and the client slot it came from.
   static constexpr std::size_t kTask = sizeof(Task) + sizeof(ClientSlot);
-  // A worker: once, its line and its place in an index; on each shard its session, and what it is owed. A worker that
-  // is alone in its pool has the index for itself.
+  // A worker: once, its line and its place in an index; on each shard its session, what it is owed, and how its
+  // tasks ended. A worker that is alone in its pool has the index for itself.
   static constexpr std::size_t kSessionOnShard = sizeof(Session) + sizeof(state::LastSeen) + 2 * sizeof(SessionId);
   static constexpr std::size_t kWorker = sizeof(state::WorkerLine) + state::LoadIndex::kBytesPerWorker;
   static constexpr std::size_t kWorkerAlone =
       sizeof(state::WorkerLine) + sizeof(state::LoadIndex) + sizeof(state::LoadLeaf);
-  static constexpr std::size_t kWorkerOnShard = kSessionOnShard + OwedAcks::kBytesPerWorker;
+  static constexpr std::size_t kWorkerOnShard =
+      kSessionOnShard + OwedAcks::kBytesPerWorker + state::Outcomes::kBytesPerWorker;
 
   std::size_t shared = 0;  // by all shards
   std::size_t shard = 0;   // each

@@ -99,7 +99,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
     if (const Refusal wait = check_line(shard, entry, *frame.header, client)) return refused(wait);
   const std::uint32_t index = shard.tasks.allocate();
   if (index == Task::kNone) {
-    if (place.to != nullptr) shard.shared.workers.release(place.worker.id);
+    if (place.to != nullptr) shard.shared.workers.release(place.worker.id, place.worker.round);
     return refused({.reason = wire::Reason::TableFull});
   }
   Task& task = shard.tasks[index];
@@ -168,7 +168,7 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
 
 Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
   Session* session = shard.sessions.find(worker.session);
-  if (session == nullptr) shard.shared.workers.release(worker.id);
+  if (session == nullptr) shard.shared.workers.release(worker.id, worker.round);
   return session;
 }
 
@@ -178,6 +178,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   ++task.attempt;
   task.worker = worker.id;
   task.worker_session = worker.session;
+  task.round = worker.round & state::kRoundMask;
   task.number = ++to.routed;
   task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
   task.paces = task.number % kRoutesPerPaceSample == 1 &&

@@ -86,6 +86,9 @@ std::uint32_t run_commands(Shard& shard) noexcept {
       case state::CommandKind::kRefreshWorker:
         shard.shared.workers.refresh(command.record.worker);
         break;
+      case state::CommandKind::kSetGate:
+        shard.shared.workers.set_gate(command.record.worker, command.gate);
+        break;
       case state::CommandKind::kTransmit:
         transmit(shard, command);
         break;

@@ -6,6 +6,7 @@
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/waiting.h"
+#include "dataplane/worker_outcome.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -92,6 +93,7 @@ void expire_routed(Shard& shard, Task& task) noexcept {
   if (slot == nullptr) return abandon(shard, task);
   close_slot(shard, *slot, wire::Reason::Expired, wire::Executed::Maybe);
   if (task.state == TaskState::kPulling) return begin_rejecting(shard, task);
+  count_failure(shard, task);
   begin_cancelling(shard, task);
 }
 
@@ -164,6 +166,6 @@ void end_cancelling(Shard& shard, Task& task) noexcept {
   watch(shard, task);
 }
 
-void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers.release(task.worker); }
+void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers.release(task.worker, task.round); }
 
 }  // namespace mcplane::dataplane

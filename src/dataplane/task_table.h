@@ -16,6 +16,7 @@
 #include "dataplane/timing_wheel.h"
 #include "state/task_limits.h"
 #include "state/task_state.h"
+#include "state/worker_table.h"
 
 namespace mcplane::dataplane {
 
@@ -38,12 +39,13 @@ struct alignas(kCacheLineBytes) Task {
   TimerNode timer;                // when this task is looked at next; state and tries say what for; outlives it
   std::uint32_t deadline_ms = 0;  // on the shard's clock
   std::uint64_t arrived_ns = 0;
-  std::uint32_t queued_us = 0;    // waited for a worker
-  std::uint8_t tries = 0;         // timers that fired in this state
-  bool client_knows : 1 = false;  // that its SEND came: nothing of it needs an ACK
-  bool open : 1 = false;          // counts for its client, and for its route's limit
-  bool paces : 1 = false;         // its RESULT is a sample of its worker's pace: it found a free slot
+  std::uint32_t queued_us = 0;  // waited for a worker
+  std::uint8_t tries = 0;       // timers that fired in this state
   std::uint8_t shared_limit = state::kNoSharedLimit;
+  std::uint16_t round : 9 = state::kNoRound;  // of its worker's gate, until its outcome is told (worker_outcome.h)
+  bool client_knows : 1 = false;              // that its SEND came: nothing of it needs an ACK
+  bool open : 1 = false;                      // counts for its client, and for its route's limit
+  bool paces : 1 = false;                     // its RESULT is a sample of its worker's pace: it found a free slot
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };

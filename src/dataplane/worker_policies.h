@@ -10,7 +10,8 @@ namespace mcplane::dataplane {
 inline constexpr std::uint32_t kRacesMax = 8;
 
 inline bool try_take(Shard& shard, WorkerId worker, state::WorkerRef& chosen) noexcept {
-  chosen = {worker, shard.shared.workers.try_acquire(worker)};
+  chosen.id = worker;
+  chosen.session = shard.shared.workers.try_acquire(worker, chosen.round);
   return static_cast<bool>(chosen.session);
 }
 

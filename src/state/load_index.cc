@@ -143,7 +143,7 @@ void LoadIndex::place(WorkerLine& line, WorkerId id) {
   if (vacant_.empty()) {
     ++used_;
   } else {
-    std::ranges::pop_heap(vacant_, std::greater{});
+    std::ranges::pop_heap(vacant_, std::greater<>{});
     place = vacant_.back();
     vacant_.pop_back();
   }
@@ -157,7 +157,7 @@ void LoadIndex::place(WorkerLine& line, WorkerId id) {
 void LoadIndex::vacate(WorkerLine& line) {
   CHECK(line.leaf != nullptr && line.leaf->index == this);
   vacant_.push_back(line.place);
-  std::ranges::push_heap(vacant_, std::greater{});
+  std::ranges::push_heap(vacant_, std::greater<>{});
   line.leaf = nullptr;
   --placed_;
 }

@@ -10,6 +10,7 @@
 
 #include "base/types.h"
 #include "net/ring.h"
+#include "state/worker_table.h"
 #include "wire/datagram.h"
 #include "wire/registration.h"
 
@@ -64,6 +65,7 @@ enum class CommandKind : std::uint8_t {
   kInstallSession,  // record
   kEndSession,      // record.id: end its tasks, then answer kSessionEnded
   kRefreshWorker,   // record.worker: its line was changed; to one shard
+  kSetGate,         // record.worker, gate; to one shard
   kTransmit,        // bytes: a whole frame, checksums valid, out of `port`
   kDrain,           // refuse new tasks with Reason::Draining
 };
@@ -72,6 +74,7 @@ struct Command {
   CommandKind kind = CommandKind::kTransmit;
   PortId port{};
   std::uint16_t length = 0;
+  Gate gate;
   SessionRecord record;
   std::array<std::byte, kMailboxFrameBytes> bytes;
 

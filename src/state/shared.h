@@ -11,6 +11,7 @@
 #include "state/counters.h"
 #include "state/messages.h"
 #include "state/neighbour_table.h"
+#include "state/outcomes.h"
 #include "state/perf_counters.h"
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
@@ -32,23 +33,27 @@ struct SharedOptions {
 };
 
 struct ShardShared {
-  explicit ShardShared(std::uint32_t sessions) : last_seen(new LastSeen[sessions]()) {}
+  ShardShared(std::uint32_t sessions, std::uint32_t workers) : last_seen(new LastSeen[sessions]()), outcomes(workers) {}
 
   ShardCounters counters;
   PerfCounters perf;
   Mailbox mailbox;
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
+  Outcomes outcomes;                      // of this shard's tasks, by worker
   // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> loop_ns{0};  // Written by: the shard's core.
 };
 
 struct Shared {
+  static constexpr std::uint32_t kNeverSlowUs = 0xffffffffU;
+
   explicit Shared(const SharedOptions& given)
       : options(given),
         workers(given.workers, given.shards),
         neighbours(given.sessions + kGatewaysMax),
         routes(given.shards, std::make_unique<const RouteSnapshot>()) {
-    for (std::uint32_t i = 0; i < given.shards; ++i) shards.push_back(std::make_unique<ShardShared>(given.sessions));
+    for (std::uint32_t i = 0; i < given.shards; ++i)
+      shards.push_back(std::make_unique<ShardShared>(given.sessions, given.workers));
   }
 
   const SharedOptions options;
@@ -62,6 +67,9 @@ struct Shared {
   // What a PONG tells a worker (and who is both) or a client: how long it may be silent. 0: as HELLO's ACK said.
   // Relaxed: control judges leases by the longest it has lately stored. Written by: control.
   std::atomic<std::uint32_t> worker_heartbeat_ms{0}, client_heartbeat_ms{0};
+  // Time in a worker from which an answer counts as slow, us; the greatest number: none does. Relaxed: a bound for
+  // answers to come. Written by: control.
+  std::atomic<std::uint32_t> slow_us{kNeverSlowUs};
   std::vector<std::unique_ptr<ShardShared>> shards;
 };
 

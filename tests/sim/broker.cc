@@ -46,6 +46,7 @@ control::ControlOptions control_options(const Options& options, const std::array
   control.max_clients = max_clients(options.sizes);
   control.client_slots = options.sizes.client_slots;
   control.look_ahead_max = Broker::kLookAheadMax;
+  control.breaker = options.breaker;
   control.hooks.link_up = [&link_up](PortId port) { return link_up[raw(port)]; };
   return control;
 }
@@ -131,6 +132,36 @@ bool Broker::lives(SessionId session) const {
   const control::Registry& registry = control_.registry();
   return session.value != 0 &&
          std::ranges::any_of(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == session; });
+}
+
+std::string Broker::check_gate(SessionId worker, std::uint64_t now_ns) {
+  const control::Registry& registry = control_.registry();
+  const auto live =
+      std::ranges::find_if(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == worker; });
+  if (live == registry.live().end() || registry.at(*live).phase != control::Phase::kUp) return {};
+  const WorkerId id = registry.at(*live).worker;
+  const control::Breaker& breaker = control_.breakers()[id];
+  const control::BreakerState state = breaker.state();
+  if (state == control::BreakerState::kOpen && breaker.since_ns() < now_ns) return "a ROUTE to a worker that is out";
+  if (state != control::BreakerState::kHalfOpen) return {};
+  ++probes_;
+  const state::WorkerLine& line = rig_.shared.workers[id];
+  const state::WorkerLoad load{line.load.load()};
+  std::uint64_t probes = line.in_round(load.round()) ? load.permits() : 0;
+  for (std::uint32_t shard = 0; shard < sizes_.shards; ++shard) {
+    dataplane::TaskTable& tasks = rig_.shard(shard).tasks;
+    for (std::uint32_t i = 0; i < tasks.touched(); ++i)
+      if (tasks[i].worker == id && line.in_round(tasks[i].round) && state::holds_worker_slot(tasks[i].state)) ++probes;
+  }
+  const control::BreakerSettings& settings = control_.breakers().settings;
+  const std::uint64_t succeeded = settings.probes - breaker.permits(settings);
+  return probes + succeeded <= breaker.permits_given() ? "" : "more probes run, may run and succeeded than were given";
+}
+
+bool Broker::any_out() const {
+  return std::ranges::any_of(control_.breakers().not_closed(), [this](WorkerId worker) {
+    return control_.breakers()[worker].state() == control::BreakerState::kOpen;
+  });
 }
 
 std::uint64_t Broker::dropped(DropReason reason) {

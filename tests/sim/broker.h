@@ -46,6 +46,12 @@ class Broker {
   std::string check_empty();
   // Whether a ROUTE may leave to that session now.
   bool admits(SessionId worker);
+  // After a ROUTE to that session: empty when its breaker lets it through, or takes it for a probe.
+  std::string check_gate(SessionId worker, std::uint64_t now_ns);
+  // Whether some breaker is open.
+  bool any_out() const;
+  // ROUTEs that check_gate() took for probes.
+  std::uint64_t probes() const noexcept { return probes_; }
   // Whether control counts a session among the living; false for 0.
   bool lives(SessionId session) const;
   // Whether control counts it among the living, and for that instance.
@@ -75,7 +81,7 @@ class Broker {
   const Sizes sizes_;
   testing::ShardRig rig_;
   control::Control control_;
-  std::uint64_t injected_ = 0, taken_ = 0;
+  std::uint64_t injected_ = 0, taken_ = 0, probes_ = 0;
   std::size_t allocations_ = 0;             // on cores, after their first loop
   std::vector<bool> started_;               // by core
   std::vector<std::uint32_t> outstanding_;  // by worker line, at the last check

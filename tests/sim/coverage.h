@@ -18,6 +18,9 @@ struct Coverage {
   // Tasks: whose session ended under them, that their clients gave up, that ran more than once.
   std::uint64_t broker_lost = 0, cancelled = 0, executed_again = 0;
 
+  // Breakers: polls of control while one was open, and frames that tried a worker whose was half-open.
+  std::uint64_t polls_out = 0, probes = 0;
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
@@ -28,6 +31,8 @@ struct Coverage {
     broker_lost += other.broker_lost;
     cancelled += other.cancelled;
     executed_again += other.executed_again;
+    polls_out += other.polls_out;
+    probes += other.probes;
     return *this;
   }
 };

@@ -9,6 +9,7 @@
 #include "base/planted_bug.h"
 #include "base/random.h"
 #include "base/types.h"
+#include "control/settings.h"
 
 namespace mcplane::sim {
 
@@ -78,6 +79,7 @@ struct Load {
   double idempotent = 0, cancelled = 0;  // of all tasks: may run more than once; their clients give them up
   std::uint16_t worker_slots_min = 1, worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
+  std::uint64_t failing_ns = 0;  // workers answer nothing but errors for so long, in turns; 0: none does
 };
 
 // A harness that could not fail proves nothing: each of these must be found.
@@ -104,6 +106,7 @@ struct Options {
   Sizes sizes;
   Faults faults;
   Load load;
+  control::BreakerSettings breaker{.enabled = false};
   Promise promise = Promise::kNone;
   bool drain_broker = false;  // at the end of the faulty time, for good
   Sabotage sabotage = Sabotage::kNone;

@@ -173,8 +173,15 @@ void World::finish(std::uint32_t index, std::uint32_t which) {
   if (peer.worker == nullptr || peer.life != job.life) return;
   auto answer = answer_of(job.number);
   if (sabotage(Sabotage::kCorruptAnswer)) answer_[0] ^= std::byte{1};
-  peer.worker->finish(job.token, job.attempt, answer, job.number % kErrorEvery == 0, now_ns_, out_);
+  peer.worker->finish(job.token, job.attempt, answer, fails(index, job.number), now_ns_, out_);
   flush(index);
+}
+
+// Where errors have consequences, they come in bursts, one worker in three at a time, and end with the heal.
+bool World::fails(std::uint32_t index, std::uint32_t number) const {
+  const std::uint64_t burst_ns = options_.load.failing_ns;
+  if (burst_ns == 0) return number % kErrorEvery == 0;
+  return !healed_ && (number % kErrorEvery == 0 || (now_ns_ / burst_ns + index) % 3 == 0);
 }
 
 void World::cancel(std::uint32_t index, std::uint32_t number) {

@@ -56,6 +56,8 @@ constexpr Find kFinds[] = {
     {PlantedBug::kLeaseIgnoresLink, 1114, "no eviction without a link"},
     {PlantedBug::kKeepInstance, 1, "1 an exchange is one task's"},
     {PlantedBug::kOverlappingSlots, 89, "silence"},
+    {PlantedBug::kRouteToOpen, 13, "7 no ROUTE past a breaker"},
+    {PlantedBug::kPermitTwice, 13, "7 no ROUTE past a breaker"},
 };
 
 class PlantTest : public ::testing::TestWithParam<Find> {};

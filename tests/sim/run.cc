@@ -30,7 +30,8 @@ void drain(World& world, std::string_view when) {
 }
 
 bool all_published(World& world) {
-  return world.everybody_registered() && world.broker().control().published_workers() == world.options().sizes.workers;
+  return world.everybody_registered() && !world.broker().any_out() &&
+         world.broker().control().published_workers() == world.options().sizes.workers;
 }
 
 // On a sound network with everybody there, nothing but an answer will do.

@@ -146,6 +146,25 @@ void draw_none(Random& random, Options& options) {
   options.faults.delay_max_ns = options.faults.delay_min_ns + between_ns(random, 500, 200'000);
 }
 
+// Breakers that open at little, for about as long as a burst of failures lasts.
+void draw_breakers(Random& random, Options& options) {
+  control::BreakerSettings& breaker = options.breaker;
+  breaker.enabled = true;
+  breaker.window = between(random, 10, 100);
+  breaker.outcomes_min = between(random, 2, 20);
+  breaker.failure_share = 0.3 + 0.5 * random.unit();
+  breaker.consecutive = between(random, 2, 6);
+  // After the heal a worker takes a millisecond at most beyond the least, and nothing may be slow.
+  const std::uint64_t sound_ns = options.load.service_min_ns + kNsPerMs;
+  breaker.slow_ns = chance(random, 0.5) ? 0 : sound_ns + between_ns(random, kNsPerMs, 50 * kNsPerMs);
+  breaker.open_ns = between_ns(random, 10 * kNsPerMs, 300 * kNsPerMs);
+  breaker.open_max_ns = breaker.open_ns * between(random, 1, 4);
+  breaker.jitter = 0.5 * random.unit();
+  breaker.probes = between(random, 1, 5);
+  breaker.ejected_share_max = chance(random, 0.5) ? 1 : 0.5;
+  options.load.failing_ns = between_ns(random, 20 * kNsPerMs, 400 * kNsPerMs);
+}
+
 }  // namespace
 
 Options draw(std::uint64_t seed) {
@@ -160,6 +179,8 @@ Options draw(std::uint64_t seed) {
   if (which < 3) draw_losses(random, options);
   if (which == 3) draw_pauses(random, options);
   if (which == 4) draw_none(random, options);
+  constexpr std::uint64_t kSeedsPerBreaker = 7;
+  if (which > 4 && seed % kSeedsPerBreaker == kSeedsPerBreaker - 1) draw_breakers(random, options);
   return options;
 }
 

@@ -109,6 +109,7 @@ void World::stop_broker() {
 void World::count_broker() {
   for (std::size_t i = 0; i < kDropReasons; ++i) coverage_.dropped[i] += broker_->dropped(static_cast<DropReason>(i));
   coverage_.not_taken += broker_->not_taken();
+  coverage_.probes += broker_->probes();
 }
 
 Coverage World::coverage() {
@@ -192,6 +193,7 @@ void World::poll_control() {
     cut_off[i] = read && links_down_ns_[i] > now_ns_ && now_ns_ - links_went_ns_[i] > kLinkWatchNs;
   if (!broker_->poll(now_ns_, cut_off))
     verdict_.fail("no eviction without a link", "a session ended whose link was down");
+  if (broker_->any_out()) ++coverage_.polls_out;
   for (std::uint32_t i = 0; i < cores_.size(); ++i)
     if (broker_->has_commands(i)) wake(i, now_ns_ + 1 + random_.below(kStepNs));
   push(now_ns_ + kPollNs + random_.below(200'000), Kind::kControl, 0, broker_life_);

@@ -136,6 +136,7 @@ class World {
   void on_completions();
   void on_assignments(std::uint32_t peer);
   void finish(std::uint32_t peer, std::uint32_t job);
+  bool fails(std::uint32_t peer, std::uint32_t task) const;
   void send_burst(std::uint32_t peer);
   bool send_task(std::uint32_t peer, std::uint32_t selector, std::uint32_t ttl_ms);
   void cancel(std::uint32_t peer, std::uint32_t task);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/ctl_admin.h"
+#include "app/ctl_breaker.h"
 #include "app/ctl_perf.h"
 #include "app/ctl_send.h"
 
@@ -186,13 +187,14 @@ TEST(StatusTable, ShowsEveryPart) {
 TEST(NodesTable, ColumnsLineUpAndNamesAreTame) {
   const auto table = nodes_table(
       R"({"nodes":[{"node_id":"00100001","service":"worker","name":"e\u001b[1m","address":"10.0.0.2:4000","state":"up",)"
-      R"("last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
+      R"("breaker":"half-open","last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
       R"("outstanding":3}]})");
   ASSERT_TRUE(table) << table.error;
-  EXPECT_EQ(
-      *table.value,
-      "NODE      SERVICE  NAME   ADDRESS        STATE  SEEN      AGE     SLOTS  BUSY  ACTIONS          MODELS  TAGS\n"
-      "00100001  worker   e?[1m  10.0.0.2:4000  up     12ms ago  1m 30s  64     3     generate, embed          gpu\n");
+  EXPECT_EQ(*table.value,
+            "NODE      SERVICE  NAME   ADDRESS        STATE  BREAKER    SEEN      AGE     SLOTS  BUSY  ACTIONS         "
+            " MODELS  TAGS\n"
+            "00100001  worker   e?[1m  10.0.0.2:4000  up     half-open  12ms ago  1m 30s  64     3     generate, embed "
+            "         gpu\n");
   const auto none = nodes_table(R"({"nodes":[]})");
   ASSERT_TRUE(none);
   EXPECT_NE(none.value->find("next: mcplane-worker"), std::string::npos);
@@ -206,6 +208,49 @@ TEST(AdminTables, OtherBodiesAreErrors) {
     EXPECT_FALSE(nodes) << body;
     EXPECT_EQ(nodes.error.find('\n'), std::string::npos) << nodes.error;
   }
+}
+
+constexpr const char* kBreakers =
+    R"({"enabled":true,"breakers":[{"node_id":"00100001","name":"e\u001b[1m","state":"open","mode":"auto",)"
+    R"("reason":"failures in a row","since_ms":1500,"retry_in_ms":28500,"openings":2,"outcomes":0,"failures":0,)"
+    R"("in_a_row":0,"probes_given":0},{"node_id":"00100002","name":"w","state":"closed","mode":"forced-closed",)"
+    R"("reason":"","since_ms":0,"retry_in_ms":0,"openings":0,"outcomes":100,"failures":7,"in_a_row":1,)"
+    R"("probes_given":0}]})";
+
+TEST(BreakerTable, SaysWhoIsOutAndWhy) {
+  const auto table = breaker_table(kBreakers);
+  ASSERT_TRUE(table) << table.error;
+  EXPECT_EQ(*table.value,
+            "NODE      NAME   BREAKER  MODE           FAILED  IN A ROW  OPENINGS  RETRY IN  REASON\n"
+            "00100001  e?[1m  open     auto           0/0     0         2         28.5s     failures in a row\n"
+            "00100002  w      closed   forced-closed  7/100   1         0         -\n");
+  const auto off = breaker_table(R"({"enabled":false,"breakers":[]})");
+  ASSERT_TRUE(off);
+  EXPECT_EQ(*off.value, "breakers are off\nno worker takes tasks\n");
+  EXPECT_FALSE(breaker_table(R"({"enabled":true,"breakers":[{}]})"));
+}
+
+TEST(BreakerFlags, WhatIsNoNodeIsRefused) {
+  const auto parse = [](std::vector<std::string> words) {
+    CLI::App program;
+    BreakerFlags flags;
+    add_breaker_flags(program, flags);
+    std::ranges::reverse(words);
+    try {
+      program.parse(words);
+    } catch (const CLI::ParseError&) {
+      return std::string("refused");
+    }
+    return breaker_request(flags).target;
+  };
+  EXPECT_EQ(parse({}), "/v1/breakers");
+  EXPECT_EQ(parse({"list"}), "/v1/breakers");
+  EXPECT_EQ(parse({"force-open", "0010ABcd"}), "/v1/breakers/0010abcd/force-open");
+  EXPECT_EQ(parse({"force-closed", "00100001"}), "/v1/breakers/00100001/force-closed");
+  EXPECT_EQ(parse({"auto", "00100001"}), "/v1/breakers/00100001/auto");
+  for (const char* node : {"", "worker", "0010000", "001000011", "0010000g"})
+    EXPECT_EQ(parse({"auto", node}), "refused") << node;
+  EXPECT_EQ(parse({"force-open"}), "refused");
 }
 
 constexpr const char* kPerf =

@@ -59,6 +59,61 @@ TEST_P(WorkerTableTest, BoundMayShrinkBelowWhatIsHeld) {
   EXPECT_TRUE(acquire());
 }
 
+TEST_P(WorkerTableTest, TheNextRoundShutsTheGateAtOnce) {
+  std::uint16_t round = kNoRound;
+  ASSERT_EQ(table.try_acquire(WorkerId{1}, round), kOwner);
+  EXPECT_EQ(round, 0U);
+  EXPECT_TRUE(line.in_round(round));
+  line.admits = 2;
+  EXPECT_FALSE(acquire());
+  EXPECT_FALSE(line.in_round(round));
+  table.set_gate(WorkerId{1}, {.round = 1});
+  EXPECT_EQ(table.try_acquire(WorkerId{1}, round), kOwner);
+  EXPECT_EQ(round, 1U);
+}
+
+TEST_P(WorkerTableTest, AGateOfARoundThatIsOverLetsNobodyIn) {
+  line.admits = 3;
+  table.set_gate(WorkerId{1}, {.round = 1, .metered = true, .permits = 2});
+  EXPECT_FALSE(acquire());
+  table.set_gate(WorkerId{1}, {.round = 2, .metered = true, .permits = 1});
+  EXPECT_TRUE(acquire());
+}
+
+TEST_P(WorkerTableTest, HalfOpenEachTaskTakesAPermit) {
+  line.bound = 10;
+  line.admits = 2;
+  table.set_gate(WorkerId{1}, {.round = 1, .metered = true, .permits = 2});
+  EXPECT_TRUE(acquire());
+  EXPECT_TRUE(acquire());
+  EXPECT_FALSE(acquire());
+  release();
+  EXPECT_FALSE(acquire()) << "the slot is back, the permit is not";
+  EXPECT_EQ(line.outstanding(), 1U);
+}
+
+TEST_P(WorkerTableTest, APermitComesBackWithATaskThatSaysNothing) {
+  line.bound = 10;
+  ASSERT_TRUE(acquire());  // in the round before
+  line.admits = 2;
+  table.set_gate(WorkerId{1}, {.round = 1, .metered = true, .permits = 1});
+  ASSERT_TRUE(acquire());
+  table.release(WorkerId{1}, 0);
+  EXPECT_FALSE(acquire()) << "a task of another round had no permit";
+  table.release(WorkerId{1}, 1);
+  EXPECT_TRUE(acquire());
+}
+
+TEST_P(WorkerTableTest, PermitsDoNotRaiseTheBound) {
+  line.admits = 2;
+  table.set_gate(WorkerId{1}, {.round = 1, .metered = true, .permits = Gate::kPermitsMax});
+  EXPECT_TRUE(acquire());
+  EXPECT_TRUE(acquire());
+  EXPECT_FALSE(acquire());
+  table.release(WorkerId{1}, 1);
+  EXPECT_TRUE(acquire());
+}
+
 INSTANTIATE_TEST_SUITE_P(Cores, WorkerTableTest, ::testing::Values(1U, 4U));
 
 TEST(WorkerTableThreads, BoundHoldsOverFourCores) {

@@ -1,0 +1,76 @@
+// See ctl_breaker.h.
+#include "app/ctl_breaker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+namespace mcplane::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kNodeDigits = 8;
+
+std::string check_node(const std::string& node) {
+  const bool sound =
+      node.size() == kNodeDigits && node.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  return sound ? "" : quote(node) + " is no node; it is 8 hexadecimal digits, see mcplane-ctl nodes";
+}
+
+std::string count(const Json& breaker, const char* key) { return std::to_string(breaker.at(key).get<std::uint64_t>()); }
+
+std::string text(const Json& breaker, const char* key) { return one_line(breaker.at(key).get<std::string>()); }
+
+Row row_of(const Json& breaker) {
+  const auto left_ms = breaker.at("retry_in_ms").get<std::uint64_t>();
+  return {text(breaker, "node_id"),
+          text(breaker, "name"),
+          text(breaker, "state"),
+          text(breaker, "mode"),
+          count(breaker, "failures") + "/" + count(breaker, "outcomes"),
+          count(breaker, "in_a_row"),
+          count(breaker, "openings"),
+          left_ms == 0 ? "-" : fmt::format("{:.1f}s", static_cast<double>(left_ms) / 1'000),
+          text(breaker, "reason")};
+}
+
+std::string breakers_text(const Json& answer) {
+  const std::string off = answer.at("enabled").get<bool>() ? "" : "breakers are off\n";
+  std::vector<Row> rows = {{"NODE", "NAME", "BREAKER", "MODE", "FAILED", "IN A ROW", "OPENINGS", "RETRY IN", "REASON"}};
+  for (const Json& breaker : answer.at("breakers")) rows.push_back(row_of(breaker));
+  return off + (rows.size() == 1 ? "no worker takes tasks\n" : aligned(rows));
+}
+
+}  // namespace
+
+void add_breaker_flags(CLI::App& command, BreakerFlags& flags) {
+  command.require_subcommand(0, 1);
+  add_admin_flags(command, flags.admin);
+  command.add_subcommand("list", "Whose breaker is open, and why; the same as without a command")->fallthrough();
+  for (const auto& [name, what] : {std::pair{"force-open", "Give a worker no tasks, until further notice"},
+                                   std::pair{"force-closed", "Give it tasks whatever becomes of them"},
+                                   std::pair{"auto", "Leave the breaker to itself again"}}) {
+    CLI::App* const change = command.add_subcommand(name, what)->fallthrough();
+    change->add_option("NODE", flags.node, "The worker's node id, see mcplane-ctl nodes")
+        ->required()
+        ->check(CLI::Validator([](std::string& node) { return check_node(node); }, ""));
+    change->callback([&flags, verb = std::string(name)] { flags.change = verb; });
+  }
+}
+
+Request breaker_request(const BreakerFlags& flags) {
+  if (flags.change.empty()) return {Method::kGet, "/v1/breakers"};
+  std::string node = flags.node;
+  std::ranges::transform(node, node.begin(),
+                         [](char digit) { return static_cast<char>(std::tolower(static_cast<unsigned char>(digit))); });
+  return {Method::kPost, "/v1/breakers/" + node + "/" + flags.change};
+}
+
+Parsed<std::string> breaker_table(std::string_view body) { return table_of(body, breakers_text); }
+
+int run_breaker(const BreakerFlags& flags) { return ask_and_print(flags.admin, breaker_request(flags), breaker_table); }
+
+}  // namespace mcplane::app

@@ -1,0 +1,28 @@
+// What a task's end says of its worker, to the worker's breaker (control/breaker.h). Runs on the task's core.
+//
+//   counts as failed   RESULT that says WorkerError, or took the worker too long; TTL passed with a worker
+//   as succeeded       any other RESULT with an answer
+//   not at all         an answer too large to deliver, a task its client gave up or is gone from, one that its worker
+//                      would not take, and whatever ends before a worker has it: nobody's fault, or not the worker's
+#pragma once
+
+#include "dataplane/shard.h"
+
+namespace mcplane::dataplane {
+
+// Each once a task: its permit is used up then. Tasks of a round before this do not count: the breaker has heard enough
+// of them.
+// Cost: the worker's line, which the release of its slot needs too, and a word of this core's own.
+void count_failure(Shard& shard, Task& task) noexcept;
+void count_probe(Shard& shard, Task& task) noexcept;
+inline void count_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
+  const bool slow = result.worker_us() >= shard.shared.slow_us.load(std::memory_order_relaxed);
+  if (result.reason() != wire::Reason::Ok || slow) [[unlikely]]
+    return result.reason() == wire::Reason::TooLarge ? void() : count_failure(shard, task);
+  const state::WorkerLine& line = shard.shared.workers[task.worker];
+  if (line.admits_freely_in(task.round)) [[likely]]
+    return shard.mine.outcomes.add_success(task.worker);
+  count_probe(shard, task);
+}
+
+}  // namespace mcplane::dataplane

@@ -1,0 +1,214 @@
+// From what cores tell of tasks to gates that shut and open.
+#include "control/breaker_report.h"
+#include "control_fixture.h"
+
+namespace mcplane::control {
+namespace {
+
+using state::CommandKind;
+
+class BreakingTest : public ControlTest {
+ protected:
+  static constexpr WorkerId kFirst{0};
+
+  // So many workers of one pool.
+  void start_with(std::uint32_t workers, std::uint32_t shards = 1) {
+    options.breaker.open_ns = 30 * kNsPerMs;
+    options.breaker.open_max_ns = 70 * kNsPerMs;
+    options.breaker.jitter = 0;
+    start(shards);
+    for (std::uint16_t i = 0; i < workers; ++i)
+      ids.push_back(join_worker(worker_hello(static_cast<std::uint16_t>(1'000 + i))));
+    for (std::size_t shard = 0; shard < shards; ++shard) obey(shard);
+  }
+  void fail(WorkerId worker, std::uint32_t times, std::size_t shard = 0) {
+    for (; times > 0; --times) shared->shards[shard]->outcomes.add_failure(worker);
+  }
+  void succeed(WorkerId worker, std::uint32_t times, std::size_t shard = 0) {
+    for (; times > 0; --times) shared->shards[shard]->outcomes.add_success(worker);
+  }
+  void probe_succeeds(WorkerId worker) { shared->shards[0]->outcomes.add_probe(worker); }
+  BreakerState state_of(WorkerId worker) { return control->breakers()[worker].state(); }
+  // Carries out what control commanded for workers' lines, as a core does.
+  void obey(std::size_t shard = 0) {
+    for (const state::Command& command : take_commands(shard)) {
+      if (command.kind == CommandKind::kRefreshWorker) shared->workers.refresh(command.record.worker);
+      if (command.kind == CommandKind::kSetGate) shared->workers.set_gate(command.record.worker, command.gate);
+    }
+  }
+  // How many tasks get in; their slots are free again, their permits are not.
+  std::uint32_t admitted(WorkerId worker) {
+    std::uint32_t count = 0;
+    for (; count < 100 && shared->workers.try_acquire(worker); ++count) {
+    }
+    for (std::uint32_t i = 0; i < count; ++i) shared->workers.release(worker);
+    return count;
+  }
+  void step_ms(std::uint64_t ms) {
+    run(ms);
+    obey();
+  }
+  std::uint32_t admitting() { return routes().pool(0).load->admitting.load(); }
+
+  std::vector<SessionId> ids;
+};
+
+TEST_F(BreakingTest, FiveFailuresInARowShutTheGateInTheNextPoll) {
+  start_with(2);
+  const std::uint32_t slots = admitted(kFirst);
+  EXPECT_GT(slots, 0U);
+  fail(kFirst, 4);
+  poll();
+  EXPECT_EQ(state_of(kFirst), BreakerState::kClosed);
+  succeed(kFirst, 1);
+  fail(kFirst, 4);
+  poll();
+  EXPECT_EQ(state_of(kFirst), BreakerState::kClosed) << "a success in between";
+  fail(kFirst, 1);
+  poll();
+  EXPECT_EQ(state_of(kFirst), BreakerState::kOpen);
+  EXPECT_EQ(control->breakers()[kFirst].reason(), BreakerReason::kInARow);
+  EXPECT_EQ(admitted(kFirst), 0U) << "before any core was told";
+  EXPECT_EQ(admitted(WorkerId{1}), slots);
+  EXPECT_EQ(admitting(), 1U);
+  const auto commands = take_commands();
+  ASSERT_EQ(commands.size(), 1U);
+  EXPECT_EQ(commands[0].kind, CommandKind::kRefreshWorker);
+}
+
+TEST_F(BreakingTest, AShareOfTheWindowOpensWhereverTheTasksRan) {
+  start_with(2, 2);
+  for (int i = 0; i < 5; ++i) {
+    for (const std::size_t shard : {0U, 1U}) {
+      succeed(kFirst, 1, shard);
+      fail(kFirst, 1, shard);
+    }
+    poll();
+    EXPECT_EQ(state_of(kFirst), i < 4 ? BreakerState::kClosed : BreakerState::kOpen) << i;
+  }
+  EXPECT_EQ(control->breakers()[kFirst].reason(), BreakerReason::kShare);
+}
+
+TEST_F(BreakingTest, ProbesThatAllSucceedCloseIt) {
+  start_with(2);
+  fail(kFirst, 5);
+  step_ms(1);
+  step_ms(28);
+  EXPECT_EQ(admitted(kFirst), 0U);
+  step_ms(3);
+  EXPECT_EQ(state_of(kFirst), BreakerState::kHalfOpen);
+  EXPECT_EQ(admitted(kFirst), 3U);
+  EXPECT_EQ(admitted(kFirst), 0U);
+  EXPECT_EQ(admitting(), 2U);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(state_of(kFirst), BreakerState::kHalfOpen) << i;
+    probe_succeeds(kFirst);
+    step_ms(1);
+  }
+  EXPECT_EQ(state_of(kFirst), BreakerState::kClosed);
+  EXPECT_EQ(control->breakers()[kFirst].openings(), 0U);
+  EXPECT_GT(admitted(kFirst), 0U);
+  EXPECT_GT(admitted(kFirst), 0U);
+}
+
+TEST_F(BreakingTest, AProbeThatFailsOpensItForLongerUpToACap) {
+  start_with(2);
+  for (const std::uint64_t open_ms : {30U, 60U, 70U, 70U}) {
+    fail(kFirst, 5);
+    step_ms(1);
+    ASSERT_EQ(state_of(kFirst), BreakerState::kOpen);
+    step_ms(open_ms - 2);
+    EXPECT_EQ(state_of(kFirst), BreakerState::kOpen) << open_ms;
+    step_ms(3);
+    EXPECT_EQ(state_of(kFirst), BreakerState::kHalfOpen) << open_ms;
+  }
+}
+
+TEST_F(BreakingTest, ProbesThatCameToNothingAreGivenAgain) {
+  start_with(2);
+  fail(kFirst, 5);
+  step_ms(35);
+  ASSERT_EQ(shared->workers.try_acquire(kFirst), ids[0]);
+  EXPECT_EQ(admitted(kFirst), 2U);
+  step_ms(100);
+  EXPECT_EQ(admitted(kFirst), 0U) << "one still runs";
+  shared->workers.release(kFirst);
+  step_ms(35);
+  EXPECT_EQ(admitted(kFirst), 3U);
+}
+
+TEST_F(BreakingTest, NoMoreThanAShareOfAPoolIsOut) {
+  start_with(3);
+  fail(WorkerId{0}, 5);
+  poll();
+  EXPECT_EQ(state_of(WorkerId{0}), BreakerState::kOpen);
+  fail(WorkerId{1}, 5);
+  poll();
+  EXPECT_EQ(state_of(WorkerId{1}), BreakerState::kClosed);
+  EXPECT_TRUE(control->breakers()[WorkerId{1}].held_back());
+  EXPECT_NE(breakers_json(*control).find("held back"), std::string::npos);
+  control->force_breaker(ids[0], BreakerMode::kForcedClosed);
+  fail(WorkerId{1}, 1);
+  poll();
+  EXPECT_EQ(state_of(WorkerId{1}), BreakerState::kOpen);
+}
+
+TEST_F(BreakingTest, PeopleHoldItOpenOrClosed) {
+  start_with(1);
+  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kForcedOpen));
+  step_ms(200);
+  EXPECT_EQ(state_of(kFirst), BreakerState::kOpen);
+  EXPECT_EQ(admitted(kFirst), 0U);
+  EXPECT_EQ(admitting(), 0U);
+  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kAuto));
+  obey();
+  poll();
+  obey();
+  EXPECT_EQ(admitted(kFirst), 3U);
+  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kForcedClosed));
+  fail(kFirst, 50);
+  step_ms(1);
+  EXPECT_EQ(state_of(kFirst), BreakerState::kClosed);
+  EXPECT_GT(admitted(kFirst), 0U);
+  EXPECT_FALSE(control->force_breaker(SessionId::make(9, 9), BreakerMode::kForcedOpen));
+}
+
+TEST_F(BreakingTest, DrainingAndEndingForgetTheBreaker) {
+  start_with(2);
+  fail(kFirst, 5);
+  poll();
+  punt_bye(ids[0], worker_hello(1'000).peer);
+  poll();
+  EXPECT_EQ(admitting(), 1U);
+  EXPECT_EQ(state_of(kFirst), BreakerState::kClosed);
+  EXPECT_TRUE(control->breakers().not_closed().empty());
+  EXPECT_EQ(admitted(kFirst), 0U) << "it drains";
+  step_ms(100);
+  EXPECT_EQ(admitted(kFirst), 0U);
+}
+
+TEST_F(BreakingTest, SwitchedOffEverybodyIsIn) {
+  start_with(2);
+  fail(kFirst, 5);
+  step_ms(1);
+  BreakerSettings settings = options.breaker;
+  settings.enabled = false;
+  control->set_breaker(settings);
+  step_ms(1);
+  EXPECT_GT(admitted(kFirst), 0U);
+  fail(kFirst, 50);
+  step_ms(1);
+  EXPECT_GT(admitted(kFirst), 0U);
+}
+
+TEST_F(BreakingTest, SlownessIsMeasuredOnCores) {
+  options.breaker.slow_ns = 1'500;
+  start();
+  EXPECT_EQ(shared->slow_us.load(), 2U);
+  options.breaker.slow_ns = 0;
+  control->set_breaker(options.breaker);
+  EXPECT_EQ(shared->slow_us.load(), state::Shared::kNeverSlowUs);
+}
+
+}  // namespace
+}  // namespace mcplane::control
