@@ -24,6 +24,11 @@ const double kLookAheadMax = control::ControlOptions{}.look_ahead_max;
 const std::array kSchedulers = {
     Scheduler{"least-outstanding, no look-ahead", state::Policy::kLeastOutstanding, 0, 1},
     Scheduler{"least-outstanding", state::Policy::kLeastOutstanding, kLookAheadMax, 8},
+    Scheduler{"power-of-two", state::Policy::kPowerOfTwo, kLookAheadMax, 1},
+    Scheduler{"round-robin", state::Policy::kRoundRobin, kLookAheadMax, 1},
+    Scheduler{"weighted", state::Policy::kWeighted, kLookAheadMax, 1},
+    Scheduler{"source-hash", state::Policy::kSourceHash, kLookAheadMax, 1},
+    Scheduler{"session", state::Policy::kSession, kLookAheadMax, 1},
 };
 
 Figures figures_of(std::vector<std::uint64_t>& sojourns_ns, double service_ns) {

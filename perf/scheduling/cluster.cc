@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "control/control.h"
 #include "control/look_ahead.h"
+#include "control/worker_orders.h"
 #include "generated_frames.h"
 #include "support/shard_rig.h"
 
@@ -153,9 +154,18 @@ void Cluster::add_peers() {
   }
 }
 
-// The one place that a policy goes into the snapshot.
+// The one place that a policy goes into the snapshot, and the orders it may need.
 void Cluster::publish(state::Policy policy) {
-  CHECK(policy == state::Policy::kLeastOutstanding);
+  std::vector<control::OrderMember> members;
+  for (const Worker& worker : workers_)
+    members.push_back({worker.peer->worker, 1, mix64(raw(worker.peer->worker) + std::uint64_t{1})});
+  control::TurnBuilder turns(members);
+  CHECK(turns.step(control::TurnBuilder::kLengthMax));
+  rig_.turns = std::make_shared<const state::WorkerOrder>(turns.take());
+  control::MaglevBuilder hashed(std::move(members));
+  while (!hashed.step(control::Control::kOrderStepsPerPoll)) continue;
+  rig_.hashed = std::make_shared<const state::WorkerOrder>(hashed.take());
+  rig_.rule.policy = policy;
   rig_.publish();
 }
 
@@ -163,13 +173,16 @@ void Cluster::publish(state::Policy policy) {
 void Cluster::keep_pace() {
   next_pace_ns_ += control::Control::kPaceIntervalNs;
   double sum = 0;
+  std::uint32_t held = 0;
   for (const Worker& worker : workers_) {
     const state::WorkerLine& line = rig_.shared.workers[worker.peer->worker];
     const std::uint32_t bound =
         options_.slots + control::look_ahead(options_.slots, line.pace, options_.look_ahead_max);
     if (bound != line.bound.load()) rig_.set_bound(*worker.peer, bound);
     sum += bound;
+    held += line.outstanding();
   }
+  rig_.shared.routes.read()->pool(0).load->held.store(held);
   result_.bound_mean = sum / static_cast<double>(workers_.size());
 }
 
