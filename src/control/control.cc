@@ -24,6 +24,8 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       neighbours_(shared.neighbours, ports_, options_.gateways, random),
       lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
       log_(options_.logger),
+      config_(options_.config),
+      settings_(options_.config.settings),
       punts_(kPuntBurst) {
   CHECK(options_.max_sessions <= shared.options.sessions);
   for (const auto& shard : shared.shards) queues_.emplace_back(shard->mailbox.to_shard);
@@ -43,6 +45,7 @@ void Control::poll(std::uint64_t now_ns) {
   sweep();
   publish_if_due();
   run_requests();
+  serve_config();
   for (auto& queue : queues_) queue.flush();
 }
 
@@ -90,6 +93,25 @@ void Control::run_requests() {
     requests.swap(requests_);
   }
   for (const auto& request : requests) request();
+}
+
+void Control::apply(std::shared_ptr<const Settings> settings) {
+  ConfigDocument document;
+  document.settings = std::move(settings);
+  document.values = config_.values();
+  std::erase_if(document.values, &ConfigValue::hot);
+  config_.apply(std::move(document), {.by = "", .how = "settings", .unix_s = 0}, now_ns_);
+  serve_config();
+}
+
+void Control::serve_config() {
+  config_.tick(now_ns_);
+  const ConfigGeneration& running = config_.running();
+  if (running.number == config_generation_) return;
+  config_generation_ = running.number;
+  settings_ = running.document.settings;
+  log_.info(now_ns_, "configuration {}: {}{}{}", running.number, running.author.how,
+            running.author.by.empty() ? "" : " by ", running.author.by);
 }
 
 void Control::drain() {

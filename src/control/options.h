@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "control/config_history.h"
 #include "wire/address.h"
 
 namespace spdlog {
@@ -64,6 +65,7 @@ struct ControlOptions {
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
   MemoryUse memory{};
   Hooks hooks;
+  ConfigDocument config;                   // what runs first
   std::shared_ptr<spdlog::logger> logger;  // null: silent
 };
 
