@@ -43,13 +43,6 @@ void name_environment(CLI::App& app) {
   for (CLI::App* const command : app.get_subcommands(nullptr)) name_environment(*command);
 }
 
-std::string bounds_error(const std::string& typed, std::uint64_t value, Bounds bounds,
-                         std::string (*format)(std::uint64_t)) {
-  if (value >= bounds.min && value <= bounds.max) return "";
-  if (bounds.max == Bounds{}.max) return quote(typed) + " is too small; type at least " + format(bounds.min);
-  return quote(typed) + " is out of range; type " + format(bounds.min) + " to " + format(bounds.max);
-}
-
 std::string with_range(const std::string& help, Bounds bounds, std::string (*format)(std::uint64_t)) {
   return bounds.max == Bounds{}.max ? help : help + ", " + format(bounds.min) + " to " + format(bounds.max);
 }
@@ -71,8 +64,6 @@ CLI::Option* add_bounded(CLI::App& app, const std::string& flag, std::uint64_t d
   };
   return add_value(app, flag, form.type, form.format(default_value), with_range(help, bounds, form.format), accept);
 }
-
-std::string format_count(std::uint64_t count) { return std::to_string(count); }
 
 }  // namespace
 
@@ -110,6 +101,15 @@ void set_conventions(CLI::App& app) {
       "Exit codes: 0 ok, 1 runtime error, 2 usage, 4 configuration invalid, 5 broker unreachable, 10 objective "
       "missed.");
 }
+
+std::string bounds_error(const std::string& typed, std::uint64_t value, Bounds bounds,
+                         std::string (*format)(std::uint64_t)) {
+  if (value >= bounds.min && value <= bounds.max) return "";
+  if (bounds.max == Bounds{}.max) return quote(typed) + " is too small; type at least " + format(bounds.min);
+  return quote(typed) + " is out of range; type " + format(bounds.min) + " to " + format(bounds.max);
+}
+
+std::string format_count(std::uint64_t count) { return std::to_string(count); }
 
 std::optional<Stop> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   name_environment(app);
