@@ -65,7 +65,7 @@ struct ControlOptions {
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
   MemoryUse memory{};
   Hooks hooks;
-  ConfigDocument config;                   // what runs first
+  ConfigDocument config{};                 // what runs first
   std::shared_ptr<spdlog::logger> logger;  // null: silent
 };
 
