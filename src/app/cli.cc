@@ -70,13 +70,17 @@ CLI::Option* add_bounded(CLI::App& app, const std::string& flag, std::uint64_t d
 std::string_view version() noexcept { return MCPLANE_VERSION; }
 
 std::vector<unsigned> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<unsigned> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  return cpus;
+  // Asked once: later this thread may have been bound to one of them.
+  static const std::vector<unsigned> allowed = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    std::vector<unsigned> cpus;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return std::vector<unsigned>{0};
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    return cpus;
+  }();
+  return allowed;
 }
 
 std::string cpu_error(std::uint64_t cpu, const std::vector<unsigned>& allowed) {

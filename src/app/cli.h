@@ -32,7 +32,7 @@ struct Stop {
 };
 
 std::string_view version() noexcept;
-// The CPUs this process may run on, ascending.
+// The CPUs this process might run on when it was first asked, ascending. Any thread.
 std::vector<unsigned> allowed_cpus();
 // An error line when `cpu` is none of those; else empty.
 std::string cpu_error(std::uint64_t cpu, const std::vector<unsigned>& allowed);

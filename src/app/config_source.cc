@@ -124,8 +124,6 @@ void stop_for(ApplianceReading& reading, int exit_code) {
   reading.stop = std::move(stop);
 }
 
-bool names_no_network(const ApplianceConfig& config) { return config.ports.empty(); }
-
 }  // namespace
 
 ApplianceReading read_command_line(const Arguments& arguments) {
@@ -150,15 +148,15 @@ ApplianceReading read_appliance(const Arguments& arguments, const std::string& t
     reading.mistakes = {reading.stop->text};
     return reading;
   }
-  // Who checks a file of hot keys only need not say where it will run.
-  if (const std::string line = missing_network(config); !line.empty() && !(config.check && names_no_network(config))) {
+  if (const std::string line = missing_network(config); line.empty()) {
+    if (const std::string conflict = settle(config); !conflict.empty()) {
+      reading.mistakes = {located(conflict, file)};
+      stop_for(reading, kExitConfigInvalid);
+      return reading;
+    }
+  } else if (!config.check) {  // who checks a file need not say what other flags will be typed
     reading.mistakes = {fmt::format("{}: {}", kProgram, line)};
     stop_for(reading, kExitUsage);
-    return reading;
-  }
-  if (const std::string line = settle(config); !line.empty()) {
-    reading.mistakes = {located(line, file)};
-    stop_for(reading, kExitConfigInvalid);
     return reading;
   }
   config.arguments = arguments;
