@@ -9,6 +9,7 @@
 #include <array>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "app/config_keys.h"
 #include "app/config_rules.h"
@@ -118,7 +119,8 @@ ConfigFile Reader::read(const std::string& text) {
     add(place_of(error.source()), "",
         fmt::format("no TOML: {}; type [TABLE] and KEY = VALUE lines, texts in quotes", error.description()));
   }
-  std::ranges::stable_sort(mistakes_, {}, &ConfigMistake::place);
+  std::ranges::stable_sort(
+      mistakes_, {}, [](const ConfigMistake& mistake) { return std::pair(mistake.place.line, mistake.place.column); });
   for (const ConfigMistake& mistake : mistakes_) file_.mistakes.push_back(line_of(mistake));
   return std::move(file_);
 }

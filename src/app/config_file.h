@@ -19,7 +19,6 @@ namespace mcplane::app {
 
 struct Place {
   unsigned line = 1, column = 1;  // from 1
-  auto operator<=>(const Place&) const = default;
 };
 
 struct ConfigMistake {

@@ -129,7 +129,7 @@ void Admin::Impl::change(const char* pattern, Answer (*answer)(Control&)) {
               [this, answer](const httplib::Request&, httplib::Response& response) { give(ask(answer), response); });
 }
 
-Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience, ConfigHooks config)
+Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience, const ConfigHooks& config)
     : impl_(std::make_unique<Impl>(control, std::move(path), patience)) {
   impl_->bind();
   impl_->route("/healthz", [](const Control&) { return Answer{200, "ok\n", kText}; });
@@ -140,7 +140,7 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->change("/v1/perf/on", measure<true>);
   impl_->change("/v1/perf/off", measure<false>);
   serve_config(
-      impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); }, std::move(config));
+      impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); }, config);
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(error_answer(response.status, "unknown path " + request.path).body, kJson);

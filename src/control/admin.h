@@ -17,7 +17,7 @@ class Admin {
   // Throws std::runtime_error with one line for a person when it cannot. `control` outlives it; answers need
   // somebody to poll it within `patience`, else they are 503.
   Admin(Control& control, std::string path, std::chrono::milliseconds patience = std::chrono::seconds(1),
-        ConfigHooks config = {});
+        const ConfigHooks& config = {});
   // Stops serving and removes the socket.
   ~Admin();
   Admin(const Admin&) = delete;

@@ -140,7 +140,7 @@ Answer roll_back(const ConfigHooks& hooks, const httplib::Request& request, cons
 
 }  // namespace
 
-void serve_config(Server& server, Ask ask, ConfigHooks hooks) {
+void serve_config(Server& server, const Ask& ask, const ConfigHooks& hooks) {
   const auto respond = [](const Answer& answer, httplib::Response& response) {
     response.status = answer.status;
     response.set_content(answer.body, answer.type);
@@ -149,7 +149,7 @@ void serve_config(Server& server, Ask ask, ConfigHooks hooks) {
   server.Get("/v1/config", [=](const httplib::Request&, httplib::Response& response) { respond(ask(show), response); });
   server.Get("/v1/config/history",
              [=](const httplib::Request&, httplib::Response& response) { respond(ask(history), response); });
-  const auto post = [&](const char* path, std::function<Answer(const httplib::Request&)> answer) {
+  const auto post = [&](const char* path, const std::function<Answer(const httplib::Request&)>& answer) {
     server.Post(path, [=](const httplib::Request& request, httplib::Response& response) {
       respond(answer(request), response);
     });

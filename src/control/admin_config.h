@@ -30,6 +30,7 @@ struct ConfigHooks {
   std::function<std::uint64_t()> unix_s;  // seconds since 1970; empty: 0
 };
 
-void serve_config(httplib::Server& server, Ask ask, ConfigHooks hooks);
+// Both are copied.
+void serve_config(httplib::Server& server, const Ask& ask, const ConfigHooks& hooks);
 
 }  // namespace mcplane::control

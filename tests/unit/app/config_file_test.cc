@@ -123,10 +123,10 @@ fallback-model = "tiny"
   EXPECT_EQ(s.routes[2].fallback_model, "tiny");
   // The text above names every key there is, and each reads back what it shows.
   for (const control::ConfigValue& value : file.values)
-    if (!value.key.starts_with("route")) EXPECT_NE(value.origin, "default") << value.key;
-  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:21");
-  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:31");
-  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:26");
+    EXPECT_TRUE(value.key.starts_with("route") || value.origin != "default") << value.key;
+  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:23");
+  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:33");
+  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:28");
 }
 
 TEST(ConfigFile, WhatIsShownIsReadBack) {
@@ -134,9 +134,9 @@ TEST(ConfigFile, WhatIsShownIsReadBack) {
     control::Settings settings;
     EXPECT_EQ(key.accept(settings, key.show(settings)), "") << key.path;
   }
-  for (const std::string& name :
+  for (const char* const name :
        {"least-outstanding", "round-robin", "weighted", "power-of-two", "source-hash", "session", "prefix"})
-    EXPECT_TRUE(read("[[route]]\naction = \"a\"\npolicy = \"" + name + "\"\n").mistakes.empty()) << name;
+    EXPECT_TRUE(read("[[route]]\naction = \"a\"\npolicy = \"" + std::string(name) + "\"\n").mistakes.empty()) << name;
 }
 
 TEST(ConfigFile, RestartKeysBecomeFlags) {
