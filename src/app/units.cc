@@ -9,7 +9,6 @@
 #include <charconv>
 #include <cmath>
 #include <iterator>
-#include <ranges>
 #include <span>
 
 namespace mcplane::app {
@@ -233,11 +232,10 @@ std::string format_duration_ns(std::uint64_t duration_ns) {
 std::string format_size_bytes(std::uint64_t size_bytes) { return format_whole(size_bytes, kSize); }
 
 std::string format_rate_per_second(double rate) {
-  const auto unit = std::ranges::find_if(kRates | std::views::reverse, [rate](const Unit& of) {
-    return rate >= of.scale && std::fmod(rate, of.scale / 1'000) == 0;
-  });
-  const Unit& shown = unit == std::ranges::end(kRates | std::views::reverse) ? kRates[0] : *unit;
-  return fmt::format("{}{}", rate / shown.scale, shown.name);
+  const Unit* shown = &kRates[0];
+  for (const Unit& unit : kRates)
+    if (rate >= unit.scale && std::fmod(rate, unit.scale / 1'000) == 0) shown = &unit;
+  return fmt::format("{}{}", rate / shown->scale, shown->name);
 }
 
 // 0.07 is not 7.000000000000001 % to anybody.
