@@ -7,7 +7,8 @@
 namespace mcplane::app {
 
 Appliance::Appliance(const ApplianceConfig& config)
-    : eal_(eal_options(config)),
+    : config_(config),
+      eal_(eal_options(config)),
       pool_({config.pool_buffers, config.mtu}),
       ports_(make_ports(config, pool_)),
       shared_(shared_options(config)),
@@ -21,7 +22,7 @@ Appliance::Appliance(const ApplianceConfig& config)
   const CoreSurroundings around{shared_, mesh_, relay_mesh_.get(), ports_, waits_};
   cores_ = make_cores(eal_, config, around, start_ns);
   // Admin comes first: it may fail, and then no core has started.
-  admin_ = std::make_unique<control::Admin>(control_, config.admin_path);
+  admin_ = std::make_unique<control::Admin>(control_, config.admin_path, std::chrono::seconds(1), config_hooks(config));
   for (std::size_t i = 0; i < cores_.size(); ++i) eal_.launch(i, [this, i] { cores_[i]->run(stop_, shares_cpu_); });
   control_thread_ = std::make_unique<control::ControlThread>(control_);
 }

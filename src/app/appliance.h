@@ -9,6 +9,7 @@
 
 #include "app/appliance_parts.h"
 #include "app/config.h"
+#include "app/config_reload.h"
 #include "app/core.h"
 #include "control/admin.h"
 #include "control/control_thread.h"
@@ -30,9 +31,13 @@ class Appliance {
   // Refuses new work; returns when no task is left or `patience_ms` have passed. Main thread.
   void drain(std::uint32_t patience_ms);
 
+  // Reads the configuration file again. Main thread.
+  void reload() { app::reload(control_, config_); }
+
  private:
   bool idle() const noexcept;
 
+  const ApplianceConfig config_;
   // Declared in the order they start.
   net::Eal eal_;
   net::DpdkPool pool_;

@@ -151,6 +151,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
     return ports[raw(port)]->link_up();
   };
   options.hooks.ports = [&ports] { return states_of(ports); };
+  options.config = config.document;
   options.logger = control::make_stderr_logger();
   options.logger->set_level(spdlog_level(config.log_level));
   return options;

@@ -43,13 +43,6 @@ void name_environment(CLI::App& app) {
   for (CLI::App* const command : app.get_subcommands(nullptr)) name_environment(*command);
 }
 
-std::string bounds_error(const std::string& typed, std::uint64_t value, Bounds bounds,
-                         std::string (*format)(std::uint64_t)) {
-  if (value >= bounds.min && value <= bounds.max) return "";
-  if (bounds.max == Bounds{}.max) return quote(typed) + " is too small; type at least " + format(bounds.min);
-  return quote(typed) + " is out of range; type " + format(bounds.min) + " to " + format(bounds.max);
-}
-
 std::string with_range(const std::string& help, Bounds bounds, std::string (*format)(std::uint64_t)) {
   return bounds.max == Bounds{}.max ? help : help + ", " + format(bounds.min) + " to " + format(bounds.max);
 }
@@ -72,20 +65,22 @@ CLI::Option* add_bounded(CLI::App& app, const std::string& flag, std::uint64_t d
   return add_value(app, flag, form.type, form.format(default_value), with_range(help, bounds, form.format), accept);
 }
 
-std::string format_count(std::uint64_t count) { return std::to_string(count); }
-
 }  // namespace
 
 std::string_view version() noexcept { return MCPLANE_VERSION; }
 
 std::vector<unsigned> allowed_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<unsigned> cpus;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return {0};
-  for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
-    if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
-  return cpus;
+  // Asked once: later this thread may have been bound to one of them.
+  static const std::vector<unsigned> allowed = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    std::vector<unsigned> cpus;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return std::vector<unsigned>{0};
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &set)) cpus.push_back(cpu);
+    return cpus;
+  }();
+  return allowed;
 }
 
 std::string cpu_error(std::uint64_t cpu, const std::vector<unsigned>& allowed) {
@@ -110,6 +105,15 @@ void set_conventions(CLI::App& app) {
       "Exit codes: 0 ok, 1 runtime error, 2 usage, 4 configuration invalid, 5 broker unreachable, 10 objective "
       "missed.");
 }
+
+std::string bounds_error(const std::string& typed, std::uint64_t value, Bounds bounds,
+                         std::string (*format)(std::uint64_t)) {
+  if (value >= bounds.min && value <= bounds.max) return "";
+  if (bounds.max == Bounds{}.max) return quote(typed) + " is too small; type at least " + format(bounds.min);
+  return quote(typed) + " is out of range; type " + format(bounds.min) + " to " + format(bounds.max);
+}
+
+std::string format_count(std::uint64_t count) { return std::to_string(count); }
 
 std::optional<Stop> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   name_environment(app);

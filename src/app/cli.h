@@ -32,7 +32,7 @@ struct Stop {
 };
 
 std::string_view version() noexcept;
-// The CPUs this process may run on, ascending.
+// The CPUs this process might run on when it was first asked, ascending. Any thread.
 std::vector<unsigned> allowed_cpus();
 // An error line when `cpu` is none of those; else empty.
 std::string cpu_error(std::uint64_t cpu, const std::vector<unsigned>& allowed);
@@ -56,6 +56,11 @@ struct Bounds {
   std::uint64_t min = 0;
   std::uint64_t max = std::numeric_limits<std::uint64_t>::max();
 };
+
+// An error line when `value`, read from `typed`, is out of bounds; else empty.
+std::string bounds_error(const std::string& typed, std::uint64_t value, Bounds bounds,
+                         std::string (*format)(std::uint64_t));
+std::string format_count(std::uint64_t count);
 
 // Flags. What the variable holds when the flag is added is its default and shown in the help. A flag given twice is a
 // mistake, except with add_values and add_texts.

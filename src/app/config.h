@@ -1,5 +1,9 @@
-// What the appliance runs with: every flag of `mcplane`, with its default. parse_appliance_config() validates all of
-// it before anything starts, so its consumer checks nothing again. Main thread; plain values afterwards.
+// What the appliance runs with: every flag of `mcplane`, with its default, and what its configuration file adds.
+// parse_appliance_config() validates all of it before anything starts, so its consumer checks nothing again. Main
+// thread; plain values afterwards.
+//
+// config_flags: the flags, which are the file's restart keys.  config_keys: its hot keys.  config_file: its text.
+// config_rules: its contradictions.  config_source: flag, environment, file and default become one.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +14,7 @@
 #include "app/cli.h"
 #include "app/idle.h"
 #include "base/types.h"
+#include "control/config_history.h"
 #include "net/dpdk/device.h"
 #include "net/faults.h"
 #include "wire/address.h"
@@ -66,12 +71,20 @@ struct ApplianceConfig {
   std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are
   std::vector<std::string> eal_arguments;  // what follows `--`
 
+  // Configuration file.
+  std::string config_path;             // --config; "": none
+  bool check = false;                  // --check
+  bool help = false;                   // --help-config
+  std::vector<std::string> arguments;  // the command line before `--`, for reading the file again
+  control::ConfigDocument document;    // the file's text, what holds by it, and where each value is from
+
   std::uint32_t memory_mib() const noexcept { return static_cast<std::uint32_t>(memory_bytes >> 20); }
 };
 
 inline constexpr std::size_t kIpsMax = 8;  // of one port
 inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::uint64_t kShardsMax = 64;
+inline constexpr std::uint64_t kPoolBuffersMax = 16'777'215;
 // Packet buffers a core keeps for control frames, REJECTs, the bursts in hand and its cache of free ones.
 inline constexpr std::uint32_t kBufferReserve = 1'024;
 // Over all clients, on each core: a gibibyte of dataplane::ClientSlot.
@@ -84,8 +97,11 @@ struct ApplianceCommand {
   ApplianceConfig config;
 };
 
-// argv as main() gets it. Reads the environment (MCPLANE_*), the machine's CPUs and its devices.
+// argv as main() gets it. Reads the environment (MCPLANE_*), the file, the machine's CPUs and its devices.
 ApplianceCommand parse_appliance_config(int argc, const char* const* argv);
+
+// Fills what was not typed and follows from what was. Returns one line when flags contradict each other.
+std::string settle(ApplianceConfig& config);
 
 // What only shows when flags are seen together; each flag alone is in range. Empty: fine; else one line.
 std::string conflict_in(const ApplianceConfig& config);

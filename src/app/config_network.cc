@@ -118,8 +118,7 @@ void add_network_flags(CLI::App& app, ApplianceConfig& config) {
                if (parsed) config.gateways.push_back(*parsed.value);
                return parsed.error;
              });
-  add_value(app, "--cores", "CPUS", fmt::format("{}, the last one", allowed.back()),
-            "CPUs of the dataplane cores, such as 2-5, which they poll wholly",
+  add_value(app, "--cores", "CPUS", "the last one", "CPUs of the dataplane cores, such as 2-5, which they poll wholly",
             [&config, allowed](const std::string& typed) { return accept_cores(typed, allowed, config.cores); });
   add_count(app, "--shards", config.shards, "Dataplane cores; more than --cores has CPUs share them, 0: one a CPU",
             {0, kShardsMax});

@@ -38,14 +38,6 @@ std::string counts_of(const Json& counts) {
   return text.empty() ? "none" : text;
 }
 
-// "1d 2h", "3m 4s": the two largest units.
-std::string age_text(std::uint64_t age_s) {
-  if (age_s >= 86'400) return fmt::format("{}d {}h", age_s / 86'400, age_s % 86'400 / 3'600);
-  if (age_s >= 3'600) return fmt::format("{}h {}m", age_s / 3'600, age_s % 3'600 / 60);
-  if (age_s >= 60) return fmt::format("{}m {}s", age_s / 60, age_s % 60);
-  return fmt::format("{}s", age_s);
-}
-
 std::string ports_text(const Json& ports) {
   std::vector<Row> rows = {
       {"PORT", "LINK", "QUEUES", "NEIGHBOURS", "RX", "TX", "LOST", "ERRORS", "ADDRESSES", "OFFLOADS"}};
@@ -113,6 +105,13 @@ Stop unreachable(const std::string& path) {
 
 }  // namespace
 
+std::string age_text(std::uint64_t age_s) {
+  if (age_s >= 86'400) return fmt::format("{}d {}h", age_s / 86'400, age_s % 86'400 / 3'600);
+  if (age_s >= 3'600) return fmt::format("{}h {}m", age_s / 3'600, age_s % 3'600 / 60);
+  if (age_s >= 60) return fmt::format("{}m {}s", age_s / 60, age_s % 60);
+  return fmt::format("{}s", age_s);
+}
+
 std::string aligned(const std::vector<Row>& rows) {
   std::vector<std::size_t> widths(rows.front().size());
   for (const Row& row : rows)
@@ -134,20 +133,34 @@ Parsed<std::string> table_of(std::string_view body, std::string (*format)(const 
   }
 }
 
-int ask_and_print(const AdminFlags& flags, Request request, Parsed<std::string> (*table)(std::string_view)) {
+std::optional<Reply> ask(const AdminFlags& flags, const Request& request) {
   httplib::Client client(flags.path, 80);
   client.set_address_family(AF_UNIX);
   client.set_connection_timeout(kPatienceSeconds);
   client.set_read_timeout(kPatienceSeconds);
-  const httplib::Result answer =
-      request.method == Method::kGet ? client.Get(request.target) : client.Post(request.target);
-  if (!answer) return end(unreachable(flags.path));
-  if (answer->status != 200)
-    return end(failure(
-        kProgram, fmt::format("{}: the appliance answers HTTP {}: {}", request.target, answer->status, answer->body),
-        kExitRuntime));
-  const auto text = flags.json ? Parsed<std::string>::good(answer->body) : table(answer->body);
+  const httplib::Result answer = request.method == Method::kGet
+                                     ? client.Get(request.target)
+                                     : client.Post(request.target, request.body, "application/octet-stream");
+  if (answer) return Reply{answer->status, answer->body};
+  end(unreachable(flags.path));
+  return std::nullopt;
+}
+
+int print_refusal(const Request& request, const Reply& reply) {
+  return end(failure(kProgram,
+                     fmt::format("{}: the appliance answers HTTP {}: {}", request.target, reply.status, reply.body),
+                     kExitRuntime));
+}
+
+int print_reply(const AdminFlags& flags, const Reply& reply, Parsed<std::string> (*table)(std::string_view)) {
+  const auto text = flags.json ? Parsed<std::string>::good(reply.body) : table(reply.body);
   return end(text ? Stop{kExitOk, *text.value} : failure(kProgram, text.error, kExitRuntime));
+}
+
+int ask_and_print(const AdminFlags& flags, const Request& request, Parsed<std::string> (*table)(std::string_view)) {
+  const auto reply = ask(flags, request);
+  if (!reply) return kExitBrokerUnreachable;
+  return reply->status == 200 ? print_reply(flags, *reply, table) : print_refusal(request, *reply);
 }
 
 void add_admin_flags(CLI::App& command, AdminFlags& flags) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ Parsed<std::string> status_table(std::string_view body);
 Parsed<std::string> nodes_table(std::string_view body);
 
 using Row = std::vector<std::string>;
+// "1d 2h", "3m 4s": the two largest units.
+std::string age_text(std::uint64_t age_s);
 // Columns as wide as their widest cell; the first row has the most cells.
 std::string aligned(const std::vector<Row>& rows);
 // An answer's JSON through `format`; an error when it is no JSON, or `format` misses something in it.
@@ -33,10 +36,21 @@ enum class Method : std::uint8_t { kGet, kPost };
 struct Request {
   Method method = Method::kGet;
   std::string target;
+  std::string body{};
+};
+struct Reply {
+  int status = 200;  // HTTP's
+  std::string body;
 };
 
+// Asks; prints a line and gives nothing when nobody answers: exit code kExitBrokerUnreachable.
+std::optional<Reply> ask(const AdminFlags& flags, const Request& request);
+// Says what the appliance refused, or prints what it answered. Returns the exit code.
+int print_refusal(const Request& request, const Reply& reply);
+int print_reply(const AdminFlags& flags, const Reply& reply, Parsed<std::string> (*table)(std::string_view));
+
 // Ask and print. Return the exit code.
-int ask_and_print(const AdminFlags& flags, Request request, Parsed<std::string> (*table)(std::string_view));
+int ask_and_print(const AdminFlags& flags, const Request& request, Parsed<std::string> (*table)(std::string_view));
 int run_status(const AdminFlags& flags);
 int run_nodes(const AdminFlags& flags);
 

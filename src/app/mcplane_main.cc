@@ -1,5 +1,6 @@
 // mcplane: the appliance. Flags are read and validated before anything starts; then signals decide.
 // TERM, INT and USR2 drain: new tasks are refused, tasks in flight may finish; a second signal ends at once.
+// HUP reads the configuration file again; without one it is left to end the process.
 #include <signal.h>
 
 #include <cstdio>
@@ -15,10 +16,11 @@ using mcplane::app::ApplianceConfig;
 
 constexpr std::uint32_t kDrainPatienceMs = 2'000;
 
-sigset_t ending_signals() {
+sigset_t awaited_signals(const ApplianceConfig& config) {
   sigset_t set;
   sigemptyset(&set);
   for (const int number : {SIGTERM, SIGINT, SIGUSR2}) sigaddset(&set, number);
+  if (!config.config_path.empty()) sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -36,13 +38,13 @@ void say_started(const ApplianceConfig& config) {
 
 int run(const ApplianceConfig& config) {
   // Blocked before any thread exists, so that only sigwait sees them.
-  const sigset_t signals = ending_signals();
+  const sigset_t signals = awaited_signals(config);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   mcplane::app::Appliance appliance(config);
   say_started(config);
   int received = 0;
-  sigwait(&signals, &received);
+  while (sigwait(&signals, &received) == 0 && received == SIGHUP) appliance.reload();
   std::fprintf(stderr, "mcplane: draining; send the signal again to end at once\n");
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   for (const int number : {SIGTERM, SIGINT, SIGUSR2}) signal(number, SIG_DFL);

@@ -23,6 +23,7 @@ struct Unit {
 constexpr Unit kDurations[] = {{"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
 constexpr Unit kSizes[] = {{"B", 1}, {"KiB", 1024.0}, {"MiB", 1048576.0}, {"GiB", 1073741824.0}};
 constexpr Unit kRates[] = {{"/s", 1}, {"k/s", 1e3}, {"M/s", 1e6}};
+constexpr Unit kShares[] = {{"%", 0.01}};
 
 struct Quantity {
   std::string_view name;     // "duration"
@@ -34,6 +35,7 @@ struct Quantity {
 constexpr Quantity kDuration{"duration", "100ms", kDurations, 1000 * 3600e9};
 constexpr Quantity kSize{"size", "64KiB", kSizes, 1024 * 1073741824.0};
 constexpr Quantity kRate{"rate", "200k/s", kRates, 1e9};
+constexpr Quantity kShare{"share", "50%", kShares, 1};
 
 // "us, ms, s, m or h", each behind `number`.
 std::string units_after(std::string_view number, std::span<const Unit> units) {
@@ -129,6 +131,21 @@ Parsed<std::uint64_t> parse_duration_ns(std::string_view text) { return parse_wh
 Parsed<std::uint64_t> parse_size_bytes(std::string_view text) { return parse_whole(text, kSize); }
 Parsed<double> parse_rate_per_second(std::string_view text) { return parse_quantity(text, kRate); }
 
+Parsed<double> parse_factor(std::string_view text) {
+  double value = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (number_length(text) != text.size() || text.empty() || parsed.ec != std::errc{})
+    return Parsed<double>::bad(quote(text) + " is not a number; type one such as 1.25");
+  return Parsed<double>::good(value);
+}
+
+Parsed<double> parse_share(std::string_view text) {
+  // A bare 0.5 is meant to be a half, not half a percent.
+  if (const auto bare = parse_factor(text); bare && *bare.value <= 1)
+    return Parsed<double>::bad(fmt::format("{} has no unit; type {}", quote(text), format_share(*bare.value)));
+  return parse_quantity(text, kShare);
+}
+
 Parsed<std::uint64_t> parse_count(std::string_view text) {
   std::uint64_t value = 0;
   if (!parse_digits(text, value))
@@ -213,6 +230,16 @@ std::string format_duration_ns(std::uint64_t duration_ns) {
 }
 
 std::string format_size_bytes(std::uint64_t size_bytes) { return format_whole(size_bytes, kSize); }
+
+std::string format_rate_per_second(double rate) {
+  const Unit* shown = &kRates[0];
+  for (const Unit& unit : kRates)
+    if (rate >= unit.scale && std::fmod(rate, unit.scale / 1'000) == 0) shown = &unit;
+  return fmt::format("{}{}", rate / shown->scale, shown->name);
+}
+
+// 0.07 is not 7.000000000000001 % to anybody.
+std::string format_share(double share) { return fmt::format("{:.10g}%", share * 100); }
 
 std::string one_line(std::string_view text) {
   std::string line(text);

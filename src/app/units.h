@@ -32,6 +32,10 @@ Parsed<std::uint64_t> parse_duration_ns(std::string_view text);
 Parsed<std::uint64_t> parse_size_bytes(std::string_view text);
 // "50/s", "200k/s", "1.5M/s" -> events per second, at most 1000M/s.
 Parsed<double> parse_rate_per_second(std::string_view text);
+// "50%", "2.5%" -> 0.5, 0.025: at most 1.
+Parsed<double> parse_share(std::string_view text);
+// "1.25" -> 1.25: digits with at most one dot.
+Parsed<double> parse_factor(std::string_view text);
 // "32" -> 32: digits only.
 Parsed<std::uint64_t> parse_count(std::string_view text);
 // "2-5,7" -> {2, 3, 4, 5, 7}: ascending, each CPU once, 0 to kCpuMax.
@@ -46,6 +50,8 @@ Parsed<wire::MacAddress> parse_mac(std::string_view text);
 // Text that the parsers above read back as the same value, in the largest unit that divides it.
 std::string format_duration_ns(std::uint64_t duration_ns);
 std::string format_size_bytes(std::uint64_t size_bytes);
+std::string format_rate_per_second(double rate);
+std::string format_share(double share);
 // The text with control characters, line ends among them, shown as '?'.
 std::string one_line(std::string_view text);
 // 'text' as somebody typed it, on one line of bounded length.

@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "control/answer.h"
 #include "control/breaker_report.h"
 #include "control/perf_report.h"
 #include "control/report.h"
@@ -25,18 +26,7 @@
 namespace mcplane::control {
 namespace {
 
-constexpr char kText[] = "text/plain", kJson[] = "application/json";
 constexpr std::size_t kServerThreads = 2;
-
-struct Answer {
-  int status = 200;
-  std::string body;
-  const char* type = kJson;
-};
-
-Answer error_answer(int status, std::string_view error) {
-  return {status, nlohmann::json{{"error", error}}.dump() + "\n", kJson};
-}
 
 Answer ready(const Control& control) {
   if (control.draining()) return {503, "draining\n", kText};
@@ -101,6 +91,10 @@ void clear_path(const std::string& path) {
 
 }  // namespace
 
+Answer error_answer(int status, std::string_view error) {
+  return {status, nlohmann::json{{"error", error}}.dump() + "\n", kJson};
+}
+
 struct Admin::Impl {
   Impl(Control& given_control, std::string given_path, std::chrono::milliseconds given_patience)
       : control(given_control), path(std::move(given_path)), patience(given_patience) {}
@@ -158,7 +152,7 @@ void Admin::Impl::change_breakers(const char* pattern, BreakerMode mode) {
   });
 }
 
-Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience)
+Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience, const ConfigHooks& config)
     : impl_(std::make_unique<Impl>(control, std::move(path), patience)) {
   impl_->bind();
   impl_->route("/healthz", [](const Control&) { return Answer{200, "ok\n", kText}; });
@@ -174,6 +168,8 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/auto", BreakerMode::kAuto);
   impl_->change("/v1/perf/on", measure<true>);
   impl_->change("/v1/perf/off", measure<false>);
+  serve_config(
+      impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); }, config);
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(error_answer(response.status, "unknown path " + request.path).body, kJson);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "control/admin_config.h"
 #include "control/control.h"
 
 namespace mcplane::control {
@@ -15,7 +16,8 @@ class Admin {
   // Binds and serves at once. Makes the folder, takes over the socket of a process that died, sets 0660.
   // Throws std::runtime_error with one line for a person when it cannot. `control` outlives it; answers need
   // somebody to poll it within `patience`, else they are 503.
-  Admin(Control& control, std::string path, std::chrono::milliseconds patience = std::chrono::seconds(1));
+  Admin(Control& control, std::string path, std::chrono::milliseconds patience = std::chrono::seconds(1),
+        const ConfigHooks& config = {});
   // Stops serving and removes the socket.
   ~Admin();
   Admin(const Admin&) = delete;

@@ -84,6 +84,8 @@ void Control::turn_gate(Session& session, BreakerState before, BreakerChange cha
       return log_.info(now_ns_, "breaker of worker {} half-open: {} probes", who, permits);
     }
     case BreakerChange::kClosed:
+      session.up_at_ns = now_ns_;
+      keep_pace(session);
       set_gate(session, {.round = round});
       return log_.info(now_ns_, "breaker of worker {} closes", who);
   }

@@ -25,11 +25,13 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
       worker_pace_(options_.heartbeat_interval_ms),
       client_pace_(options_.client_heartbeat_interval_ms),
-      breakers_(shared, options_.breaker, random),
+      breakers_(shared, options_.config.settings->breaker, random),
       log_(options_.logger),
+      config_(options_.config),
+      settings_(options_.config.settings),
       punts_(kPuntBurst) {
   CHECK(options_.max_sessions <= shared.options.sessions);
-  set_breaker(options_.breaker);
+  use_settings();
   for (const auto& shard : shared.shards) queues_.emplace_back(shard->mailbox.to_shard);
 }
 
@@ -49,6 +51,7 @@ void Control::poll(std::uint64_t now_ns) {
   sweep();
   publish_if_due();
   run_requests();
+  serve_config();
   for (auto& queue : queues_) queue.flush();
 }
 
@@ -105,6 +108,32 @@ void Control::run_requests() {
     requests.swap(requests_);
   }
   for (const auto& request : requests) request();
+}
+
+void Control::apply(std::shared_ptr<const Settings> settings) {
+  ConfigDocument document;
+  document.settings = std::move(settings);
+  document.values = config_.values();
+  std::erase_if(document.values, &ConfigValue::hot);
+  config_.apply(std::move(document), {.by = "", .how = "settings", .unix_s = 0}, now_ns_);
+  serve_config();
+}
+
+void Control::serve_config() {
+  config_.tick(now_ns_);
+  const ConfigGeneration& running = config_.running();
+  if (running.number == config_generation_) return;
+  config_generation_ = running.number;
+  settings_ = running.document.settings;
+  use_settings();
+  log_.info(now_ns_, "configuration {}: {}{}{}", running.number, running.author.how,
+            running.author.by.empty() ? "" : " by ", running.author.by);
+}
+
+// What is the same as before goes on as it was.
+void Control::use_settings() {
+  pools_.set_routes(settings_->routes, settings_->client);
+  set_breaker(settings_->breaker);
 }
 
 void Control::drain() {

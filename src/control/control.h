@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "control/breakers.h"
 #include "control/command_queue.h"
+#include "control/config_history.h"
 #include "control/heartbeat_pace.h"
 #include "control/lease_clock.h"
 #include "control/links.h"
@@ -68,6 +69,15 @@ class Control {
   // On: cores begin to measure loops, afresh (perf_report.h). Off: they stop, and what they measured can still be read.
   void measure(bool on);
 
+  // What people set, and how it came to be. Whatever is applied to the history is served from the end of this poll on.
+  ConfigHistory& config() noexcept { return config_; }
+  const ConfigHistory& config() const noexcept { return config_; }
+  // Applies them for good, without a text.
+  void apply(std::shared_ptr<const Settings> settings);
+  // Never null. Replaced as a whole, together with the generation's number, which only grows.
+  const std::shared_ptr<const Settings>& settings() const noexcept { return settings_; }
+  std::uint64_t config_generation() const noexcept { return config_generation_; }
+
   // For reports.
   const state::Shared& shared() const noexcept { return shared_; }
   const ControlOptions& options() const noexcept { return options_; }
@@ -96,6 +106,8 @@ class Control {
   const HeartbeatPace& pace_of(const Session& session) const noexcept {
     return session.is_worker() ? worker_pace_ : client_pace_;
   }
+  void serve_config();
+  void use_settings();
 
   // adjacency.cc
   std::string port_name(PortId port) const;
@@ -157,6 +169,9 @@ class Control {
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
   Breakers breakers_;
   Log log_;
+  ConfigHistory config_;
+  std::shared_ptr<const Settings> settings_;
+  std::uint64_t config_generation_ = 1;
   std::vector<CommandQueue> queues_;  // by shard
   std::vector<state::Punt> punts_;    // room for one burst
   std::uint64_t now_ns_ = 0, started_ns_ = 0;

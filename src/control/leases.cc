@@ -49,12 +49,15 @@ void Control::observe(Session& session) {
   }
 }
 
-// Slots, and as many more as hide the round trip to it.
+// Slots, and as many more as hide the round trip to it; while it starts slowly, fewer.
 void Control::keep_pace(Session& session) {
   session.next_pace_ns = now_ns_ + kPaceIntervalNs;
   const std::uint16_t slots = session.hello.slots;
   state::WorkerLine& line = shared_.workers[session.worker];
-  const std::uint32_t bound = slots + look_ahead(slots, line.pace, options_.look_ahead_max);
+  const std::uint64_t up_ns = now_ns_ - session.up_at_ns, slow_start_ns = settings_->slow_start_ns;
+  const std::uint32_t bound = up_ns < slow_start_ns
+                                  ? 1 + static_cast<std::uint32_t>((slots - 1) * up_ns / slow_start_ns)
+                                  : slots + look_ahead(slots, line.pace, options_.look_ahead_max);
   if (bound == line.bound.load(std::memory_order_relaxed)) return;
   line.bound.store(bound, std::memory_order_relaxed);
   refresh_worker(session);
@@ -62,8 +65,10 @@ void Control::keep_pace(Session& session) {
 
 void Control::bring_up(Session& session) {
   session.phase = Phase::kUp;
+  session.up_at_ns = now_ns_;
   breakers_.begin(session.worker);
   session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);
+  keep_pace(session);
   refresh_worker(session);
 }
 

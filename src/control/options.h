@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/types.h"
-#include "control/settings.h"
+#include "control/config_history.h"
 #include "wire/address.h"
 
 namespace spdlog {
@@ -65,9 +65,9 @@ struct ControlOptions {
   bool cores_share_cpu = false;
   std::vector<std::string> port_names{};               // by PortId, as the user knows them; may be empty
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
-  BreakerSettings breaker{};                           // at start
   MemoryUse memory{};
   Hooks hooks;
+  ConfigDocument config{};                 // what runs first
   std::shared_ptr<spdlog::logger> logger;  // null: silent
 };
 

@@ -25,6 +25,19 @@ std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const std:
 // Public, so that all brokers agree: they only spread what nobody gains by choosing.
 constexpr SipKey kSpreadKey{0x6d63706c616e6521ULL, 0x706f6f6c6b657973ULL};
 
+state::Limit limit_of(const Limits& limits) noexcept {
+  state::Limit limit{.concurrency = limits.concurrency};
+  if (limits.tasks_per_s <= 0) return limit;
+  constexpr double kDefaultBurstSeconds = 0.1;
+  const double burst = limits.burst > 0 ? limits.burst : std::max(1.0, limits.tasks_per_s * kDefaultBurstSeconds);
+  const double interval_ns = static_cast<double>(kNsPerSecond) / limits.tasks_per_s;
+  limit.interval_ns = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(interval_ns));
+  limit.burst_ns = static_cast<std::uint64_t>((burst - 1) * interval_ns);
+  return limit;
+}
+
+std::string shared_name(const RouteSettings& route) { return route.action + '\0' + route.model; }
+
 std::uint64_t hash_of(const CapabilitySet& set) {
   std::string flat;
   for (const auto* names : {&set.actions, &set.models, &set.tags}) {
@@ -99,8 +112,23 @@ void Pools::leave(Pool& pool, state::WorkerLine& line) {
   pools_.erase(pools_.find(*pool.set));
 }
 
-void Pools::set_routes(std::span<const RouteSettings> routes) {
+// Names of routes that are gone are given up when another route needs their place: tasks of theirs may still be open.
+std::uint8_t Pools::take_shared_limit(const RouteSettings& route) {
+  const std::string name = shared_name(route);
+  auto found = std::ranges::find(shared_limits_, name);
+  if (found == shared_limits_.end())
+    found = std::ranges::find_if(shared_limits_, [this](const std::string& other) {
+      return std::ranges::none_of(routes_, [&](const RouteSettings& used) { return shared_name(used) == other; });
+    });
+  CHECK(found != shared_limits_.end());
+  *found = name;
+  return static_cast<std::uint8_t>(found - shared_limits_.begin());
+}
+
+void Pools::set_routes(std::span<const RouteSettings> routes, const Limits& client) {
+  if (std::ranges::equal(routes, routes_) && client == client_limits_) return;
   routes_.assign(routes.begin(), routes.end());
+  client_limits_ = client;
   const auto wanted = [this](std::initializer_list<state::Policy> policies) {
     return std::ranges::any_of(routes_, [&](const RouteSettings& route) {
       return std::ranges::find(policies, route.policy) != policies.end();
@@ -178,9 +206,13 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
     if (wants_hashed_) published.hashed = pool->hashed;
     snapshot->add_pool(std::move(published));
   }
-  for (const RouteSettings& route : routes_)
-    snapshot->add_rule(route.action, route.model,
-                       {.policy = route.policy, .imbalance = static_cast<float>(route.imbalance)});
+  for (const RouteSettings& route : routes_) {
+    state::RouteRule rule{.policy = route.policy, .imbalance = static_cast<float>(route.imbalance)};
+    rule.limit = limit_of(route.limits);
+    if (rule.limit.any()) rule.shared_limit = take_shared_limit(route);
+    snapshot->add_rule(route.action, route.model, rule);
+  }
+  snapshot->client_limit = limit_of(client_limits_);
   changed_ = false;
   return snapshot;
 }

@@ -2,6 +2,7 @@
 // one where others stay, costs the same whatever their number, and no publication. Control thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -55,8 +56,8 @@ class Pools {
   // Every shard has let go of the worker, which is retired: its place is free for another.
   void leave(Pool& pool, state::WorkerLine& line);
 
-  // What holds from the next snapshot on.
-  void set_routes(std::span<const RouteSettings> routes);
+  // What holds from the next snapshot on; client: the limits of each. At most kLimitedRoutesMax routes have limits.
+  void set_routes(std::span<const RouteSettings> routes, const Limits& client = {});
   // Goes on with the orders that those need, `steps` of a builder; they are in a snapshot once complete.
   void make_orders(std::size_t steps);
 
@@ -85,7 +86,12 @@ class Pools {
   bool begin_job();
 
   std::map<CapabilitySet, std::unique_ptr<Pool>> pools_;
+  std::uint8_t take_shared_limit(const RouteSettings& route);
+
   std::vector<RouteSettings> routes_;
+  Limits client_limits_;
+  // Whose tasks a shared limit counts: a route keeps its own while its limits change.
+  std::array<std::string, state::kSharedLimits> shared_limits_;
   bool wants_turns_ = false, wants_hashed_ = false;  // by some route's policy
   std::deque<Pool*> stale_;
   Job job_;

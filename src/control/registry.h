@@ -50,6 +50,7 @@ struct Session {
   std::vector<std::uint64_t> heard_ns;  // each shard's lease clock, of its port, when the sum last changed
   std::uint64_t heard_at_ns = 0;        // then, by the control thread's clock: for people only
   std::uint64_t registered_ns = 0, draining_ns = 0;
+  std::uint64_t up_at_ns = 0;  // worker: since when its slots grow
 
   std::bitset<kShardsMax> awaited;  // kEnding: shards that have not let go
   std::uint32_t live_position = 0;

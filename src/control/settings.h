@@ -8,6 +8,7 @@
 
 #include "base/types.h"
 #include "state/policy.h"
+#include "state/task_limits.h"
 
 namespace mcplane::control {
 
@@ -16,6 +17,8 @@ struct Limits {
   double tasks_per_s = 0;
   std::uint32_t burst = 0;        // tasks that may come at once; 0: a tenth of a second's
   std::uint32_t concurrency = 0;  // tasks accepted and not ended
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct BreakerSettings {
@@ -32,16 +35,6 @@ struct BreakerSettings {
   double ejected_share_max = 0.5;  // of a pool's workers, out at once: of one alone, none unless it is 1
 };
 
-struct ProbeSettings {
-  std::uint64_t interval_ns = 5 * kNsPerSecond;
-  std::uint64_t timeout_ns = kNsPerSecond;
-  std::uint32_t rise = 2;  // successes in a row that bring a worker in
-  std::uint32_t fall = 3;  // failures in a row that take it out
-  double jitter = 0.1;     // share of the interval; the first probe comes at a random time within one
-};
-
-enum class Degradation : std::uint8_t { kNone, kCached, kReply, kFallback, kSkip };
-
 // What happens to tasks of one action, of every model unless one is named. The first that matches holds.
 struct RouteSettings {
   std::string action;  // "*": every action
@@ -49,20 +42,17 @@ struct RouteSettings {
   state::Policy policy = state::Policy::kLeastOutstanding;
   double imbalance = 1.25;  // session, prefix: its worker may hold so many times the mean of all, and 1
   Limits limits;            // over all clients
-  Degradation degradation = Degradation::kNone;  // while every worker's breaker is open
-  std::string reply;                             // kReply
-  std::string fallback_action, fallback_model;   // kFallback; "": the same
-  std::uint64_t cache_ttl_ns = 60 * kNsPerSecond;
-  double mirror_share = 0;  // of its tasks, copied to shadow workers
+
+  friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };
+// Routes that may have limits.
+inline constexpr std::size_t kLimitedRoutesMax = state::kSharedLimits;
 
 struct Settings {
   std::uint64_t slow_start_ns = 0;  // a new or recovered worker's slots grow from 1 to all in this time; 0: at once
   BreakerSettings breaker;
-  ProbeSettings probe;
   Limits client;  // each client
   std::vector<RouteSettings> routes;
-  std::uint64_t cache_bytes_max = 64ULL << 20;  // of degraded answers, over all routes
 };
 
 }  // namespace mcplane::control

@@ -161,5 +161,22 @@ TEST(Units, WhatWasTypedStaysOnOneShortLine) {
   EXPECT_EQ(quote(std::string(100, 'x')), "'" + std::string(60, 'x') + "...'");
 }
 
+TEST(Units, SharesAndFactors) {
+  EXPECT_EQ(parse_share("50%").value, 0.5);
+  EXPECT_EQ(parse_share("0%").value, 0);
+  EXPECT_EQ(parse_share("100%").value, 1);
+  EXPECT_EQ(parse_factor("1.25").value, 1.25);
+  expect_refused(parse_share, {{"0.5", "has no unit; type 50%"},
+                               {"50", "has no unit; type 50%"},
+                               {"101%", "is too large"},
+                               {"-1%", "is not a share"},
+                               {"", "is not a share"}});
+  expect_refused(parse_factor, {{"", "is not a number"}, {"1e3", "is not a number"}, {"-1", "is not a number"}});
+  for (const double share : {0.0, 0.01, 0.07, 0.125, 1.0}) EXPECT_EQ(parse_share(format_share(share)).value, share);
+  for (const double rate : {0.0, 1.0, 1'500.0, 200'000.0, 1'234'567.0, 1e9})
+    EXPECT_EQ(parse_rate_per_second(format_rate_per_second(rate)).value, rate);
+  EXPECT_EQ(format_rate_per_second(200'000), "200k/s");
+}
+
 }  // namespace
 }  // namespace mcplane::app
