@@ -27,7 +27,7 @@ double p99_ratio(const Outcome& outcome) {
 TEST(Scheduling, WithoutDelayItIsTheIdeal) {
   for (const ServiceForm service : kServiceForms) {
     const Outcome outcome = outcome_of(kUsual, service, 0);
-    EXPECT_NEAR(p99_ratio(outcome), 1.0, 0.001);
+    EXPECT_NEAR(p99_ratio(outcome), 1.0, 0.005) << "the ideal is first in, first out, here clients take turns";
     EXPECT_EQ(outcome.bound_mean, 1.0);
   }
 }

@@ -45,9 +45,6 @@ Whole count(std::uint64_t min, std::uint64_t max) {
 Whole duration(std::uint64_t min_ns, std::uint64_t max_ns) {
   return whole("DURATION", {min_ns, max_ns}, parse_duration_ns, format_duration_ns, KeyForm::kQuantity);
 }
-Whole size(std::uint64_t min, std::uint64_t max) {
-  return whole("SIZE", {min, max}, parse_size_bytes, format_size_bytes, KeyForm::kQuantity);
-}
 
 Real real(const char* type, double min, double max, Parsed<double> (*parse)(std::string_view),
           std::string (*show)(double), KeyForm form) {
@@ -94,15 +91,6 @@ Form<Enum> name_among(const std::vector<std::string>& names) {
                              (meant.empty() ? "type " + join(names) : "did you mean " + meant + "?"));
   };
   return {join(names), read, [names](const Enum& value) { return names[static_cast<std::size_t>(value)]; }};
-}
-
-Form<std::string> text(std::size_t bytes_max) {
-  const auto read = [bytes_max](const std::string& typed) {
-    if (typed.size() <= bytes_max) return Parsed<std::string>::good(typed);
-    return Parsed<std::string>::bad(
-        fmt::format("has {} bytes; type {} at most, which one frame holds", typed.size(), bytes_max));
-  };
-  return {fmt::format("TEXT, at most {} bytes", bytes_max), read, [](const std::string& value) { return value; }};
 }
 
 Form<std::string> label() {

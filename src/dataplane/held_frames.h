@@ -1,17 +1,13 @@
 // SEND frames that wait for a worker: the only frames a shard keeps. A bounded table; each route has a line of them for
 // each class of urgency. Owner: the shard's core.
 //
-//   WaitingLines ── class 0 ── client <-> client <-> ...     take turns, round and round
-//     of a route ── class 1      |  frame, frame, ...        in the order they came
-//                   ...
+//   route ── class 0 ── client <-> client <-> ...   take turns: who sends much waits behind itself
+//         ── class 1       |  frame, frame, ...     in the order they came
 //
-// - Within a class clients take turns (round robin), so one that sends much waits behind itself.
-// - Classes share a route's workers by start-time fair queueing (Goyal, Vin, Cheng 1996): each class is served at its
-//   own stride of a virtual time, so that while all have waiters they get 75, 19, 5 and 1 % of the turns, an urgent
-//   task leaves next or nearly so, and no class starves.
-// - A client may hold at most four times as much of the table as is free (Choudhury, Hahne 1998: a dynamic threshold):
-//   one alone can fill four fifths, and others always find room beside it.
-// A task that expires leaves the middle of its line. Everything is O(1).
+// Classes share by start-time fair queueing (Goyal, Vin, Cheng 1996), each at its own stride of a virtual time: 75, 19,
+// 5 and 1 % of the turns while all have waiters, so an urgent task leaves next or nearly so and no class starves. A
+// client holds at most four times as much of the table as is free (a dynamic threshold; Choudhury, Hahne 1998): one
+// alone can fill four fifths, others find room beside it. Everything is O(1), a task that leaves a line's middle too.
 #pragma once
 
 #include <array>

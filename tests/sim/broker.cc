@@ -46,7 +46,9 @@ control::ControlOptions control_options(const Options& options, const std::array
   control.max_clients = max_clients(options.sizes);
   control.client_slots = options.sizes.client_slots;
   control.look_ahead_max = Broker::kLookAheadMax;
-  control.breaker = options.breaker;
+  control::Settings settings;
+  settings.breaker = options.breaker;
+  control.config.settings = std::make_shared<const control::Settings>(settings);
   control.hooks.link_up = [&link_up](PortId port) { return link_up[raw(port)]; };
   return control;
 }

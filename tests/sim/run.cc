@@ -6,6 +6,7 @@
 namespace mcplane::sim {
 namespace {
 
+constexpr std::size_t kSentPerRefusal = 20;
 constexpr std::uint64_t kFaultyNs = 4 * kNsPerSecond;  // at most, whatever the clients could send
 constexpr std::uint64_t kRegisterNs = 8 * kNsPerSecond, kFirstRegisterNs = 30 * kNsPerSecond;
 constexpr std::uint64_t kProbesNs = 60 * kNsPerSecond;
@@ -57,13 +58,17 @@ void probe(World& world) {
   }
 }
 
-// Every task was answered, and in a lossless run at the cost of the frames it takes.
+// Every task was answered, and in a lossless run at the cost of the frames it takes. Where what was sent is more than
+// workers behind a bad network can do, a few are refused at once instead.
 void check_promise(World& world) {
   const Ledger& ledger = world.ledger();
-  for (std::uint32_t i = 0; i < ledger.sent() && !world.verdict().failed(); ++i)
-    if (!ledger.was_delivered(i))
-      world.fail("every task is delivered",
-                 "task " + std::to_string(i) + " ended " + wire::fb::EnumNameReason(ledger.reason(i)));
+  std::size_t refused = 0;
+  for (std::uint32_t i = 0; i < ledger.sent() && !world.verdict().failed(); ++i) {
+    if (ledger.was_delivered(i)) continue;
+    if (ledger.reason(i) == wire::Reason::Overloaded && ++refused <= ledger.sent() / kSentPerRefusal) continue;
+    world.fail("every task is delivered",
+               "task " + std::to_string(i) + " ended " + wire::fb::EnumNameReason(ledger.reason(i)));
+  }
   if (world.options().promise != Promise::kEconomy) return;
   const Traffic& traffic = ledger.traffic();
   if (const std::uint64_t again = traffic.again + traffic[wire::FrameType::Resend]; again != 0)

@@ -96,9 +96,9 @@ policy = "power-of-two"
   // The text above names every key there is, and each reads back what it shows.
   for (const control::ConfigValue& value : file.values)
     EXPECT_TRUE(value.key.starts_with("route") || value.origin != "default") << value.key;
-  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:23");
-  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:33");
-  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:28");
+  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:17");
+  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:25");
+  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:20");
 }
 
 TEST(ConfigFile, WhatIsShownIsReadBack) {
@@ -149,7 +149,7 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
       // Keys.
       {"[appliance]\nmtuu = 9", "2:1: appliance.mtuu: is unknown", "did you mean appliance.mtu?"},
       {"[breaker]\nwindows = 20", "2:1: breaker.windows: is unknown", "did you mean breaker.window?"},
-      {"[breaker]\ninterval = \"1s\"", "2:1: breaker.interval: is unknown", "did you mean probe.interval?"},
+      {"[breaker]\ninterval = \"1s\"", "2:1: breaker.interval: is unknown", "[breaker] has enabled"},
       {"[client]\nxyzzy = 1", "2:1: client.xyzzy: is unknown", "[client] has "},
       {"[[route]]\naction = \"a\"\npolcy = \"session\"", "3:1: route.polcy: is unknown", "did you mean route.policy?"},
       {"[[port]]\ndevice = \"tap:a\"\nips = \"x\"", "3:1: port.ips: is unknown", "did you mean port.ip?"},
@@ -200,10 +200,10 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
 
 TEST(ConfigFile, AllMistakesAreToldInTheOrderOfTheText) {
   const ConfigFile file = read(
-      "[[route]]\npolicy = \"x\"\n[probe]\nrise = 0\nfall = 0\n[breaker]\nwindow = 10\nxyzzy = 1\n[zzz]\nmtu = 1\n");
+      "[[route]]\npolicy = \"x\"\n[client]\nrate = 5\nburst = \"x\"\n[breaker]\nwindow = 10\nxyzzy = 1\n[zzz]\nmtu = 1\n");
   std::string starts;
   for (const std::string& line : file.mistakes) starts += line.substr(2, line.find(": ", 2) - 2) + " ";
-  EXPECT_EQ(starts, "1:1 2:10 4:8 5:8 7:10 8:1 9:2 ");
+  EXPECT_EQ(starts, "1:1 2:10 4:8 5:9 7:10 8:1 9:2 ");
 }
 
 // A value that is wrong says nothing about the others.

@@ -11,11 +11,14 @@ class BreakingTest : public ControlTest {
  protected:
   static constexpr WorkerId kFirst{0};
 
+  Settings settings;  // before start_with()
+
   // So many workers of one pool.
   void start_with(std::uint32_t workers, std::uint32_t shards = 1) {
-    options.breaker.open_ns = 30 * kNsPerMs;
-    options.breaker.open_max_ns = 70 * kNsPerMs;
-    options.breaker.jitter = 0;
+    settings.breaker.open_ns = 30 * kNsPerMs;
+    settings.breaker.open_max_ns = 70 * kNsPerMs;
+    settings.breaker.jitter = 0;
+    options.config.settings = std::make_shared<const Settings>(settings);
     start(shards);
     for (std::uint16_t i = 0; i < workers; ++i)
       ids.push_back(join_worker(worker_hello(static_cast<std::uint16_t>(1'000 + i))));
@@ -191,9 +194,8 @@ TEST_F(BreakingTest, SwitchedOffEverybodyIsIn) {
   start_with(2);
   fail(kFirst, 5);
   step_ms(1);
-  BreakerSettings settings = options.breaker;
-  settings.enabled = false;
-  control->set_breaker(settings);
+  settings.breaker.enabled = false;
+  control->apply(std::make_shared<const Settings>(settings));
   step_ms(1);
   EXPECT_GT(admitted(kFirst), 0U);
   fail(kFirst, 50);
@@ -202,11 +204,12 @@ TEST_F(BreakingTest, SwitchedOffEverybodyIsIn) {
 }
 
 TEST_F(BreakingTest, SlownessIsMeasuredOnCores) {
-  options.breaker.slow_ns = 1'500;
+  settings.breaker.slow_ns = 1'500;
+  options.config.settings = std::make_shared<const Settings>(settings);
   start();
   EXPECT_EQ(shared->slow_us.load(), 2U);
-  options.breaker.slow_ns = 0;
-  control->set_breaker(options.breaker);
+  settings.breaker.slow_ns = 0;
+  control->apply(std::make_shared<const Settings>(settings));
   EXPECT_EQ(shared->slow_us.load(), state::Shared::kNeverSlowUs);
 }
 

@@ -55,7 +55,7 @@ TEST(CheckDatagram, LeadFaultsOfEveryType) {
         {"type 19", spec_of(type, [](Header& h) { h.mutate_type(FrameType{19}); }), kBadType},
         {"type 255", spec_of(type, [](Header& h) { h.mutate_type(FrameType{255}); }), kBadType},
         {"sealed", spec_of(type, [](Header& h) { h.mutate_flags(raw(Flag::Sealed)); }), kSealed},
-        {"reason 17", spec_of(type, [](Header& h) { h.mutate_reason(Reason{17}); }), kBadField},
+        {"reason 19", spec_of(type, [](Header& h) { h.mutate_reason(Reason{19}); }), kBadField},
         {"executed 4", spec_of(type, [](Header& h) { h.mutate_executed(Executed{4}); }), kBadField},
         {"answers 19", spec_of(type, [](Header& h) { h.mutate_answers(FrameType{19}); }), kBadField},
         {"table of 3 bytes", spec_of(type, [](Header& h) { h.mutate_table_length(3); }), kBadTable},
