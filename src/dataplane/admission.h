@@ -24,7 +24,7 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
 // nobody more work done, and everybody a longer wait. The least urgent class may wait as long as it lives.
 Refusal check_wait(const Shard& shard, const RouteEntry& entry, const FlowName& name, std::uint32_t ttl_ms) noexcept;
 
-// The task counts for its client and its route, until Shard::close().
+// Where there are limits, the task counts for its client and its route, until Shard::close().
 void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& task) noexcept;
 
 // Slots of the workers of a route and how many of them were free when control counted last, for people.

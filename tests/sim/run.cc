@@ -6,7 +6,7 @@
 namespace mcplane::sim {
 namespace {
 
-constexpr std::size_t kSentPerRefusal = 20;
+constexpr std::size_t kSentPerRefusal = 4;
 constexpr std::uint64_t kFaultyNs = 4 * kNsPerSecond;  // at most, whatever the clients could send
 constexpr std::uint64_t kRegisterNs = 8 * kNsPerSecond, kFirstRegisterNs = 30 * kNsPerSecond;
 constexpr std::uint64_t kProbesNs = 60 * kNsPerSecond;
