@@ -76,7 +76,7 @@ std::string_view to_string(Executed executed) noexcept;
 
 // Reads the JSON form: {"mcp_version":"1.0","task_id":...,"action":...,"payload":{"prompt":...,
 // "context":{"history":[{"role":...,"content":...}]}},"ttl":seconds}. All of these are required; `model`, `tags`,
-// `priority`, `idempotent` and `payload.parameters` are accepted too, anything else is refused.
+// `priority`, `idempotent`, `affinity` and `payload.parameters` are accepted too, anything else is refused.
 // Throws std::invalid_argument whose one line names the field: "payload.prompt: missing".
 Task task_from_json(std::string_view json);
 

@@ -77,6 +77,7 @@ Parsed<Task> task_from_flags(const SendFlags& flags) {
   task.ttl = std::chrono::milliseconds(flags.ttl_ns / kNsPerMs);
   task.priority = flags.priority;
   task.idempotent = flags.idempotent;
+  task.affinity = flags.affinity;
   // The field `tags` is the flag --tag.
   if (const std::string fault = client::malformed_field(task); !fault.empty())
     return Result::bad(fault.starts_with("tags") ? "--tag" + fault.substr(4) : "--" + fault);
@@ -165,6 +166,8 @@ void add_send_flags(CLI::App& command, SendFlags& flags) {
   add_duration(command, "--ttl", flags.ttl_ns, "Time to live", {kNsPerMs, 24 * 3'600 * kNsPerSecond});
   add_text(command, "--id", flags.id, "TEXT", "Task id, 1 to 64 bytes [a random UUID]");
   add_count(command, "--priority", flags.priority, "Priority, 0 is the most urgent", {0, 3});
+  add_text(command, "--affinity", flags.affinity, "TEXT",
+           "Tasks with the same one go to the same worker where the route's policy is prefix");
   add_switch(command, "--idempotent", flags.idempotent, "It may be executed more than once");
 }
 

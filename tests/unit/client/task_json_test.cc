@@ -44,7 +44,7 @@ TEST(TaskJson, TheProjectsTaskIsAccepted) {
 
 TEST(TaskJson, OptionalFieldsAreAccepted) {
   std::string json =
-      replaced(R"("ttl":300)", R"("ttl":0.25,"model":"m","tags":["a","b"],"priority":3,"idempotent":true)");
+      replaced(R"("ttl":300)", R"("ttl":0.25,"model":"m","tags":["a","b"],"priority":3,"idempotent":true,"affinity":"k")");
   json.replace(json.find(R"("context")"), 0, R"("parameters":{"z":"s","a":0.5,"t":true},)");
   const Task task = task_from_json(json);
   EXPECT_EQ(task.ttl, std::chrono::milliseconds(250));
@@ -52,6 +52,7 @@ TEST(TaskJson, OptionalFieldsAreAccepted) {
   EXPECT_EQ(task.tags, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(task.priority, 3);
   EXPECT_TRUE(task.idempotent);
+  EXPECT_EQ(task.affinity, "k");
   const std::vector<std::pair<std::string, std::string>> parameters = {{"z", "s"}, {"a", "0.5"}, {"t", "true"}};
   EXPECT_EQ(task.parameters, parameters);
 }

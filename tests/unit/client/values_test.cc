@@ -137,6 +137,28 @@ TEST(EncodedTaskTest, EverythingTravels) {
   EXPECT_TRUE(wire::has(encoded.flags, wire::Flag::Idempotent));
 }
 
+// What begins alike may share a worker's cache; what was typed says so by itself.
+TEST(EncodedTaskTest, AffinityIsOfTheBeginning) {
+  Random random(1);
+  const auto key = [&random](std::string prompt, std::vector<Turn> history = {}, std::string affinity = "") {
+    Task task;
+    task.action = "generate";
+    task.prompt = std::move(prompt);
+    task.history = std::move(history);
+    task.affinity = std::move(affinity);
+    return encode_task(task, random).affinity;
+  };
+  const std::string system(300, 's');
+  EXPECT_NE(key(""), 0U);
+  EXPECT_EQ(key("hi"), key("hi"));
+  EXPECT_NE(key("hi"), key("ho"));
+  EXPECT_EQ(key("hi", {{"system", system}}), key("ho", {{"system", system}})) << "the first 256 bytes are the same";
+  EXPECT_NE(key("hi", {{"system", "a"}}), key("hi", {{"system", "b"}}));
+  EXPECT_NE(key("ab", {{"a", "b"}}), key("b", {{"a", "ba"}})) << "parts do not run together";
+  EXPECT_EQ(key("hi", {}, "mine"), key("ho", {}, "mine"));
+  EXPECT_NE(key("hi", {}, "mine"), key("hi"));
+}
+
 TEST(EncodedTaskTest, TaskWithoutIdGetsAUuid) {
   Random random(1);
   Task task = small_task();
