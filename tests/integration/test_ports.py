@@ -134,7 +134,9 @@ def a_full_queue_rejects_within_a_millisecond(bench):
                          "--duration", "3s", "--payload", "256B")
         result = json.loads(done.stdout)
         assert (result["duplicates"], result["mismatched"]) == (0, 0), result
-        assert result["errors"].get("queue_full", 0) > 100_000, result
+        # Of both: the line is full, and it has stood for too long.
+        refused = sum(result["errors"].get(reason, 0) for reason in ("queue_full", "overloaded"))
+        assert refused > 100_000, result
         return result["reject_latency_us"]["p99"]
 
     figures = [reject_us()]

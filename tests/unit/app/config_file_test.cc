@@ -200,7 +200,8 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
 
 TEST(ConfigFile, AllMistakesAreToldInTheOrderOfTheText) {
   const ConfigFile file = read(
-      "[[route]]\npolicy = \"x\"\n[client]\nrate = 5\nburst = \"x\"\n[breaker]\nwindow = 10\nxyzzy = 1\n[zzz]\nmtu = 1\n");
+      "[[route]]\npolicy = \"x\"\n[client]\nrate = 5\nburst = \"x\"\n[breaker]\nwindow = 10\nxyzzy = 1\n[zzz]\nmtu = "
+      "1\n");
   std::string starts;
   for (const std::string& line : file.mistakes) starts += line.substr(2, line.find(": ", 2) - 2) + " ";
   EXPECT_EQ(starts, "1:1 2:10 4:8 5:9 7:10 8:1 9:2 ");

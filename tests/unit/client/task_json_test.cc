@@ -43,8 +43,8 @@ TEST(TaskJson, TheProjectsTaskIsAccepted) {
 }
 
 TEST(TaskJson, OptionalFieldsAreAccepted) {
-  std::string json =
-      replaced(R"("ttl":300)", R"("ttl":0.25,"model":"m","tags":["a","b"],"priority":3,"idempotent":true,"affinity":"k")");
+  std::string json = replaced(
+      R"("ttl":300)", R"("ttl":0.25,"model":"m","tags":["a","b"],"priority":3,"idempotent":true,"affinity":"k")");
   json.replace(json.find(R"("context")"), 0, R"("parameters":{"z":"s","a":0.5,"t":true},)");
   const Task task = task_from_json(json);
   EXPECT_EQ(task.ttl, std::chrono::milliseconds(250));
