@@ -7,7 +7,7 @@ namespace mcplane::dataplane {
 namespace {
 
 constexpr std::uint64_t kStandingNsMin = 100 * kNsPerMs, kWaitNsMin = kNsPerMs;
-constexpr std::uint64_t kStandingTasks = 8, kWaitTasks = 4;  // as long as so many tasks take one after the other
+constexpr std::uint64_t kStandingTasks = 8, kWaitTasks = 3;  // as long as so many tasks take one after the other
 constexpr std::uint64_t kRetryMsMax = 60'000;
 constexpr std::uint8_t kMayWait = wire::kPriorities - 1;
 

@@ -20,7 +20,7 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
 
 // Before it joins the line of a route without a free worker. Its wait is foreseen from what is before it and from how
 // fast turns have come lately. Too long is longer than it has to live; and where the line has not been empty for
-// eight times as long as a task takes, and at least 100 ms, longer than four tasks take: a line that stands gives
+// eight times as long as a task takes, and at least 100 ms, longer than three tasks take: a line that stands gives
 // nobody more work done, and everybody a longer wait. The least urgent class may wait as long as it lives.
 Refusal check_wait(const Shard& shard, const RouteEntry& entry, const FlowName& name, std::uint32_t ttl_ms) noexcept;
 

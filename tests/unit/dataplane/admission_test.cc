@@ -82,7 +82,7 @@ TEST_F(Admission, UrgentTasksWaitForFewer) {
   EXPECT_FALSE(waits(with_priority(101, 1, 50)));
 }
 
-// 1 ms a task, one slot: after 100 ms without a break, more than 4 ms of waiting is too much.
+// 1 ms a task, one slot: after 100 ms without a break, more than 3 ms of waiting is too much.
 TEST_F(Admission, AStandingLineIsKeptShort) {
   options.shard.max_queued = 1'000;
   start(1, {.slots = 1'024});
