@@ -33,10 +33,8 @@ def bar(x, width, base, scale, cell, kind):
         return [f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{base - top:.1f}" class="unstable"/>',
                 f'<text x="0" y="0" class="bad" text-anchor="middle" '
                 f'transform="translate({middle + 4:.1f} {(top + base) / 2:.1f}) rotate(-90)">unstable</text>']
-    ratio = cell["p99_ratio"]
-    height = scale * min(ratio, AXIS_MAX)
-    return [f'<rect x="{x:.1f}" y="{base - height:.1f}" width="{width:.1f}" height="{height:.1f}" class="{kind}"/>',
-            text(x + width / 2, base - height - 3, f"{ratio:.2f}", "tick", "middle")]
+    height = scale * min(cell["p99_ratio"], AXIS_MAX)
+    return [f'<rect x="{x:.1f}" y="{base - height:.1f}" width="{width:.1f}" height="{height:.1f}" class="{kind}"/>']
 
 
 def panel(left, top, title, by_delay, names):
@@ -77,7 +75,7 @@ def draw(cells):
     step_x, step_y = LEFT + PANEL_WIDTH + RIGHT, HEAD + PANEL_HEIGHT + FOOT
     width = 2 * MARGIN + columns * step_x
     parts = [text(MARGIN, 26, "p99 over that of the ideal queue, 16 workers at 80 % load", "title"),
-             text(MARGIN, 44, "delay: one way, in mean service times; the ideal has the same delays", "note")]
+             text(MARGIN, 44, "delay: one way, in mean service times; the ideal has the same delays; figures are in the table", "note")]
     top = TITLE + 20
     for i, name in enumerate(names):
         parts.append(f'<rect x="{MARGIN}" y="{top + LEGEND_ROW * i}" width="12" height="12" class="c{i % COLOURS}"/>')
