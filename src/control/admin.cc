@@ -33,11 +33,6 @@ Answer ready(const Control& control) {
   return control.published_workers() > 0 ? Answer{200, "ready\n", kText} : Answer{503, "no worker\n", kText};
 }
 
-void give(const Answer& answer, httplib::Response& response) {
-  response.status = answer.status;
-  response.set_content(answer.body, answer.type);
-}
-
 // Begins or ends a run of measurements.
 template <bool kOn>
 Answer measure(Control& control) {
@@ -90,6 +85,11 @@ void clear_path(const std::string& path) {
 }
 
 }  // namespace
+
+void give(const Answer& answer, httplib::Response& response) {
+  response.status = answer.status;
+  response.set_content(answer.body, answer.type);
+}
 
 Answer error_answer(int status, std::string_view error) {
   return {status, nlohmann::json{{"error", error}}.dump() + "\n", kJson};

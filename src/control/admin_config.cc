@@ -141,18 +141,13 @@ Answer roll_back(const ConfigHooks& hooks, const httplib::Request& request, cons
 }  // namespace
 
 void serve_config(Server& server, const Ask& ask, const ConfigHooks& hooks) {
-  const auto respond = [](const Answer& answer, httplib::Response& response) {
-    response.status = answer.status;
-    response.set_content(answer.body, answer.type);
-  };
   server.set_payload_max_length(kConfigBytesMax);
-  server.Get("/v1/config", [=](const httplib::Request&, httplib::Response& response) { respond(ask(show), response); });
+  server.Get("/v1/config", [=](const httplib::Request&, httplib::Response& response) { give(ask(show), response); });
   server.Get("/v1/config/history",
-             [=](const httplib::Request&, httplib::Response& response) { respond(ask(history), response); });
+             [=](const httplib::Request&, httplib::Response& response) { give(ask(history), response); });
   const auto post = [&](const char* path, const std::function<Answer(const httplib::Request&)>& answer) {
-    server.Post(path, [=](const httplib::Request& request, httplib::Response& response) {
-      respond(answer(request), response);
-    });
+    server.Post(path,
+                [=](const httplib::Request& request, httplib::Response& response) { give(answer(request), response); });
   };
   // A text that is sound says nothing more.
   post("/v1/config/check", [=](const httplib::Request& request) {

@@ -5,6 +5,10 @@
 #include <string>
 #include <string_view>
 
+namespace httplib {
+struct Response;
+}
+
 namespace mcplane::control {
 
 class Control;
@@ -16,6 +20,8 @@ struct Answer {
   std::string body;
   const char* type = kJson;
 };
+
+void give(const Answer& answer, httplib::Response& response);
 
 // {"error": ...}
 Answer error_answer(int status, std::string_view error);

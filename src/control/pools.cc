@@ -2,8 +2,6 @@
 #include "control/pools.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -47,13 +45,6 @@ std::uint64_t hash_of(const CapabilitySet& set) {
   return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
 }
 
-std::uint64_t hash_of(const wire::Endpoint& peer) {
-  std::array<std::uint8_t, sizeof(wire::IpAddress) + sizeof(std::uint16_t)> flat;
-  std::memcpy(flat.data(), peer.ip.bytes.data(), peer.ip.bytes.size());
-  std::memcpy(flat.data() + sizeof(wire::IpAddress), &peer.port, sizeof peer.port);
-  return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
-}
-
 // Relaxed: cores only say by it why they found nobody.
 void publish_admitting(const Pool& pool) noexcept {
   pool.load->admitting.store(static_cast<std::uint32_t>(pool.up.size()) - pool.shut, std::memory_order_relaxed);
@@ -70,7 +61,7 @@ Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, stat
     pool->key = hash_of(key);
   }
   pool->load->place(line, worker);
-  pool->up.emplace(worker, OrderMember{worker, hello.weight, hash_of(peer)});
+  pool->up.emplace(worker, OrderMember{worker, hello.weight, wire::hash_of(kSpreadKey, peer)});
   pool->weight += hello.weight;
   ++workers_;
   on_members_changed(*pool);

@@ -84,10 +84,9 @@ class Pools {
   void on_members_changed(Pool& pool);
   void mark_stale(Pool& pool);
   bool begin_job();
-
-  std::map<CapabilitySet, std::unique_ptr<Pool>> pools_;
   std::uint8_t take_shared_limit(const RouteSettings& route);
 
+  std::map<CapabilitySet, std::unique_ptr<Pool>> pools_;
   std::vector<RouteSettings> routes_;
   Limits client_limits_;
   // Whose tasks a shared limit counts: a route keeps its own while its limits change.

@@ -27,10 +27,7 @@ std::uint32_t Registry::IndexQueue::take() noexcept {
 }
 
 std::size_t Registry::EndpointHash::operator()(const wire::Endpoint& endpoint) const noexcept {
-  std::array<std::byte, sizeof endpoint.ip.bytes + sizeof endpoint.port> bytes;
-  std::memcpy(bytes.data(), endpoint.ip.bytes.data(), sizeof endpoint.ip.bytes);
-  std::memcpy(bytes.data() + sizeof endpoint.ip.bytes, &endpoint.port, sizeof endpoint.port);
-  return siphash24(key, bytes);
+  return wire::hash_of(key, endpoint);
 }
 
 Registry::Registry(const RegistryLimits& limits, Random& random)

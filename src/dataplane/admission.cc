@@ -22,12 +22,11 @@ Refusal refusal_for(wire::Reason reason, std::uint64_t wait_ns) noexcept {
 
 // Tasks that leave before one that joins now: those of more urgent classes, and of its own class as many of each client
 // as it will have itself.
-std::uint64_t tasks_before(const Shard& shard, const WaitingLines& lines, const FlowName& name) noexcept {
+std::uint64_t tasks_before(const WaitingLines& lines, std::uint8_t priority, std::uint32_t own) noexcept {
   std::uint64_t before = 0;
-  for (std::uint8_t i = 0; i < name.priority; ++i) before += lines.classes[i].frames;
-  const WaitingClass& own = lines.classes[name.priority];
-  const std::uint64_t rounds = shard.held.waiting(name) + std::uint64_t{1};
-  return before + std::min<std::uint64_t>(own.frames, rounds * own.flows);
+  for (std::uint8_t i = 0; i < priority; ++i) before += lines.classes[i].frames;
+  const WaitingClass& line = lines.classes[priority];
+  return before + std::min<std::uint64_t>(line.frames, (own + std::uint64_t{1}) * line.flows);
 }
 
 // The clock may be another core's that read it a moment later. Lost to another core: as if it had come after that one.
@@ -66,13 +65,14 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
   return {};
 }
 
-Refusal check_wait(const Shard& shard, const RouteEntry& entry, const FlowName& name, std::uint32_t ttl_ms) noexcept {
+Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t priority, std::uint32_t own,
+                   std::uint32_t ttl_ms) noexcept {
   if (!entry.pace.known()) return {};
-  const std::uint64_t wait_ns = tasks_before(shard, entry.lines, name) * entry.pace.interval_ns;
+  const std::uint64_t wait_ns = tasks_before(entry.lines, priority, own) * entry.pace.interval_ns;
   const std::uint64_t ttl_ns = ttl_ms * kNsPerMs;
   if (wait_ns > ttl_ns) return refusal_for(wire::Reason::Overloaded, wait_ns - ttl_ns);
   const std::uint64_t task_ns = std::uint64_t{entry.pace.interval_ns} * slots_of(shard, entry).all;
-  if (name.priority == kMayWait || task_ns == 0) return {};
+  if (priority == kMayWait || task_ns == 0) return {};
   const bool standing =
       shard.now_ns - entry.pace.waiting_since_ns >= std::max(kStandingNsMin, kStandingTasks * task_ns);
   const std::uint64_t enough_ns = std::max(kWaitNsMin, kWaitTasks * task_ns);

@@ -22,7 +22,9 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
 // fast turns have come lately. Too long is longer than it has to live; and where the line has not been empty for
 // eight times as long as a task takes, and at least 100 ms, longer than three tasks take: a line that stands gives
 // nobody more work done, and everybody a longer wait. The least urgent class may wait as long as it lives.
-Refusal check_wait(const Shard& shard, const RouteEntry& entry, const FlowName& name, std::uint32_t ttl_ms) noexcept;
+// own: tasks of the same client that wait in that class.
+Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t priority, std::uint32_t own,
+                   std::uint32_t ttl_ms) noexcept;
 
 // Where there are limits, the task counts for its client and its route, until Shard::close().
 void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& task) noexcept;

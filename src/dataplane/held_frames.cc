@@ -60,8 +60,8 @@ std::uint32_t HeldFrames::waiting(const FlowName& name) const noexcept {
   return index == kNone ? 0 : flows_[index].frames;
 }
 
-bool HeldFrames::has_room(const FlowName& name) const noexcept {
-  return !full() && waiting(name) < std::uint64_t{kShareOfFree} * (capacity_ - size_);
+bool HeldFrames::has_room(std::uint32_t waiting) const noexcept {
+  return !full() && waiting < std::uint64_t{kShareOfFree} * (capacity_ - size_);
 }
 
 // Behind all others of its class, each of which has its turn first.

@@ -75,9 +75,9 @@ class HeldFrames {
   HeldFrame& operator[](std::uint32_t index) noexcept { return frames_[index]; }
   const FlowName& name_of(const HeldFrame& frame) const noexcept { return flows_[frame.flow].name; }
 
-  // Whether the client may have one more, and how many it has there.
-  bool has_room(const FlowName& name) const noexcept;
+  // How many the client has there, and whether one with so many may have one more.
   std::uint32_t waiting(const FlowName& name) const noexcept;
+  bool has_room(std::uint32_t waiting) const noexcept;
 
   // To the end of its client's; not full(). Returns the index. `lines` are those of name.route, here and below.
   std::uint32_t push(WaitingLines& lines, const FlowName& name, HeldFrame frame) noexcept;

@@ -82,8 +82,9 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
 // What stands against joining the line.
 Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& header, const Session& client) noexcept {
   const FlowName name = flow_of(shard, entry, client.record.id, header.flags());
-  if (!shard.held.has_room(name)) return {.reason = wire::Reason::QueueFull};
-  return check_wait(shard, entry, name, header.ttl_ms());
+  const std::uint32_t waiting = shard.held.waiting(name);
+  if (!shard.held.has_room(waiting)) return {.reason = wire::Reason::QueueFull};
+  return check_wait(shard, entry, name.priority, waiting, header.ttl_ms());
 }
 
 // A task that nothing stands against goes to a worker, into the line, or back.

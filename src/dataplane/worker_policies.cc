@@ -38,16 +38,28 @@ bool in_turn(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& ch
   return false;
 }
 
+// Into which pool `at` falls, and then how far into it, where each takes `part` of them; below sum_of().
+template <class Part>
+std::uint32_t pool_at(const Shard& shard, const RouteEntry& entry, std::uint64_t& at, const Part& part) noexcept {
+  std::uint32_t i = 0;
+  for (; i + 1 < entry.pool_count && at >= part(pool_of(shard, entry, i)); ++i) at -= part(pool_of(shard, entry, i));
+  return i;
+}
+
+template <class Part>
+std::uint64_t sum_of(const Shard& shard, const RouteEntry& entry, const Part& part) noexcept {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < entry.pool_count; ++i) sum += part(pool_of(shard, entry, i));
+  return sum;
+}
+
 // The golden ratio's multiples fall evenly into any parts of a circle.
 std::uint32_t weighted_pool(const Shard& shard, RouteEntry& entry) noexcept {
   if (entry.pool_count == 1) return 0;
-  std::uint64_t sum = 0;
-  for (std::uint32_t i = 0; i < entry.pool_count; ++i) sum += pool_of(shard, entry, i).weight;
+  const auto weight = [](const state::Pool& pool) { return pool.weight; };
   constexpr std::uint32_t kGoldenTurn = 0x9e3779b9U;  // of 2^32
-  std::uint64_t at = (std::uint64_t{entry.turn++ * kGoldenTurn} * sum) >> 32;
-  std::uint32_t i = 0;
-  for (; i + 1 < entry.pool_count && at >= pool_of(shard, entry, i).weight; ++i) at -= pool_of(shard, entry, i).weight;
-  return i;
+  std::uint64_t at = (std::uint64_t{entry.turn++ * kGoldenTurn} * sum_of(shard, entry, weight)) >> 32;
+  return pool_at(shard, entry, at, weight);
 }
 
 bool by_weight(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& chosen) noexcept {
@@ -61,13 +73,11 @@ bool by_weight(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& 
 
 // Any worker with room, each as likely as the places before it that have none make it.
 WorkerId draw_worker(Shard& shard, const RouteEntry& entry) noexcept {
-  std::uint32_t all = 0;
-  for (std::uint32_t i = 0; i < entry.pool_count; ++i) all += admitting(pool_of(shard, entry, i));
+  const auto all = static_cast<std::uint32_t>(sum_of(shard, entry, admitting));
   if (all == 0) return kNoWorker;
-  std::uint32_t at = shard.random.below(all), i = 0;
-  for (; i + 1 < entry.pool_count && at >= admitting(pool_of(shard, entry, i)); ++i)
-    at -= admitting(pool_of(shard, entry, i));
-  return pool_of(shard, entry, i).load->next(at).worker;
+  std::uint64_t at = shard.random.below(all);
+  const std::uint32_t i = pool_at(shard, entry, at, admitting);
+  return pool_of(shard, entry, i).load->next(static_cast<std::uint32_t>(at)).worker;
 }
 
 bool of_two(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& chosen) noexcept {

@@ -19,12 +19,7 @@ constexpr std::uint16_t kFragmentMask = 0x3fff;  // more fragments, and the offs
 constexpr std::uint8_t kProtocolUdp = 17;
 constexpr std::uint16_t kSumOfGood = 0xffff;
 
-// Four bytes of an IPv4 address, as they lie.
-std::uint32_t load_word(const void* at) noexcept {
-  std::uint32_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
+using Ipv4Word = std::uint32_t;  // an IPv4 address, as it lies
 
 constexpr std::uint64_t kAskAgainNs = kNsPerSecond, kRefreshNs = 30 * kNsPerSecond;
 
@@ -35,8 +30,9 @@ Link::Link(const LinkOptions& options) : options_(options) {
   for (const wire::Prefix& address : options.addresses) local_.ips[local_.count++] = address;
   local_.mac = options.mac;
   ipv4_ = options.broker.is_v4();
-  broker_word_ = load_word(options.broker.bytes.data() + 12);
-  for (std::size_t i = 0; i < local_.count; ++i) address_words_[i] = load_word(local_.ips[i].ip.bytes.data() + 12);
+  broker_word_ = wire::load_word<Ipv4Word>(options.broker.bytes.data() + 12);
+  for (std::size_t i = 0; i < local_.count; ++i)
+    address_words_[i] = wire::load_word<Ipv4Word>(local_.ips[i].ip.bytes.data() + 12);
 }
 
 std::size_t Link::on_frame(std::span<const std::byte> frame, std::span<std::byte> answer) noexcept {
@@ -58,8 +54,8 @@ bool Link::read(std::span<const std::byte> frame, bool checksum_good, Inbound& i
     return false;
   const std::byte* const udp = ip + wire::kIpv4Bytes;
   const std::uint16_t udp_bytes = wire::load_be16(udp + 4);
-  if (load_word(ip + 12) != broker_word_ || udp_bytes != total - wire::kIpv4Bytes) return false;
-  for (inbound.address = 0; address_words_[inbound.address] != load_word(ip + 16);)
+  if (wire::load_word<Ipv4Word>(ip + 12) != broker_word_ || udp_bytes != total - wire::kIpv4Bytes) return false;
+  for (inbound.address = 0; address_words_[inbound.address] != wire::load_word<Ipv4Word>(ip + 16);)
     if (++inbound.address == local_.count) return false;
   if (wire::sum_ipv4_header(ip) != kSumOfGood) return false;
   if (!checksum_good) {

@@ -10,19 +10,15 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/random.h"
 #include "wire/payload.h"
+#include "wire/wide_sum.h"
 
 namespace mcplane::loadgen {
 namespace {
 
 constexpr std::size_t kWordBytes = 8;
 constexpr std::size_t kNumberWords = kPromptBytesMin / kWordBytes;
-
-constexpr std::uint64_t mix(std::uint64_t z) noexcept {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-  return z ^ (z >> 31);
-}
 
 constexpr std::uint64_t printable(std::uint64_t drawn) noexcept {
   return (drawn & 0x3f3f3f3f3f3f3f3fULL) + 0x2020202020202020ULL;
@@ -38,12 +34,6 @@ constexpr std::uint64_t hex(std::uint32_t value) noexcept {
   return __builtin_bswap64(digits + 0x3030303030303030ULL + letters * ('a' - '0' - 10));
 }
 static_assert(hex(0x01239abf) == 0x6662613933323130ULL);
-
-std::uint64_t load(const char* at) noexcept {
-  std::uint64_t word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
-}
 
 // Where a text that lies in `bytes` starts.
 std::size_t offset_in(const std::vector<std::byte>& bytes, std::optional<std::string_view> text) {
@@ -66,16 +56,16 @@ TextFrame empty_answer() {
 }  // namespace
 
 PromptPattern::PromptPattern(std::uint64_t seed, std::size_t bytes_max, const PromptSizes& sizes)
-    : run_(mix(seed)), block_((bytes_max + kWordBytes - 1) / kWordBytes), bytes_max_(bytes_max), sizes_(sizes) {
+    : run_(mix64(seed)), block_((bytes_max + kWordBytes - 1) / kWordBytes), bytes_max_(bytes_max), sizes_(sizes) {
   CHECK(bytes_max >= kPromptBytesMin);
-  for (std::size_t i = 0; i < block_.size(); ++i) block_[i] = mix(run_ + (i + 1) * 0x9e3779b97f4a7c15ULL);
+  for (std::size_t i = 0; i < block_.size(); ++i) block_[i] = mix64(run_ + (i + 1) * 0x9e3779b97f4a7c15ULL);
 }
 
-std::uint64_t PromptPattern::key_of(std::uint64_t number) const noexcept { return mix(run_ + number); }
+std::uint64_t PromptPattern::key_of(std::uint64_t number) const noexcept { return mix64(run_ + number); }
 
 std::size_t PromptPattern::bytes_of(std::uint64_t number) const noexcept {
   if (sizes_.form == PromptSizes::Form::kConstant) return bytes_max_;
-  const std::uint64_t drawn = mix(~key_of(number)) >> 32;
+  const std::uint64_t drawn = mix64(~key_of(number)) >> 32;
   if (sizes_.form == PromptSizes::Form::kUniform) {
     const std::size_t least = std::min(sizes_.bytes_min, bytes_max_);
     return least + static_cast<std::size_t>((drawn * (bytes_max_ - least + 1)) >> 32);
@@ -111,10 +101,11 @@ bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const
   const std::uint64_t key = key_of(number);
   const char* const at = answer.data();
   const std::uint64_t* const block = block_.data();
-  std::uint64_t differs = (load(at) ^ hex(static_cast<std::uint32_t>(number >> 32))) |
-                          (load(at + kWordBytes) ^ hex(static_cast<std::uint32_t>(number)));
+  std::uint64_t differs = (wire::load_word<std::uint64_t>(at) ^ hex(static_cast<std::uint32_t>(number >> 32))) |
+                          (wire::load_word<std::uint64_t>(at + kWordBytes) ^ hex(static_cast<std::uint32_t>(number)));
   const std::size_t whole = answer.size() / kWordBytes;
-  for (std::size_t i = kNumberWords; i < whole; ++i) differs |= load(at + i * kWordBytes) ^ printable(block[i] ^ key);
+  for (std::size_t i = kNumberWords; i < whole; ++i)
+    differs |= wire::load_word<std::uint64_t>(at + i * kWordBytes) ^ printable(block[i] ^ key);
   if (const std::size_t rest = answer.size() % kWordBytes; rest != 0) {
     const std::uint64_t word = printable(block_[whole] ^ key);
     differs |= static_cast<std::uint64_t>(std::memcmp(at + whole * kWordBytes, &word, rest) != 0);
@@ -124,7 +115,7 @@ bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const
 
 wire::Id16 task_id_for(std::uint64_t seed, std::uint64_t number) noexcept {
   wire::Id16 id{};
-  const std::uint64_t run = mix(seed), big_endian = __builtin_bswap64(number);
+  const std::uint64_t run = mix64(seed), big_endian = __builtin_bswap64(number);
   std::memcpy(id.data(), &run, sizeof run);
   std::memcpy(id.data() + sizeof run, &big_endian, sizeof big_endian);
   id[6] = static_cast<std::uint8_t>((id[6] & 0x0fU) | 0x80U);

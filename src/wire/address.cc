@@ -7,8 +7,6 @@
 #include <charconv>
 #include <cstring>
 
-#include "base/siphash.h"
-
 namespace mcplane::wire {
 
 bool Prefix::contains(const IpAddress& other) const noexcept {
@@ -79,6 +77,13 @@ MacAddress mac_for(const IpAddress& ip) noexcept {
   std::memcpy(mac.data(), &hash, mac.size());
   mac[0] = 0x02;  // unicast, locally administered (IEEE 802 8.2)
   return mac;
+}
+
+std::uint64_t hash_of(const SipKey& key, const Endpoint& endpoint) noexcept {
+  std::array<std::byte, sizeof endpoint.ip.bytes + sizeof endpoint.port> bytes;
+  std::memcpy(bytes.data(), endpoint.ip.bytes.data(), sizeof endpoint.ip.bytes);
+  std::memcpy(bytes.data() + sizeof endpoint.ip.bytes, &endpoint.port, sizeof endpoint.port);
+  return siphash24(key, bytes);
 }
 
 }  // namespace mcplane::wire

@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/siphash.h"
+
 namespace mcplane::wire {
 
 using MacAddress = std::array<std::uint8_t, 6>;
@@ -43,6 +45,7 @@ struct Endpoint {
   std::uint16_t port = 0;  // host order
   friend constexpr bool operator==(const Endpoint&, const Endpoint&) = default;
 };
+std::uint64_t hash_of(const SipKey& key, const Endpoint& endpoint) noexcept;  // SipHash-2-4 of address and port
 
 // An address of the appliance: ip/prefix as given by --ip.
 struct Prefix {

@@ -76,7 +76,7 @@ inline void set_ping_rtt(Header& header, std::uint32_t srtt_us, std::uint32_t rt
   header.mutate_worker_us(rttvar_us);
 }
 
-// SEND, and the ROUTE made from it: tasks with the same key go to the same worker where the route's policy is affinity;
+// SEND, and the ROUTE made from it: tasks with the same key go to the same worker where the route's policy is prefix;
 // 0: none.
 inline std::uint32_t affinity_of(const Header& header) noexcept { return header.worker_us(); }
 inline void set_affinity(Header& header, std::uint32_t key) noexcept { header.mutate_worker_us(key); }

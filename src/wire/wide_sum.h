@@ -28,7 +28,7 @@ constexpr std::uint64_t add_carry(std::uint64_t a, std::uint64_t b) noexcept {
 }
 
 template <class Word>
-Word load_word(const std::byte* at) noexcept {
+Word load_word(const void* at) noexcept {
   Word word;
   std::memcpy(&word, at, sizeof word);
   return word;

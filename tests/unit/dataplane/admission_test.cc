@@ -11,19 +11,11 @@ class Admission : public PairTest {
   void work_off(std::size_t tasks, std::uint64_t ms) {
     for (std::size_t i = 0; i < tasks; ++i) {
       rig().advance_ms(ms);
-      auto sent = finish(running.back());
-      const auto next = std::ranges::find(sent, FrameType::Route, &Sent::type);
-      ASSERT_NE(next, sent.end());
-      running.push_back(std::move(*next));
+      running.push_back(first(finish(running.back()), FrameType::Route));
     }
   }
   // What came of a SEND among the acknowledgements of others.
-  Sent outcome(const FrameSpec& spec, FrameType type) {
-    auto sent = exchange(spec);
-    const auto found = std::ranges::find(sent, type, &Sent::type);
-    if (found == sent.end()) throw std::runtime_error("no such frame");
-    return std::move(*found);
-  }
+  Sent outcome(const FrameSpec& spec, FrameType type) { return first(exchange(spec), type); }
   Sent outcome(std::uint16_t slot, FrameType type, std::uint32_t ttl_ms = 60'000) {
     return outcome(rig().send_spec(*client, slot, 1, ttl_ms), type);
   }
@@ -33,13 +25,8 @@ class Admission : public PairTest {
     exchange(spec);
     return rig().in_state(TaskState::kQueued) == before + 1;
   }
-  FrameSpec with_priority(std::uint16_t slot, std::uint8_t priority, std::uint32_t ttl_ms) {
-    FrameSpec spec = rig().send_spec(*client, slot, 1, ttl_ms);
-    spec.edit = [priority, inner = spec.edit](wire::Header& header) {
-      if (inner) inner(header);
-      header.mutate_flags(wire::with_priority(header.flags(), priority));
-    };
-    return spec;
+  FrameSpec send_with(std::uint16_t slot, std::uint8_t priority, std::uint32_t ttl_ms) {
+    return with_priority(rig().send_spec(*client, slot, 1, ttl_ms), priority);
   }
   // Control's last count.
   void count_slots(std::uint32_t slots, std::uint32_t held) {
@@ -76,10 +63,10 @@ TEST_F(Admission, NothingIsForeseenFromFewTurns) {
 TEST_F(Admission, UrgentTasksWaitForFewer) {
   start(1, {.slots = 512});
   running.push_back(route(0, 1, 60'000));
-  for (std::uint16_t slot = 1; slot <= 60; ++slot) EXPECT_TRUE(waits(with_priority(slot, 1, 60'000)));
+  for (std::uint16_t slot = 1; slot <= 60; ++slot) EXPECT_TRUE(waits(send_with(slot, 1, 60'000)));
   work_off(20, 10);
-  EXPECT_TRUE(waits(with_priority(100, 0, 50)));
-  EXPECT_FALSE(waits(with_priority(101, 1, 50)));
+  EXPECT_TRUE(waits(send_with(100, 0, 50)));
+  EXPECT_FALSE(waits(send_with(101, 1, 50)));
 }
 
 // 1 ms a task, one slot: after 100 ms without a break, more than 3 ms of waiting is too much.
@@ -97,7 +84,7 @@ TEST_F(Admission, AStandingLineIsKeptShort) {
   expect_reject(refused, Reason::Overloaded, Executed::No);
   EXPECT_EQ(wire::slots_of(refused.header()), 1U);
   EXPECT_EQ(wire::free_slots_of(refused.header()), 0U);
-  EXPECT_TRUE(waits(with_priority(502, 3, 60'000))) << "the least urgent class waits as long as it lives";
+  EXPECT_TRUE(waits(send_with(502, 3, 60'000))) << "the least urgent class waits as long as it lives";
 }
 
 TEST_F(Admission, AClientKeepsItsRate) {

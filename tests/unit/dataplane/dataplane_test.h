@@ -84,6 +84,26 @@ class DataplaneTest : public ::testing::Test {
     EXPECT_EQ(frame.header().message_length(), 0U);
     EXPECT_EQ(frame.header().flags(), 0);
   }
+  // The first of that type among others.
+  static Sent first(std::vector<Sent> frames, FrameType type) {
+    const auto found = std::ranges::find(frames, type, &Sent::type);
+    if (found == frames.end()) throw std::runtime_error("no such frame was sent");
+    return std::move(*found);
+  }
+  // The same spec; `change` has the last word on its header.
+  template <class Change>
+  static FrameSpec edited(FrameSpec spec, Change change) {
+    spec.edit = [change, inner = std::move(spec.edit)](wire::Header& header) {
+      if (inner) inner(header);
+      change(header);
+    };
+    return spec;
+  }
+  static FrameSpec with_priority(FrameSpec spec, std::uint8_t priority) {
+    return edited(std::move(spec), [priority](wire::Header& header) {
+      header.mutate_flags(wire::with_priority(header.flags(), priority));
+    });
+  }
   static std::size_t count(const std::vector<Sent>& frames, FrameType type) {
     return static_cast<std::size_t>(
         std::ranges::count_if(frames, [type](const Sent& frame) { return frame.type() == type; }));
@@ -145,6 +165,26 @@ class PairTest : public DataplaneTest {
   Peer* client = nullptr;
   Peer* worker = nullptr;
   std::unique_ptr<Sent> last;
+};
+
+// With one client and workers that serve alike.
+class WorkersTest : public PairTest {
+ protected:
+  void start_workers(std::size_t count, std::uint16_t slots) {
+    client = &rig().add_client();
+    for (std::size_t i = 0; i < count; ++i) workers.push_back(&rig().add_worker(slots));
+    rig().publish();
+    step();
+  }
+  Peer* worker_of(const Sent& route) {
+    const auto found = std::ranges::find_if(workers, [&](Peer* w) { return w->address == route.to(); });
+    return found == workers.end() ? nullptr : *found;
+  }
+  void answer(const Sent& routed) {
+    EXPECT_EQ(exchange(rig().result_spec(*worker_of(routed), routed.header())).size(), 1U);
+  }
+
+  std::vector<Peer*> workers;
 };
 
 }  // namespace mcplane::dataplane

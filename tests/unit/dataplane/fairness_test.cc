@@ -9,20 +9,10 @@ namespace {
 class Fairness : public PairTest {
  protected:
   std::vector<Sent> submit_as(const Peer& from, std::uint16_t slot, std::uint8_t priority = 1) {
-    FrameSpec spec = rig().send_spec(from, slot, 1, 60'000);
-    spec.edit = [priority, inner = spec.edit](wire::Header& header) {
-      if (inner) inner(header);
-      header.mutate_flags(wire::with_priority(header.flags(), priority));
-    };
-    return exchange(spec);
+    return exchange(with_priority(rig().send_spec(from, slot, 1, 60'000), priority));
   }
   // The task that takes the place of `running`.
-  Sent next_after(const Sent& running) {
-    auto sent = finish(running);
-    const auto next = std::ranges::find(sent, FrameType::Route, &Sent::type);
-    if (next == sent.end()) throw std::runtime_error("nobody waited");
-    return std::move(*next);
-  }
+  Sent next_after(const Sent& running) { return first(finish(running), FrameType::Route); }
 };
 
 TEST_F(Fairness, ClientsTakeTurns) {

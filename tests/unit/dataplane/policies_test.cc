@@ -9,35 +9,20 @@ namespace {
 
 using state::Policy;
 
-class Policies : public PairTest {
+class Policies : public WorkersTest {
  protected:
-  void start_workers(Policy policy, std::size_t count, std::uint16_t slots) {
-    rig().rule = {.policy = policy};
-    client = &rig().add_client();
-    for (std::size_t i = 0; i < count; ++i) workers.push_back(&rig().add_worker(slots));
-    rig().publish();
-    step();
-  }
-  Peer* worker_of(const Sent& route) {
-    const auto found = std::ranges::find_if(workers, [&](Peer* w) { return w->address == route.to(); });
-    return found == workers.end() ? nullptr : *found;
+  void start_by(Policy policy, std::size_t count, std::uint16_t slots) {
+    rig().rule.policy = policy;
+    start_workers(count, slots);
   }
   std::size_t number_of(const Sent& route) {
     return static_cast<std::size_t>(std::ranges::find(workers, worker_of(route)) - workers.begin());
   }
   FrameSpec with_key(std::uint16_t slot, std::uint32_t key) {
-    FrameSpec spec = rig().send_spec(*client, slot, 1);
-    spec.edit = [inner = spec.edit, key](wire::Header& header) {
-      if (inner) inner(header);
-      wire::set_affinity(header, key);
-    };
-    return spec;
+    return edited(rig().send_spec(*client, slot, 1), [key](wire::Header& header) { wire::set_affinity(header, key); });
   }
   Sent send_with_key(std::uint16_t slot, std::uint32_t key) {
     return only(exchange(with_key(slot, key)), FrameType::Route);
-  }
-  void answer(const Sent& routed) {
-    EXPECT_EQ(exchange(rig().result_spec(*worker_of(routed), routed.header())).size(), 1U);
   }
   // As control counts it, some ms later.
   void count_load() {
@@ -45,12 +30,10 @@ class Policies : public PairTest {
     for (const Peer* one : workers) held += rig().outstanding(*one);
     rig().shard().snapshot->pool(0).load->held.store(held);
   }
-
-  std::vector<Peer*> workers;
 };
 
 TEST_F(Policies, RoundRobinGoesRoundWhateverTheyHold) {
-  start_workers(Policy::kRoundRobin, 3, 10);
+  start_by(Policy::kRoundRobin, 3, 10);
   std::vector<std::size_t> order;
   for (std::uint16_t slot = 0; slot < 9; ++slot) {
     const Sent routed = route(slot);
@@ -61,7 +44,7 @@ TEST_F(Policies, RoundRobinGoesRoundWhateverTheyHold) {
 }
 
 TEST_F(Policies, RoundRobinPassesOverWhoIsFull) {
-  start_workers(Policy::kRoundRobin, 3, 2);
+  start_by(Policy::kRoundRobin, 3, 2);
   rig().set_bound(*workers[1], 1);
   step();
   std::map<std::size_t, int> tasks;
@@ -85,14 +68,14 @@ TEST_F(Policies, RoundRobinTakesPoolsByTheirWorkers) {
 TEST_F(Policies, WeightedWalksItsRound) {
   rig().turns =
       std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}, WorkerId{1}, WorkerId{0}, WorkerId{0}});
-  start_workers(Policy::kWeighted, 2, 20);
+  start_by(Policy::kWeighted, 2, 20);
   std::vector<std::size_t> order;
   for (std::uint16_t slot = 0; slot < 8; ++slot) order.push_back(number_of(route(slot)));
   EXPECT_EQ(order, (std::vector<std::size_t>{0, 1, 0, 0, 0, 1, 0, 0}));
 }
 
 TEST_F(Policies, WithoutAnOrderTheLeastLoadedIsTaken) {
-  start_workers(Policy::kWeighted, 2, 4);
+  start_by(Policy::kWeighted, 2, 4);
   for (std::uint16_t slot = 0; slot < 8; ++slot) route(slot);
   EXPECT_EQ(rig().outstanding(*workers[0]), 4U);
   EXPECT_EQ(rig().outstanding(*workers[1]), 4U);
@@ -100,13 +83,13 @@ TEST_F(Policies, WithoutAnOrderTheLeastLoadedIsTaken) {
 
 TEST_F(Policies, AnOrderMayNameWhoIsGone) {
   rig().turns = std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}, WorkerId{1}});
-  start_workers(Policy::kWeighted, 2, 20);
+  start_by(Policy::kWeighted, 2, 20);
   rig().withdraw(*workers[0]);
   for (std::uint16_t slot = 0; slot < 6; ++slot) EXPECT_EQ(number_of(route(slot)), 1U);
 }
 
 TEST_F(Policies, OfTwoDrawnTheLessLoadedIsTaken) {
-  start_workers(Policy::kPowerOfTwo, 16, 100);
+  start_by(Policy::kPowerOfTwo, 16, 100);
   for (std::uint16_t slot = 0; slot < 160; ++slot) route(slot);
   std::uint32_t most = 0;
   for (const Peer* one : workers) most = std::max(most, rig().outstanding(*one));
@@ -117,7 +100,7 @@ TEST_F(Policies, OfTwoDrawnTheLessLoadedIsTaken) {
 TEST_F(Policies, OneAddressGoesToOneWorker) {
   rig().hashed =
       std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}, WorkerId{1}, WorkerId{2}, WorkerId{3}});
-  start_workers(Policy::kSourceHash, 4, 5);
+  start_by(Policy::kSourceHash, 4, 5);
   std::set<std::size_t> used;
   for (std::uint16_t slot = 0; slot < 5; ++slot) used.insert(number_of(route(slot)));
   EXPECT_EQ(used.size(), 1U);
@@ -128,7 +111,7 @@ TEST_F(Policies, OneAddressGoesToOneWorker) {
 TEST_F(Policies, DifferentAddressesAreSpread) {
   rig().hashed =
       std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}, WorkerId{1}, WorkerId{2}, WorkerId{3}});
-  start_workers(Policy::kSourceHash, 4, 100);
+  start_by(Policy::kSourceHash, 4, 100);
   std::map<std::size_t, int> tasks;
   for (int i = 0; i < 100; ++i) {
     client = &rig().add_client({.slots = 1});
@@ -141,7 +124,7 @@ TEST_F(Policies, DifferentAddressesAreSpread) {
 TEST_F(Policies, AKeyStaysWithItsWorkerUntilThatIsAhead) {
   rig().hashed =
       std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}, WorkerId{1}, WorkerId{2}, WorkerId{3}});
-  start_workers(Policy::kPrefix, 4, 50);
+  start_by(Policy::kPrefix, 4, 50);
   const std::size_t its = number_of(send_with_key(0, 7));
   for (std::uint16_t slot = 1; slot < 20; ++slot) {
     count_load();
@@ -158,7 +141,7 @@ TEST_F(Policies, AKeyStaysWithItsWorkerUntilThatIsAhead) {
 
 TEST_F(Policies, WithoutAKeyPrefixIsLeastLoaded) {
   rig().hashed = std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}});
-  start_workers(Policy::kPrefix, 4, 50);
+  start_by(Policy::kPrefix, 4, 50);
   for (std::uint16_t slot = 0; slot < 8; ++slot) send_with_key(slot, 0);
   for (const Peer* one : workers) EXPECT_EQ(rig().outstanding(*one), 2U);
 }
@@ -166,20 +149,19 @@ TEST_F(Policies, WithoutAKeyPrefixIsLeastLoaded) {
 // A waiting task's key is looked at when its turn comes.
 TEST_F(Policies, WaitersKeepTheirKey) {
   rig().hashed = std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{1}});
-  start_workers(Policy::kPrefix, 2, 1);
-  const Sent first = send_with_key(0, 7), second = send_with_key(1, 7);
+  start_by(Policy::kPrefix, 2, 1);
+  const Sent one = send_with_key(0, 7), other = send_with_key(1, 7);
   EXPECT_TRUE(exchange(with_key(2, 7)).empty());
-  const Sent& on_its_worker = number_of(first) == 1 ? first : second;
+  const Sent& on_its_worker = number_of(one) == 1 ? one : other;
   std::vector<Sent> sent = exchange(rig().result_spec(*workers[1], on_its_worker.header()));
   ASSERT_EQ(count(sent, FrameType::Route), 1U);
-  const auto again = std::ranges::find(sent, FrameType::Route, &Sent::type);
-  EXPECT_EQ(number_of(*again), 1U);
+  EXPECT_EQ(number_of(first(std::move(sent), FrameType::Route)), 1U);
 }
 
 TEST_F(Policies, OneSessionGoesToOneWorker) {
   rig().hashed =
       std::make_shared<state::WorkerOrder>(state::WorkerOrder{WorkerId{0}, WorkerId{1}, WorkerId{2}, WorkerId{3}});
-  start_workers(Policy::kSession, 4, 50);
+  start_by(Policy::kSession, 4, 50);
   std::set<std::size_t> used;
   for (std::uint32_t i = 1; i < 20; ++i) {
     const Sent routed = route(0, i);

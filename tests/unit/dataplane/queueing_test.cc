@@ -11,12 +11,7 @@ class Queueing : public PairTest {
   std::uint16_t slot_routed(const Sent& route) { return task_of(route).slot; }
 
   std::vector<Sent> submit_urgent(std::uint16_t slot, std::uint8_t priority) {
-    FrameSpec spec = rig().send_spec(*client, slot, 1);
-    spec.edit = [priority, inner = spec.edit](wire::Header& header) {
-      inner(header);
-      header.mutate_flags(wire::with_priority(header.flags(), priority));
-    };
-    return exchange(spec);
+    return exchange(with_priority(rig().send_spec(*client, slot, 1), priority));
   }
   // Finishes `running` and returns the ROUTE that took its place, and so on; the order of client slots.
   std::vector<std::uint16_t> drain(Sent running, std::size_t tasks) {

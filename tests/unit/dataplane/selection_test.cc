@@ -9,24 +9,7 @@
 namespace mcplane::dataplane {
 namespace {
 
-class Selection : public PairTest {
- protected:
-  void start_workers(std::size_t count, std::uint16_t slots) {
-    client = &rig().add_client();
-    for (std::size_t i = 0; i < count; ++i) workers.push_back(&rig().add_worker(slots));
-    rig().publish();
-    step();
-  }
-  Peer* worker_of(const Sent& route) {
-    const auto found = std::ranges::find_if(workers, [&](Peer* w) { return w->address == route.to(); });
-    return found == workers.end() ? nullptr : *found;
-  }
-  void answer(const Sent& routed) {
-    EXPECT_EQ(exchange(rig().result_spec(*worker_of(routed), routed.header())).size(), 1U);
-  }
-
-  std::vector<Peer*> workers;
-};
+class Selection : public WorkersTest {};
 
 TEST_F(Selection, LoadStaysEven) {
   start_workers(3, 10);
