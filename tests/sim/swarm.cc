@@ -33,7 +33,7 @@ Sizes draw_sizes(Random& random) {
   sizes.workers = between(random, 1, 6);
   sizes.burst = static_cast<std::uint16_t>(chance(random, 0.5) ? 32 : between(random, 1, 64));
   sizes.handoff_frames = chance(random, 0.5) ? 256 : between(random, 2, 16);
-  sizes.tx_capacity = chance(random, 0.6) ? 0 : between(random, 4, 256);
+  sizes.tx_capacity = chance(random, 0.6) ? 0 : between(random, 4, 32);
   sizes.max_tasks = chance(random, 0.5) ? 1'024 : between(random, 64, 512);
   sizes.max_queued = std::min(sizes.max_tasks, chance(random, 0.5) ? 256 : between(random, 16, 128));
   sizes.max_routes = chance(random, 0.7) ? 64 : between(random, 4, 16);
