@@ -140,6 +140,9 @@ std::vector<HotKey<Settings>> settings_keys() {
       "breaker.enabled", yes_or_no(), "Whether a worker that fails is left out for a while",
       [](auto& s) -> auto& { return s.breaker.enabled; });
   add(
+      "breaker.per-action", yes_or_no(), "Whether one that has several actions is left out for one of them alone",
+      [](auto& s) -> auto& { return s.breaker.per_action; });
+  add(
       "breaker.window", count(10, 100), "Outcomes of a worker looked at",
       [](auto& s) -> auto& { return s.breaker.window; });
   add(

@@ -133,6 +133,8 @@ Parsed<std::string> table_of(std::string_view body, std::string (*format)(const 
   }
 }
 
+std::string encoded(const std::string& text) { return httplib::detail::encode_query_param(text); }
+
 std::optional<Reply> ask(const AdminFlags& flags, const Request& request) {
   httplib::Client client(flags.path, 80);
   client.set_address_family(AF_UNIX);

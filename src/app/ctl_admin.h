@@ -38,6 +38,8 @@ struct Request {
   std::string target;
   std::string body{};
 };
+// A value in a target's query.
+std::string encoded(const std::string& text);
 struct Reply {
   int status = 200;  // HTTP's
   std::string body;

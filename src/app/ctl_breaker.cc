@@ -24,10 +24,13 @@ std::string count(const Json& breaker, const char* key) { return std::to_string(
 
 std::string text(const Json& breaker, const char* key) { return one_line(breaker.at(key).get<std::string>()); }
 
+std::string all_or(std::string action) { return action.empty() ? "all" : action; }
+
 Row row_of(const Json& breaker) {
   const auto left_ms = breaker.at("retry_in_ms").get<std::uint64_t>();
   return {text(breaker, "node_id"),
           text(breaker, "name"),
+          all_or(text(breaker, "action")),
           text(breaker, "state"),
           text(breaker, "mode"),
           count(breaker, "failures") + "/" + count(breaker, "outcomes"),
@@ -39,7 +42,8 @@ Row row_of(const Json& breaker) {
 
 std::string breakers_text(const Json& answer) {
   const std::string off = answer.at("enabled").get<bool>() ? "" : "breakers are off\n";
-  std::vector<Row> rows = {{"NODE", "NAME", "BREAKER", "MODE", "FAILED", "IN A ROW", "OPENINGS", "RETRY IN", "REASON"}};
+  std::vector<Row> rows = {
+      {"NODE", "NAME", "ACTION", "BREAKER", "MODE", "FAILED", "IN A ROW", "OPENINGS", "RETRY IN", "REASON"}};
   for (const Json& breaker : answer.at("breakers")) rows.push_back(row_of(breaker));
   return off + (rows.size() == 1 ? "no worker takes tasks\n" : aligned(rows));
 }
@@ -57,6 +61,7 @@ void add_breaker_flags(CLI::App& command, BreakerFlags& flags) {
     change->add_option("NODE", flags.node, "The worker's node id, see mcplane-ctl nodes")
         ->required()
         ->check(CLI::Validator([](std::string& node) { return check_node(node); }, ""));
+    change->add_option("ACTION", flags.action, "Only for this action of its");
     change->callback([&flags, verb = std::string(name)] { flags.change = verb; });
   }
 }
@@ -66,7 +71,8 @@ Request breaker_request(const BreakerFlags& flags) {
   std::string node = flags.node;
   std::ranges::transform(node, node.begin(),
                          [](char digit) { return static_cast<char>(std::tolower(static_cast<unsigned char>(digit))); });
-  return {Method::kPost, "/v1/breakers/" + node + "/" + flags.change};
+  const std::string only = flags.action.empty() ? "" : "?action=" + encoded(flags.action);
+  return {Method::kPost, "/v1/breakers/" + node + "/" + flags.change + only};
 }
 
 Parsed<std::string> breaker_table(std::string_view body) { return table_of(body, breakers_text); }

@@ -12,6 +12,7 @@ struct BreakerFlags {
   AdminFlags admin;
   std::string change;  // the path's last part: "force-open", "force-closed" or "auto"; empty: only list
   std::string node;    // 8 hexadecimal digits, as `nodes` shows them
+  std::string action;  // of the worker's; empty: all of them
 };
 
 void add_breaker_flags(CLI::App& command, BreakerFlags& flags);

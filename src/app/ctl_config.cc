@@ -4,7 +4,6 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <httplib.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -94,8 +93,6 @@ std::string user_name() {
   const passwd* const user = ::getpwuid(::getuid());
   return user == nullptr ? fmt::format("uid {}", ::getuid()) : user->pw_name;
 }
-
-std::string encoded(const std::string& text) { return httplib::detail::encode_query_param(text); }
 
 // The appliance's own lines.
 int print_mistakes(const AdminFlags& flags, const Reply& reply) {

@@ -11,6 +11,10 @@ namespace mcplane {
 enum class WorkerId : std::uint32_t {};
 inline constexpr WorkerId kNoWorker{0xffffffffU};
 
+// One of a worker's actions, by its place in their sorted list: the same for all workers of a pool.
+enum class SkillId : std::uint8_t {};
+inline constexpr std::uint32_t kSkillsMax = 16;
+
 // Index of a next hop's entry in state::NeighbourTable, shared by all cores.
 enum class NeighbourId : std::uint32_t {};
 inline constexpr NeighbourId kNoNeighbour{0};  // its entry exists, and its MAC is never known

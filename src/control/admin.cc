@@ -47,10 +47,10 @@ Answer show_breakers(Control& control) {
 }
 
 // `node` is 8 hexadecimal digits.
-Answer force_breaker(Control& control, const std::string& node, BreakerMode mode) {
+Answer force_breaker(Control& control, const std::string& node, BreakerMode mode, const std::string& action) {
   const SessionId worker{static_cast<std::uint32_t>(std::stoul(node, nullptr, 16))};
-  if (!control.force_breaker(worker, mode)) return error_answer(404, "no worker that takes tasks has the id " + node);
-  return show_breakers(control);
+  const std::string error = control.force_breaker(worker, mode, action);
+  return error.empty() ? show_breakers(control) : error_answer(404, error);
 }
 
 // Whether a process accepts connections there.
@@ -144,11 +144,11 @@ void Admin::Impl::change(const char* pattern, Answer (*answer)(Control&)) {
               [this, answer](const httplib::Request&, httplib::Response& response) { give(ask(answer), response); });
 }
 
-// The pattern's group is the worker's node id.
+// The pattern's group is the worker's node id; `action` one of its actions, if not all are meant.
 void Admin::Impl::change_breakers(const char* pattern, BreakerMode mode) {
   server.Post(pattern, [this, mode](const httplib::Request& request, httplib::Response& response) {
-    const std::string node = request.matches[1];
-    give(ask([node, mode](Control& asked) { return force_breaker(asked, node, mode); }), response);
+    const std::string node = request.matches[1], action = request.get_param_value("action");
+    give(ask([=](Control& asked) { return force_breaker(asked, node, mode, action); }), response);
   });
 }
 

@@ -100,11 +100,15 @@ BreakerChange Breaker::force(BreakerMode mode, const BreakerContext& context) {
   return was == BreakerMode::kForcedOpen ? probe(context) : BreakerChange::kNone;
 }
 
+void Breaker::forget() noexcept {
+  in_a_row_ = known_ = 0;
+  held_back_ = false;
+}
+
 void Breaker::enter(BreakerState state, std::uint64_t now_ns) noexcept {
   const BreakerState before = std::exchange(state_, state);
   if (before != state) since_ns_ = now_ns;
-  in_a_row_ = known_ = 0;
-  held_back_ = false;
+  forget();
 }
 
 BreakerChange Breaker::open(BreakerReason reason, const BreakerContext& context) {

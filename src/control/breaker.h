@@ -57,6 +57,8 @@ class Breaker {
   // At due_ns() or later.
   BreakerChange poll(const BreakerContext& context);
   BreakerChange force(BreakerMode mode, const BreakerContext& context);
+  // The outcomes so far say nothing of it.
+  void forget() noexcept;
 
   BreakerState state() const noexcept { return state_; }
   BreakerMode mode() const noexcept { return mode_; }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 namespace mcplane::control {
@@ -12,13 +13,14 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json breaker_json(const Control& control, const Session& session) {
-  const Breaker& breaker = control.breakers()[session.worker];
+Json breaker_json(const Control& control, const Session& session, std::optional<SkillId> skill) {
+  const Breaker& breaker = control.breakers()[{session.worker, skill}];
   const BreakerSettings& settings = control.breakers().settings;
   const bool timed = breaker.state() == BreakerState::kOpen && breaker.due_ns() != Breaker::kNever;
   const std::uint64_t left_ns = timed ? breaker.due_ns() - std::min(breaker.due_ns(), control.now_ns()) : 0;
   return {{"node_id", fmt::format("{:08x}", session.id.value)},
           {"name", session.hello.name},
+          {"action", skill ? session.hello.actions[raw(*skill)] : ""},
           {"state", name_of(breaker.state())},
           {"mode", name_of(breaker.mode())},
           {"reason", breaker.held_back() ? "held back: too many of its pool are out" : name_of(breaker.reason())},
@@ -39,7 +41,13 @@ std::string breakers_json(const Control& control) {
   Json breakers = Json::array();
   for (const std::uint32_t index : indices) {
     const Session& session = control.registry().at(index);
-    if (session.is_worker() && session.phase == Phase::kUp) breakers.push_back(breaker_json(control, session));
+    if (!session.is_worker() || session.phase != Phase::kUp) continue;
+    breakers.push_back(breaker_json(control, session, {}));
+    control.for_skills_of(session, [&](SkillId skill) {
+      const Breaker& breaker = control.breakers()[{session.worker, skill}];
+      if (breaker.state() != BreakerState::kClosed || breaker.mode() != BreakerMode::kAuto || breaker.held_back())
+        breakers.push_back(breaker_json(control, session, skill));
+    });
   }
   const Json answer = {{"enabled", control.breakers().settings.enabled}, {"breakers", breakers}};
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -1,4 +1,5 @@
-// What the breakers of all workers are up to, as JSON. Control thread.
+// What the breakers of all workers are up to, as JSON, and those of their actions that are not simply closed ("action"
+// is empty for the worker's own). Control thread.
 #pragma once
 
 #include <string>

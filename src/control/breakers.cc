@@ -9,29 +9,42 @@ Breakers::Breakers(const state::Shared& shared, const BreakerSettings& given, Ra
     : settings(given),
       shared_(shared),
       random_(random),
-      all_(shared.workers.capacity()),
-      heard_(shared.workers.capacity() * shared.shards.size()) {}
+      heard_(std::size_t{shared.workers.capacity()} * (1 + kSkillsMax) * shared.shards.size()) {}
 
-void Breakers::begin(WorkerId worker) {
-  if (all_[raw(worker)].state() != BreakerState::kClosed) std::erase(not_closed_, worker);
-  all_[raw(worker)] = Breaker{};
-  skip(worker);
+void Breakers::begin(const BreakerId& id) {
+  if (made_.erase(index(id)) > 0) std::erase(not_closed_, id);
+  skip(id);
 }
 
-void Breakers::skip(WorkerId worker) noexcept {
-  for (std::size_t shard = 0; shard < shared_.shards.size(); ++shard)
-    heard(shard, worker) = shared_.shards[shard]->outcomes.read(worker).count();
+void Breakers::forget(const BreakerId& id) {
+  if (const auto made = made_.find(index(id)); made != made_.end()) made->second.forget();
+  skip(id);
 }
 
-BreakerChange Breakers::hear(WorkerId worker, std::uint64_t now_ns, bool may_open) {
-  Breaker& breaker = all_[raw(worker)];
+const Breaker& Breakers::operator[](const BreakerId& id) const noexcept {
+  static const Breaker closed;
+  const auto found = made_.find(index(id));
+  return found != made_.end() ? found->second : closed;
+}
+
+state::OutcomeWord Breakers::read(std::size_t shard, const BreakerId& id) const noexcept {
+  if (!id.skill) return shared_.shards[shard]->outcomes.read(id.worker);
+  return shared_.workers[id.worker].skills->read(ShardId(static_cast<std::uint8_t>(shard)), *id.skill);
+}
+
+void Breakers::skip(const BreakerId& id) noexcept {
+  for (std::size_t shard = 0; shard < shared_.shards.size(); ++shard) heard(shard, id) = read(shard, id).count();
+}
+
+BreakerChange Breakers::hear(const BreakerId& id, std::uint64_t now_ns, bool may_open) {
+  Breaker& breaker = made_[index(id)];
   const BreakerState before = breaker.state();
   BreakerContext at = context(now_ns);
   at.may_open = may_open;
   BreakerChange heard_change = BreakerChange::kNone;
   for (std::size_t shard = 0; shard < shared_.shards.size(); ++shard) {
-    const state::OutcomeWord word = shared_.shards[shard]->outcomes.read(worker);
-    std::uint16_t& known = heard(shard, worker);
+    const state::OutcomeWord word = read(shard, id);
+    std::uint16_t& known = heard(shard, id);
     // Older than a window is of no interest.
     std::uint32_t fresh =
         std::min<std::uint32_t>(static_cast<std::uint16_t>(word.count() - known), Breaker::kWindowMax);
@@ -39,44 +52,44 @@ BreakerChange Breakers::hear(WorkerId worker, std::uint64_t now_ns, bool may_ope
     for (; fresh > 0; --fresh) {
       const BreakerChange change = breaker.on_outcome(word.failed(fresh - 1), at);
       if (change == BreakerChange::kOpened) {
-        skip(worker);
-        return note(worker, before, change);
+        skip(id);
+        return note(id, before, change);
       }
       // Held back, right after it closed: the gate is to open all the same.
       if (change != BreakerChange::kNone && heard_change == BreakerChange::kNone) heard_change = change;
     }
   }
-  return note(worker, before, heard_change);
+  return note(id, before, heard_change);
 }
 
-BreakerChange Breakers::poll(WorkerId worker, std::uint64_t now_ns, bool probes_run) {
-  Breaker& breaker = all_[raw(worker)];
+BreakerChange Breakers::poll(const BreakerId& id, std::uint64_t now_ns, bool probes_run) {
+  Breaker& breaker = made_[index(id)];
   BreakerContext at = context(now_ns);
   at.probes_run = probes_run;
   const BreakerState before = breaker.state();
-  if (before == BreakerState::kOpen) skip(worker);
-  return note(worker, before, breaker.poll(at));
+  if (before == BreakerState::kOpen) skip(id);
+  return note(id, before, breaker.poll(at));
 }
 
-BreakerChange Breakers::force(WorkerId worker, BreakerMode mode, std::uint64_t now_ns) {
-  Breaker& breaker = all_[raw(worker)];
+BreakerChange Breakers::force(const BreakerId& id, BreakerMode mode, std::uint64_t now_ns) {
+  Breaker& breaker = made_[index(id)];
   const BreakerState before = breaker.state();
-  skip(worker);
-  return note(worker, before, breaker.force(mode, context(now_ns)));
+  skip(id);
+  return note(id, before, breaker.force(mode, context(now_ns)));
 }
 
-BreakerChange Breakers::note(WorkerId worker, BreakerState before, BreakerChange change) {
-  const Breaker& breaker = all_[raw(worker)];
+BreakerChange Breakers::note(const BreakerId& id, BreakerState before, BreakerChange change) {
+  const Breaker& breaker = (*this)[id];
   const bool was_closed = before == BreakerState::kClosed, is_closed = breaker.state() == BreakerState::kClosed;
-  if (was_closed && !is_closed) not_closed_.push_back(worker);
-  if (!was_closed && is_closed) std::erase(not_closed_, worker);
+  if (was_closed && !is_closed) not_closed_.push_back(id);
+  if (!was_closed && is_closed) std::erase(not_closed_, id);
   next_due_ns_ = std::min(next_due_ns_, breaker.due_ns());
   return change;
 }
 
 void Breakers::find_next_due() noexcept {
   next_due_ns_ = Breaker::kNever;
-  for (const WorkerId worker : not_closed_) next_due_ns_ = std::min(next_due_ns_, all_[raw(worker)].due_ns());
+  for (const BreakerId& id : not_closed_) next_due_ns_ = std::min(next_due_ns_, (*this)[id].due_ns());
 }
 
 }  // namespace mcplane::control

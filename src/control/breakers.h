@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -12,23 +14,35 @@
 
 namespace mcplane::control {
 
+// Whose breaker: a worker's, for all it does, or for one of its actions.
+struct BreakerId {
+  BreakerId(WorkerId whose, std::optional<SkillId> of = std::nullopt) : worker(whose), skill(of) {}
+
+  WorkerId worker;
+  std::optional<SkillId> skill;
+
+  friend bool operator==(const BreakerId&, const BreakerId&) = default;
+};
+
 class Breakers {
  public:
   // `shared` outlives it. Draws from `random` only when a breaker opens.
   Breakers(const state::Shared& shared, const BreakerSettings& settings, Random random);
 
-  // A new worker has the line: closed, and what came of the tasks of the one before says nothing of it.
-  void begin(WorkerId worker);
-  const Breaker& operator[](WorkerId worker) const noexcept { return all_[raw(worker)]; }
+  // A new worker's: closed, and what came of tasks until now says nothing of it.
+  void begin(const BreakerId& id);
+  // The same, as it is: what came of them was another's fault.
+  void forget(const BreakerId& id);
+  const Breaker& operator[](const BreakerId& id) const noexcept;
 
   // Tells the breaker what it has not heard, core by core: in which order the cores' outcomes came, nobody knows.
   // Stops at the first change that matters to the gate; what a breaker that opened has not heard, it never will.
-  BreakerChange hear(WorkerId worker, std::uint64_t now_ns, bool may_open);
-  BreakerChange poll(WorkerId worker, std::uint64_t now_ns, bool probes_run);
-  BreakerChange force(WorkerId worker, BreakerMode mode, std::uint64_t now_ns);
+  BreakerChange hear(const BreakerId& id, std::uint64_t now_ns, bool may_open);
+  BreakerChange poll(const BreakerId& id, std::uint64_t now_ns, bool probes_run);
+  BreakerChange force(const BreakerId& id, BreakerMode mode, std::uint64_t now_ns);
 
   // Those that are not closed, in no order; and when the first of them is to be polled.
-  std::span<const WorkerId> not_closed() const noexcept { return not_closed_; }
+  std::span<const BreakerId> not_closed() const noexcept { return not_closed_; }
   std::uint64_t next_due_ns() const noexcept { return next_due_ns_; }
   // After all that are due were polled.
   void find_next_due() noexcept;
@@ -36,19 +50,23 @@ class Breakers {
   BreakerSettings settings;
 
  private:
-  // What has not been heard of that core is unknown from now on.
-  void skip(WorkerId worker) noexcept;
+  static std::size_t index(const BreakerId& id) noexcept {
+    return std::size_t{raw(id.worker)} * (1 + kSkillsMax) + (id.skill ? 1U + raw(*id.skill) : 0U);
+  }
+  // What has not been heard of its cores is unknown from now on.
+  void skip(const BreakerId& id) noexcept;
+  state::OutcomeWord read(std::size_t shard, const BreakerId& id) const noexcept;
   BreakerContext context(std::uint64_t now_ns) noexcept { return {settings, random_, now_ns}; }
-  BreakerChange note(WorkerId worker, BreakerState before, BreakerChange change);
-  std::uint16_t& heard(std::size_t shard, WorkerId worker) noexcept {
-    return heard_[shard * all_.size() + raw(worker)];
+  BreakerChange note(const BreakerId& id, BreakerState before, BreakerChange change);
+  std::uint16_t& heard(std::size_t shard, const BreakerId& id) noexcept {
+    return heard_[index(id) * shared_.shards.size() + shard];
   }
 
   const state::Shared& shared_;
   Random random_;
-  std::vector<Breaker> all_;
-  std::vector<std::uint16_t> heard_;  // counts of the words, by shard and worker
-  std::vector<WorkerId> not_closed_;
+  std::unordered_map<std::size_t, Breaker> made_;  // by index(): of those that something was heard of
+  std::vector<std::uint16_t> heard_;               // counts of the words, by index() and shard
+  std::vector<BreakerId> not_closed_;
   std::uint64_t next_due_ns_ = Breaker::kNever;
 };
 

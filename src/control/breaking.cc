@@ -22,13 +22,13 @@ std::uint32_t slow_us_of(const BreakerSettings& settings) noexcept {
 void Control::hear_outcomes() {
   for (auto& shard : shared_.shards) shard->outcomes.take_told([this](WorkerId worker) { hear(worker); });
   if (now_ns_ < breakers_.next_due_ns()) return;
-  // Polled, none of them closes.
-  for (const WorkerId worker : breakers_.not_closed()) {
-    Session* session = find_up(worker);
+  // A copy: one that closes is not in the list any more.
+  const std::vector<BreakerId> due(breakers_.not_closed().begin(), breakers_.not_closed().end());
+  for (const BreakerId& id : due) {
+    Session* session = find_up(id.worker);
     if (session == nullptr) continue;
-    const BreakerState before = breakers_[worker].state();
-    const state::WorkerLoad load{shared_.workers[worker].load.load(std::memory_order_relaxed)};
-    turn_gate(*session, before, breakers_.poll(worker, now_ns_, load.outstanding() > 0 || load.permits() > 0));
+    const BreakerState before = breakers_[id].state();
+    turn(*session, id, before, breakers_.poll(id, now_ns_, probes_run(id)));
   }
   breakers_.find_next_due();
 }
@@ -38,11 +38,27 @@ Session* Control::find_up(WorkerId worker) {
   return session != nullptr && session->phase == Phase::kUp ? session : nullptr;
 }
 
+bool Control::probes_run(const BreakerId& id) const noexcept {
+  if (id.skill) return shared_.workers[id.worker].skills->probes_run(*id.skill);
+  const state::WorkerLoad load{shared_.workers[id.worker].load.load(std::memory_order_relaxed)};
+  return load.outstanding() > 0 || load.permits() > 0;
+}
+
+// Its actions first: what one of them failed is not held against the others. While none of its tasks is let through
+// freely, they have no say of their own.
 void Control::hear(WorkerId worker) {
   Session* session = find_up(worker);
   if (session == nullptr || !breakers_.settings.enabled) return;
-  const BreakerState before = breakers_[worker].state();
-  turn_gate(*session, before, breakers_.hear(worker, now_ns_, may_open(*session)));
+  const auto hear_one = [&](const BreakerId& id) {
+    const BreakerState before = breakers_[id].state();
+    turn(*session, id, before, breakers_.hear(id, now_ns_, may_open(*session, id)));
+  };
+  if (breakers_.settings.per_action && breakers_[worker].state() == BreakerState::kClosed)
+    for_skills_of(*session, [&](SkillId skill) {
+      hear_one({worker, skill});
+      if (breakers_[{worker, skill}].held_back()) breakers_.forget(worker);
+    });
+  hear_one(worker);
 }
 
 void Control::hear_all() {
@@ -51,18 +67,27 @@ void Control::hear_all() {
 }
 
 // Workers may have left meanwhile: then more than that share are out, and no other follows.
-bool Control::may_open(const Session& session) const noexcept {
+bool Control::may_open(const Session& session, const BreakerId& id) const noexcept {
   const Pool& pool = *session.pool;
-  return pool.out + 1 <= breakers_.settings.ejected_share_max * static_cast<double>(pool.up.size());
+  const std::uint32_t out = id.skill ? pool.skills[raw(*id.skill)].out : pool.whole.out;
+  return out + 1 <= breakers_.settings.ejected_share_max * static_cast<double>(pool.up.size());
 }
 
-void Control::turn_gate(Session& session, BreakerState before, BreakerChange change) {
+void Control::turn(Session& session, const BreakerId& id, BreakerState before, BreakerChange change) {
   if (change == BreakerChange::kNone) return;
-  const Breaker& breaker = breakers_[session.worker];
-  pools_.turn(*session.pool, before, breaker.state());
-  state::WorkerLine& line = shared_.workers[session.worker];
-  const auto round = static_cast<state::GateRound>(line.admits.load(std::memory_order_relaxed) - 1);
-  const auto who = fmt::format("'{}' {:08x}", session.hello.name, session.id.value);
+  const Breaker& breaker = breakers_[id];
+  pools_.turn(*session.pool, id.skill, before, breaker.state());
+  log_turn(session, id, change);
+  if (id.skill)
+    turn_skill(session, *id.skill, change);
+  else
+    turn_gate(session, change);
+}
+
+void Control::log_turn(const Session& session, const BreakerId& id, BreakerChange change) {
+  const Breaker& breaker = breakers_[id];
+  auto who = fmt::format("'{}' {:08x}", session.hello.name, session.id.value);
+  if (id.skill) who += fmt::format(" for action '{}'", session.hello.actions[raw(*id.skill)]);
   switch (change) {
     case BreakerChange::kNone:
       return;
@@ -70,25 +95,95 @@ void Control::turn_gate(Session& session, BreakerState before, BreakerChange cha
       return log_.warning(now_ns_, "breaker of worker {} stays closed: at most {:.0f} % of its pool may be out", who,
                           100 * breakers_.settings.ejected_share_max);
     case BreakerChange::kOpened:
-      // Relaxed: nothing is published through it; a core that misses it routes what it was about to route.
-      if (!planted(PlantedBug::kRouteToOpen))
-        line.admits.store(1U + static_cast<state::GateRound>(round + 1), std::memory_order_relaxed);
-      refresh_worker(session);
       return log_.warning(now_ns_, "breaker of worker {} opens: {}{}", who, name_of(breaker.reason()),
                           breaker.due_ns() == Breaker::kNever
                               ? std::string()
                               : fmt::format(", for {} ms", (breaker.due_ns() - now_ns_) / kNsPerMs));
-    case BreakerChange::kProbing: {
-      const auto permits = std::min<std::uint32_t>(breaker.permits(breakers_.settings), state::Gate::kPermitsMax);
-      set_gate(session, {.round = round, .metered = true, .permits = static_cast<std::uint8_t>(permits)});
-      return log_.info(now_ns_, "breaker of worker {} half-open: {} probes", who, permits);
-    }
+    case BreakerChange::kProbing:
+      return log_.info(now_ns_, "breaker of worker {} half-open: {} probes", who, permits_of(breaker));
+    case BreakerChange::kClosed:
+      return log_.info(now_ns_, "breaker of worker {} closes", who);
+  }
+}
+
+std::uint8_t Control::permits_of(const Breaker& breaker) const noexcept {
+  return static_cast<std::uint8_t>(
+      std::min<std::uint32_t>(breaker.permits(breakers_.settings), state::Gate::kPermitsMax));
+}
+
+void Control::turn_gate(Session& session, BreakerChange change) {
+  state::WorkerLine& line = shared_.workers[session.worker];
+  switch (change) {
+    case BreakerChange::kNone:
+    case BreakerChange::kHeldBack:
+      return;
+    case BreakerChange::kOpened:
+      let_skills_in(session, false);
+      // Relaxed: nothing is published through it; a core that misses it routes what it was about to route.
+      if (!planted(PlantedBug::kRouteToOpen))
+        line.admits.store(1U + static_cast<state::GateRound>(line.round() + 1), std::memory_order_relaxed);
+      return refresh_worker(session);
+    case BreakerChange::kProbing:
+      return set_gate(session,
+                      {.round = line.round(), .metered = true, .permits = permits_of(breakers_[session.worker])});
     case BreakerChange::kClosed:
       session.up_at_ns = now_ns_;
       keep_pace(session);
-      set_gate(session, {.round = round});
-      return log_.info(now_ns_, "breaker of worker {} closes", who);
+      return set_gate(session, {.round = line.round()});
   }
+}
+
+// An action that is out takes no command: who has acquired a slot looks here before he uses it. But the worker's round
+// ends, so that what was under way before counts for neither side.
+void Control::turn_skill(Session& session, SkillId skill, BreakerChange change) {
+  state::WorkerLine& line = shared_.workers[session.worker];
+  const auto bit = static_cast<std::uint16_t>(1U << raw(skill));
+  const std::uint16_t out = line.skills_out.load(std::memory_order_relaxed);
+  switch (change) {
+    case BreakerChange::kNone:
+    case BreakerChange::kHeldBack:
+      return;
+    case BreakerChange::kOpened:
+      // What the worker failed lately is this action's.
+      breakers_.forget(session.worker);
+      line.skills_out.store(static_cast<std::uint16_t>(out | bit), std::memory_order_relaxed);
+      return begin_round(session);
+    case BreakerChange::kProbing:
+      return line.skills->set_gate(skill, line.round(), permits_of(breakers_[{session.worker, skill}]));
+    case BreakerChange::kClosed:
+      return line.skills_out.store(static_cast<std::uint16_t>(out & ~bit), std::memory_order_relaxed);
+  }
+}
+
+// Of a worker whose own breaker is closed. Its actions that were half-open in the last round get as many permits as
+// they still need in this one.
+void Control::begin_round(Session& session) {
+  state::WorkerLine& line = shared_.workers[session.worker];
+  const auto round = static_cast<state::GateRound>(line.round() + 1);
+  for_skills_of(session, [&](SkillId skill) {
+    const Breaker& breaker = breakers_[{session.worker, skill}];
+    const bool half_open = breaker.state() == BreakerState::kHalfOpen;
+    line.skills->set_gate(skill, round, half_open ? permits_of(breaker) : std::uint8_t{0});
+  });
+  line.admits.store(1U + round, std::memory_order_relaxed);
+  set_gate(session, {.round = round});
+}
+
+// What came of their tasks is forgotten: the worker itself is out, is gone, or is new. forced: those as well that
+// people hold open or closed.
+void Control::let_skills_in(Session& session, bool forced) {
+  std::uint16_t out = 0;
+  for_skills_of(session, [&](SkillId skill) {
+    const BreakerId id{session.worker, skill};
+    const Breaker& breaker = breakers_[id];
+    if (!forced && breaker.mode() != BreakerMode::kAuto) {
+      if (breaker.state() != BreakerState::kClosed) out = static_cast<std::uint16_t>(out | 1U << raw(skill));
+      return;
+    }
+    pools_.turn(*session.pool, skill, breaker.state(), BreakerState::kClosed);
+    breakers_.begin(id);
+  });
+  shared_.workers[session.worker].skills_out.store(out, std::memory_order_relaxed);
 }
 
 // One core tells all, as in refresh_worker().
@@ -102,7 +197,8 @@ void Control::set_gate(const Session& session, const state::Gate& gate) {
 
 // Before it is neither in the pool nor up any more.
 void Control::retire(Session& session) {
-  pools_.turn(*session.pool, breakers_[session.worker].state(), BreakerState::kClosed);
+  let_skills_in(session, true);
+  pools_.turn(*session.pool, {}, breakers_[session.worker].state(), BreakerState::kClosed);
   breakers_.begin(session.worker);
   pools_.retire(*session.pool, session.worker);
 }
@@ -110,24 +206,36 @@ void Control::retire(Session& session) {
 void Control::set_breaker(const BreakerSettings& settings) {
   breakers_.settings = settings;
   shared_.slow_us.store(slow_us_of(settings), std::memory_order_relaxed);
-  if (settings.enabled) return;
-  const std::vector<WorkerId> workers(breakers_.not_closed().begin(), breakers_.not_closed().end());
-  for (const WorkerId worker : workers) {
-    Session* session = find_up(worker);
-    if (session == nullptr || breakers_[worker].mode() == BreakerMode::kForcedOpen) continue;
-    const BreakerState before = breakers_[worker].state();
-    turn_gate(*session, before, breakers_.force(worker, BreakerMode::kForcedClosed, now_ns_));
-    breakers_.force(worker, BreakerMode::kAuto, now_ns_);
+  const std::vector<BreakerId> out(breakers_.not_closed().begin(), breakers_.not_closed().end());
+  for (const BreakerId& id : out) {
+    Session* session = find_up(id.worker);
+    const bool stays = settings.enabled && (settings.per_action || !id.skill);
+    if (stays || session == nullptr || breakers_[id].mode() == BreakerMode::kForcedOpen) continue;
+    const BreakerState before = breakers_[id].state();
+    turn(*session, id, before, breakers_.force(id, BreakerMode::kForcedClosed, now_ns_));
+    breakers_.force(id, BreakerMode::kAuto, now_ns_);
   }
 }
 
-bool Control::force_breaker(SessionId worker, BreakerMode mode) {
+std::string Control::force_breaker(SessionId worker, BreakerMode mode, std::string_view action) {
   Session* session = registry_.find(worker);
-  if (session == nullptr || session->phase != Phase::kUp || !session->is_worker()) return false;
-  const BreakerState before = breakers_[session->worker].state();
-  log_.info(now_ns_, "breaker of worker '{}' {:08x} set to {}", session->hello.name, session->id.value, name_of(mode));
-  turn_gate(*session, before, breakers_.force(session->worker, mode, now_ns_));
-  return true;
+  if (session == nullptr || session->phase != Phase::kUp || !session->is_worker())
+    return fmt::format("no worker that takes tasks has the id {:08x}", worker.value);
+  BreakerId id = session->worker;
+  if (!action.empty()) {
+    const auto& actions = session->hello.actions;
+    const auto found = std::ranges::find(actions, action);
+    if (found == actions.end()) return fmt::format("the worker has no action '{}'", action);
+    // Of one that has no other, it is the worker's own.
+    if (actions.size() > 1) id.skill = static_cast<SkillId>(found - actions.begin());
+    if (id.skill && breakers_[session->worker].state() != BreakerState::kClosed)
+      return "the worker's own breaker is not closed: all its actions are out";
+  }
+  const BreakerState before = breakers_[id].state();
+  log_.info(now_ns_, "breaker of worker '{}' {:08x}{} set to {}", session->hello.name, session->id.value,
+            id.skill ? fmt::format(" for action '{}'", action) : "", name_of(mode));
+  turn(*session, id, before, breakers_.force(id, mode, now_ns_));
+  return {};
 }
 
 }  // namespace mcplane::control

@@ -61,8 +61,8 @@ class Control {
 
   // From the next outcome on. Disabled: those that are not held open close.
   void set_breaker(const BreakerSettings& settings);
-  // False when there is no such worker, or it takes no tasks anyway.
-  bool force_breaker(SessionId worker, BreakerMode mode);
+  // Of the worker, or of that action of its. What stands against it; "": it is done.
+  std::string force_breaker(SessionId worker, BreakerMode mode, std::string_view action = {});
   // Listens to what cores would tell only with the next failure, so that reports have it.
   void hear_all();
 
@@ -92,6 +92,12 @@ class Control {
   std::size_t published_workers() const noexcept { return published_workers_; }
   const Pools& pools() const noexcept { return pools_; }
   const Breakers& breakers() const noexcept { return breakers_; }
+  // Calls visit(skill) for each action of a worker that has several: one alone is the worker itself.
+  template <class Visit>
+  void for_skills_of(const Session& session, Visit visit) const {
+    const std::size_t count = session.hello.actions.size();
+    for (std::size_t i = 0; count > 1 && i < count; ++i) visit(static_cast<SkillId>(i));
+  }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -143,10 +149,17 @@ class Control {
   void hear_outcomes();
   void hear(WorkerId worker);
   Session* find_up(WorkerId worker);
-  void turn_gate(Session& session, BreakerState before, BreakerChange change);
+  bool probes_run(const BreakerId& id) const noexcept;
+  void turn(Session& session, const BreakerId& id, BreakerState before, BreakerChange change);
+  void log_turn(const Session& session, const BreakerId& id, BreakerChange change);
+  std::uint8_t permits_of(const Breaker& breaker) const noexcept;
+  void turn_gate(Session& session, BreakerChange change);
+  void turn_skill(Session& session, SkillId skill, BreakerChange change);
+  void begin_round(Session& session);
+  void let_skills_in(Session& session, bool forced);
   void set_gate(const Session& session, const state::Gate& gate);
   void retire(Session& session);
-  bool may_open(const Session& session) const noexcept;
+  bool may_open(const Session& session, const BreakerId& id) const noexcept;
 
   CommandQueue& queue(ShardId shard) noexcept { return queues_[raw(shard)]; }
   // Calls visit(shard) for each shard that knows the session.

@@ -68,6 +68,7 @@ void Control::bring_up(Session& session) {
   session.up_at_ns = now_ns_;
   breakers_.begin(session.worker);
   session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);
+  let_skills_in(session, true);
   keep_pace(session);
   refresh_worker(session);
 }

@@ -11,11 +11,17 @@
 namespace mcplane::control {
 namespace {
 
-// Numbers in a snapshot follow first use, not the alphabet: sort again.
+static_assert(kSkillsMax == wire::kCapabilitiesMax);
+
 std::vector<state::NameId> intern_all(state::RouteSnapshot& snapshot, const std::vector<std::string>& names) {
   std::vector<state::NameId> ids;
   ids.reserve(names.size());
   for (const auto& name : names) ids.push_back(snapshot.intern(name));
+  return ids;
+}
+
+// Numbers in a snapshot follow first use, not the alphabet.
+std::vector<state::NameId> sorted(std::vector<state::NameId> ids) {
   std::ranges::sort(ids);
   return ids;
 }
@@ -45,9 +51,16 @@ std::uint64_t hash_of(const CapabilitySet& set) {
   return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
 }
 
-// Relaxed: cores only say by it why they found nobody.
+// Relaxed: cores only say by it why they found nobody, and choose how to look.
 void publish_admitting(const Pool& pool) noexcept {
-  pool.load->admitting.store(static_cast<std::uint32_t>(pool.up.size()) - pool.shut, std::memory_order_relaxed);
+  const auto up = static_cast<std::uint32_t>(pool.up.size());
+  pool.load->admitting.store(up - pool.whole.shut, std::memory_order_relaxed);
+  std::uint32_t out = 0;
+  for (std::uint32_t i = 0; i < kSkillsMax; ++i) {
+    if (pool.skills[i].out > 0) out |= 1U << i;
+    if (pool.skills[i].shut > 0 && pool.skills[i].shut == up) out |= 1U << (kSkillsMax + i);
+  }
+  pool.load->skills_out.store(out, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -68,9 +81,10 @@ Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, stat
   return *pool;
 }
 
-void Pools::turn(Pool& pool, BreakerState before, BreakerState after) noexcept {
-  pool.out += (after != BreakerState::kClosed ? 1U : 0U) - (before != BreakerState::kClosed ? 1U : 0U);
-  pool.shut += (after == BreakerState::kOpen ? 1U : 0U) - (before == BreakerState::kOpen ? 1U : 0U);
+void Pools::turn(Pool& pool, std::optional<SkillId> skill, BreakerState before, BreakerState after) noexcept {
+  Pool::Ejected& ejected = skill ? pool.skills[raw(*skill)] : pool.whole;
+  ejected.out += (after != BreakerState::kClosed ? 1U : 0U) - (before != BreakerState::kClosed ? 1U : 0U);
+  ejected.shut += (after == BreakerState::kOpen ? 1U : 0U) - (before == BreakerState::kOpen ? 1U : 0U);
   publish_admitting(pool);
 }
 
@@ -188,8 +202,8 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
     if (!pool->published) continue;
     state::Pool published;
     published.actions = intern_all(*snapshot, set.actions);
-    published.models = intern_all(*snapshot, set.models);
-    published.tags = intern_all(*snapshot, set.tags);
+    published.models = sorted(intern_all(*snapshot, set.models));
+    published.tags = sorted(intern_all(*snapshot, set.tags));
     published.load = pool->load;
     published.key = pool->key;
     published.weight = pool->weight;

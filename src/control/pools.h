@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -36,9 +37,12 @@ struct Pool {
   std::uint64_t key = 0;               // its hash
   std::shared_ptr<state::LoadIndex> load = std::make_shared<state::LoadIndex>();
   std::map<WorkerId, OrderMember> up;  // workers that take new tasks, as far as their breakers let them
-  std::uint32_t out = 0;               // of them, those whose breakers are not closed
-  std::uint32_t shut = 0;              // and of those, the ones whose are open
-  std::uint32_t weight = 0;            // sum of all of theirs
+  // Of them, those whose breakers are not closed, and of those the ones whose are open.
+  struct Ejected {
+    std::uint32_t out = 0, shut = 0;
+  } whole;
+  std::array<Ejected, kSkillsMax> skills;  // and for each action, where they have several
+  std::uint32_t weight = 0;                // sum of all of theirs
   std::uint32_t slots_counted = 0, held_counted = 0;
   std::shared_ptr<const state::WorkerOrder> turns, hashed;
   bool stale = false;      // its orders wait to be made again
@@ -49,8 +53,8 @@ class Pools {
  public:
   // The worker may have tasks from now on; a shard is to refresh it. peer: its address.
   Pool& join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker);
-  // The breaker of a worker that is up went from one state to another.
-  void turn(Pool& pool, BreakerState before, BreakerState after) noexcept;
+  // The breaker of a worker that is up, or of one of its actions, went from one state to another.
+  void turn(Pool& pool, std::optional<SkillId> skill, BreakerState before, BreakerState after) noexcept;
   // No new tasks; its breaker is closed, or was turned so.
   void retire(Pool& pool, WorkerId worker);
   // Every shard has let go of the worker, which is retired: its place is free for another.

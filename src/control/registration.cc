@@ -104,6 +104,10 @@ void Control::start_session(Session& session) {
     line.load.store(0, std::memory_order_relaxed);
     line.pace.reset();
     line.bound.store(session.hello.slots, std::memory_order_relaxed);
+    const auto skills = static_cast<std::uint32_t>(session.hello.actions.size());
+    session.skills.reset(skills > 1 ? new state::SkillBoard(skills, shared_.options.shards) : nullptr);
+    line.skills = session.skills.get();
+    line.skills_out.store(0, std::memory_order_relaxed);
     line.admits.store(1, std::memory_order_relaxed);
     // Pairs with the acquire load in WorkerLine::owner(): who sees the session sees its bound.
     line.session.store(session.id.value, std::memory_order_release);

@@ -7,12 +7,14 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <memory>
 #include <span>
 #include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
 #include "control/frames.h"
+#include "state/skill_board.h"
 #include "wire/registration.h"
 
 namespace mcplane::control {
@@ -35,10 +37,11 @@ struct Session {
   Phase phase = Phase::kFree;
   ShardId owner{};  // a client's only shard
   WorkerId worker = kNoWorker;
-  Pool* pool = nullptr;              // worker: since it was up, until every shard has let go of it
-  std::uint32_t client = kNoClient;  // index of its client slot range
-  std::uint32_t cookie_ms = 0;       // when its newest HELLO's cookie was made
-  wire::HelloBody hello;             // each capability list sorted and unique
+  std::unique_ptr<state::SkillBoard> skills;  // worker with several actions: until its slot is another's
+  Pool* pool = nullptr;                       // worker: since it was up, until every shard has let go of it
+  std::uint32_t client = kNoClient;           // index of its client slot range
+  std::uint32_t cookie_ms = 0;                // when its newest HELLO's cookie was made
+  wire::HelloBody hello;                      // each capability list sorted and unique
   Path path;
   NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
   std::uint64_t next_pace_ns = 0;        // worker: when its bound is looked at again

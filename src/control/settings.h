@@ -23,6 +23,7 @@ struct Limits {
 
 struct BreakerSettings {
   bool enabled = true;
+  bool per_action = true;                     // and one for each action of a worker that has several
   std::uint32_t window = 100;                 // outcomes looked at, 10 to 100
   std::uint32_t outcomes_min = 20;            // before the share counts
   double failure_share = 0.5;                 // failed or slow, that opens

@@ -180,6 +180,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   task.worker = worker.id;
   task.worker_session = worker.session;
   task.round = worker.round & state::kRoundMask;
+  task.skill = worker.skill;
   task.number = ++to.routed;
   task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
   task.paces = task.number % kRoutesPerPaceSample == 1 &&

@@ -143,6 +143,7 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
   std::size_t tag_count = 0;
   while (at < entry.key_length) tags[tag_count++] = next_name(entry, at);
   entry.pool_count = static_cast<std::uint32_t>(snapshot.resolve(action, model, {tags.data(), tag_count}, entry.pools));
+  for (std::uint32_t i = 0; i < entry.pool_count; ++i) entry.skills[i] = snapshot.skill_of(entry.pools[i], action);
   entry.rule = snapshot.rule_of(action, model);
   entry.generation = snapshot.generation;
 }

@@ -53,6 +53,7 @@ struct RouteEntry {
   std::uint16_t waiting_position = 0;  // in RouteCache's list, while tasks are in the lines
   std::uint32_t pool_count = 0;
   state::RouteSnapshot::PoolList pools{};
+  std::array<SkillId, state::RouteSnapshot::kPoolsPerRoute> skills{};  // of each pool, which action it is
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
   std::uint32_t turn = 0;   // and in which pool

@@ -166,6 +166,9 @@ void end_cancelling(Shard& shard, Task& task) noexcept {
   watch(shard, task);
 }
 
-void release_worker_slot(Shard& shard, Task& task) noexcept { shard.shared.workers.release(task.worker, task.round); }
+void release_worker_slot(Shard& shard, Task& task) noexcept {
+  leave_skill_gate(shard, task, true);
+  shard.shared.workers.release(task.worker, task.round);
+}
 
 }  // namespace mcplane::dataplane

@@ -13,7 +13,9 @@ namespace {
 // Of a route, in the order in which they are asked.
 struct Pools {
   std::array<state::LoadIndex*, state::RouteSnapshot::kPoolsPerRoute> indexes;
+  std::array<SkillId, state::RouteSnapshot::kPoolsPerRoute> skills;
   std::uint32_t count = 0;
+  bool some_out = false;  // some worker is out for this action alone
 };
 
 // Those with equal loads take turns as well.
@@ -23,6 +25,8 @@ Pools pools_of(const Shard& shard, RouteEntry& entry) noexcept {
   std::uint32_t next = pools.count > 1 ? entry.turn++ % pools.count : 0;
   for (std::uint32_t i = 0; i < pools.count; ++i) {
     pools.indexes[i] = shard.snapshot->pool(entry.pools[next]).load.get();
+    pools.skills[i] = entry.skills[next];
+    pools.some_out |= pools.indexes[i]->some_out(pools.skills[i]);
     next = next + 1 < pools.count ? next + 1 : 0;
   }
   return pools;
@@ -45,10 +49,38 @@ bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor
         const auto [place, worker] = index.find(level, rotor);
         if (worker == kNoWorker) break;  // another core's bit is on its way up
         rotor = place + 1;
-        if (try_take(shard, worker, chosen)) return true;
+        if (try_take(shard, worker, pools.skills[i], chosen)) return true;
         if (++races == kRacesMax) return false;
       }
     }
+  }
+  return false;
+}
+
+// Workers that are out for this action do others, and are listed with the rest; idle, they would be asked first, each
+// time. So of a few in turn the least loaded is taken that is in: whoever was passed over has his turn next time.
+bool acquire_among_few(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::WorkerRef& chosen) noexcept {
+  constexpr std::uint32_t kFew = 4, kPassedMax = 64;
+  for (std::uint32_t i = 0; i < pools.count; ++i) {
+    WorkerId best = kNoWorker;
+    std::uint32_t least = ~0U, few = 0;
+    for (std::uint32_t look = 0; look < kPassedMax && few < kFew; ++look) {
+      const state::LoadIndex::Next next = pools.indexes[i]->next(rotor);
+      if (next.worker == kNoWorker) break;
+      rotor = next.place + 1;
+      const state::WorkerLine& line = shard.shared.workers[next.worker];
+      // A probe goes first, or it would never be its turn where others are idle.
+      if (line.is_out(pools.skills[i])) {
+        if (try_take(shard, next.worker, pools.skills[i], chosen)) return true;
+        continue;
+      }
+      ++few;
+      if (line.outstanding() < least) {
+        least = line.outstanding();
+        best = next.worker;
+      }
+    }
+    if (best != kNoWorker && try_take(shard, best, pools.skills[i], chosen)) return true;
   }
   return false;
 }
@@ -59,10 +91,13 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state
   if (entry.rule.policy != state::Policy::kLeastOutstanding && acquire_by_policy(shard, entry, asker, chosen))
     return Choice::kFound;
   const Pools pools = pools_of(shard, entry);
-  if (acquire_least_loaded(shard, pools, entry.rotor, chosen)) return Choice::kFound;
-  const bool live = std::any_of(pools.indexes.begin(), pools.indexes.begin() + pools.count,
-                                [](const auto* index) { return index->admitting.load(std::memory_order_relaxed) > 0; });
-  return live ? Choice::kAllBusy : Choice::kNoneLive;
+  const auto acquire = pools.some_out ? acquire_among_few : acquire_least_loaded;
+  if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;
+  for (std::uint32_t i = 0; i < pools.count; ++i) {
+    const state::LoadIndex& index = *pools.indexes[i];
+    if (index.admitting.load(std::memory_order_relaxed) > 0 && !index.all_out(pools.skills[i])) return Choice::kAllBusy;
+  }
+  return Choice::kNoneLive;
 }
 
 }  // namespace mcplane::dataplane

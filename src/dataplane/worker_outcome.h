@@ -15,13 +15,17 @@ namespace mcplane::dataplane {
 // Cost: the worker's line, which the release of its slot needs too, and a word of this core's own.
 void count_failure(Shard& shard, Task& task) noexcept;
 void count_probe(Shard& shard, Task& task) noexcept;
+// Of a worker with several actions, whose breaker is closed: a success, of a task that may be its action's probe.
+void count_skill(Shard& shard, Task& task) noexcept;
+// Where its action is out, the task is over, or goes no further; returns: and its permit is to be had again.
+void leave_skill_gate(Shard& shard, const Task& task, bool returns) noexcept;
 inline void count_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
   const bool slow = result.worker_us() >= shard.shared.slow_us.load(std::memory_order_relaxed);
   if (result.reason() != wire::Reason::Ok || slow) [[unlikely]]
     return result.reason() == wire::Reason::TooLarge ? void() : count_failure(shard, task);
   const state::WorkerLine& line = shard.shared.workers[task.worker];
   if (line.admits_freely_in(task.round)) [[likely]]
-    return shard.mine.outcomes.add_success(task.worker);
+    return line.skills != nullptr ? count_skill(shard, task) : shard.mine.outcomes.add_success(task.worker);
   count_probe(shard, task);
 }
 

@@ -32,7 +32,7 @@ bool in_turn(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& ch
       continue;
     }
     entry.rotor = next.place + 1;
-    if (try_take(shard, next.worker, chosen)) return true;
+    if (try_take(shard, next.worker, entry.skills[entry.turn], chosen)) return true;
     if (++races == kRacesMax) return false;
   }
   return false;
@@ -66,26 +66,32 @@ bool by_weight(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& 
   for (std::uint32_t looks = 0; looks < kLooksMax; ++looks) {
     const std::uint32_t i = weighted_pool(shard, entry);
     const state::WorkerOrder* const order = pool_of(shard, entry, i).turns.get();
-    if (order != nullptr && try_take(shard, (*order)[entry.turns[i]++ % order->size()], chosen)) return true;
+    if (order == nullptr) continue;
+    if (try_take(shard, (*order)[entry.turns[i]++ % order->size()], entry.skills[i], chosen)) return true;
   }
   return false;
 }
 
+struct Drawn {
+  WorkerId worker = kNoWorker;
+  SkillId skill{};
+};
+
 // Any worker with room, each as likely as the places before it that have none make it.
-WorkerId draw_worker(Shard& shard, const RouteEntry& entry) noexcept {
+Drawn draw_worker(Shard& shard, const RouteEntry& entry) noexcept {
   const auto all = static_cast<std::uint32_t>(sum_of(shard, entry, admitting));
-  if (all == 0) return kNoWorker;
+  if (all == 0) return {};
   std::uint64_t at = shard.random.below(all);
   const std::uint32_t i = pool_at(shard, entry, at, admitting);
-  return pool_of(shard, entry, i).load->next(static_cast<std::uint32_t>(at)).worker;
+  return {pool_of(shard, entry, i).load->next(static_cast<std::uint32_t>(at)).worker, entry.skills[i]};
 }
 
 bool of_two(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& chosen) noexcept {
-  WorkerId less = draw_worker(shard, entry), more = draw_worker(shard, entry);
-  if (less == kNoWorker || more == kNoWorker) return false;
+  Drawn less = draw_worker(shard, entry), more = draw_worker(shard, entry);
+  if (less.worker == kNoWorker || more.worker == kNoWorker) return false;
   const state::WorkerTable& workers = shard.shared.workers;
-  if (workers[more].outstanding() < workers[less].outstanding()) std::swap(less, more);
-  return try_take(shard, less, chosen) || try_take(shard, more, chosen);
+  if (workers[more.worker].outstanding() < workers[less.worker].outstanding()) std::swap(less, more);
+  return try_take(shard, less.worker, less.skill, chosen) || try_take(shard, more.worker, more.skill, chosen);
 }
 
 // Rendezvous hashing by weight (Schindelhauer, Schomaker 2005): of the few pools of a route, a key stays with its own
@@ -109,12 +115,13 @@ template <class Admits>
 bool by_key(Shard& shard, const RouteEntry& entry, std::uint64_t key, state::WorkerRef& chosen,
             const Admits& admits) noexcept {
   if (entry.pool_count == 0) return false;
-  const state::Pool& pool = pool_of(shard, entry, hashed_pool(shard, entry, key));
+  const std::uint32_t i = hashed_pool(shard, entry, key);
+  const state::Pool& pool = pool_of(shard, entry, i);
   if (pool.hashed == nullptr) return false;
   const state::WorkerOrder& table = *pool.hashed;
   for (std::uint32_t look = 0; look < kLooksMax; ++look, key = mix64(key)) {
     const WorkerId worker = table[key % table.size()];
-    if (admits(pool, shard.shared.workers[worker]) && try_take(shard, worker, chosen)) return true;
+    if (admits(pool, shard.shared.workers[worker]) && try_take(shard, worker, entry.skills[i], chosen)) return true;
   }
   return false;
 }

@@ -9,10 +9,19 @@ namespace mcplane::dataplane {
 // Slots that other cores may take from under one search before it gives up.
 inline constexpr std::uint32_t kRacesMax = 8;
 
-inline bool try_take(Shard& shard, WorkerId worker, state::WorkerRef& chosen) noexcept {
+// A slot of the worker, for that action of its; not while that is out, but for the few that have its permits.
+inline bool try_take(Shard& shard, WorkerId worker, SkillId skill, state::WorkerRef& chosen) noexcept {
   chosen.id = worker;
+  chosen.skill = skill;
   chosen.session = shard.shared.workers.try_acquire(worker, chosen.round);
-  return static_cast<bool>(chosen.session);
+  if (!chosen.session) return false;
+  // Looked at in the round that the slot is of: control tells of an action that is out before that round begins.
+  const state::WorkerLine& line = shard.shared.workers[worker];
+  if (!line.is_out(skill)) [[likely]]
+    return true;
+  if (line.skills->try_enter(skill, chosen.round)) return true;
+  shard.shared.workers.release(worker, chosen.round);
+  return false;
 }
 
 // By entry.rule.policy, which is not kLeastOutstanding. True: a slot is taken.

@@ -86,6 +86,15 @@ class LoadIndex {
   std::size_t bytes() const noexcept;
   // Workers that take new tasks, full or not. Relaxed: says only why none was found.
   std::atomic<std::uint32_t> admitting{0};  // Written by: control.
+  // A bit for each action that some of them, and above kSkillsMax bits for each that all of them, are out for: its
+  // breaker is not closed; is open. Relaxed: says only how to search, and why none was found.
+  std::atomic<std::uint32_t> skills_out{0};  // Written by: control.
+  bool some_out(SkillId skill) const noexcept {
+    return (skills_out.load(std::memory_order_relaxed) >> raw(skill) & 1U) != 0;
+  }
+  bool all_out(SkillId skill) const noexcept {
+    return (skills_out.load(std::memory_order_relaxed) >> (kSkillsMax + raw(skill)) & 1U) != 0;
+  }
   // What those may hold together, and what they held when control last looked, some ms ago. Relaxed: figures for people
   // and for policies, nothing hangs on them.
   std::atomic<std::uint32_t> slots{0}, held{0};  // Written by: control.

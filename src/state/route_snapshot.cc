@@ -42,6 +42,12 @@ std::optional<NameId> RouteSnapshot::find(std::string_view name) const noexcept 
   return found->second;
 }
 
+SkillId RouteSnapshot::skill_of(std::uint32_t pool, std::string_view action) const noexcept {
+  const std::vector<NameId>& actions = pools_[pool].actions;
+  const auto found = std::ranges::find(actions, find(action).value_or(0));
+  return static_cast<SkillId>(found == actions.end() ? 0 : found - actions.begin());
+}
+
 std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view model,
                                    std::span<const std::string_view> tags, PoolList& pools) const noexcept {
   const auto action_name = find(action);
@@ -57,7 +63,7 @@ std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view mod
   std::size_t count = 0;
   for (std::uint32_t index = 0; index < pools_.size() && count < kPoolsPerRoute; ++index) {
     const Pool& candidate = pools_[index];
-    const bool serves = contains(candidate.actions, *action_name) &&
+    const bool serves = std::ranges::find(candidate.actions, *action_name) != candidate.actions.end() &&
                         (!model_name || contains(candidate.models, *model_name)) &&
                         std::all_of(tag_names.begin(), tag_names.begin() + tags.size(),
                                     [&](NameId name) { return contains(candidate.tags, name); });

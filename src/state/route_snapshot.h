@@ -24,7 +24,8 @@ namespace mcplane::state {
 using NameId = std::uint32_t;
 
 struct Pool {
-  std::vector<NameId> actions, models, tags;  // each sorted
+  std::vector<NameId> actions;       // in the order of SkillId
+  std::vector<NameId> models, tags;  // each sorted
   // Of its workers; lives as long as a snapshot names it. One worker was placed before the first does.
   std::shared_ptr<LoadIndex> load;
   std::uint64_t key = 0;     // of its capability set, the same wherever and whenever
@@ -49,6 +50,9 @@ class RouteSnapshot {
   // snapshot (dataplane/route_cache.h). Allocates nothing.
   std::size_t resolve(std::string_view action, std::string_view model, std::span<const std::string_view> tags,
                       PoolList& pools) const noexcept;
+
+  // Which of the pool's actions that is; one that resolve() found it by.
+  SkillId skill_of(std::uint32_t pool, std::string_view action) const noexcept;
 
   // What holds for the tasks of a selector; the defaults when nothing was said. Cost: a walk of all rules; cores call
   // it with resolve().

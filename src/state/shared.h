@@ -15,6 +15,7 @@
 #include "state/perf_counters.h"
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
+#include "state/skill_board.h"
 #include "state/task_limits.h"
 #include "state/worker_table.h"
 

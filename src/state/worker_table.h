@@ -19,6 +19,8 @@
 
 namespace mcplane::state {
 
+class SkillBoard;
+
 // How often a worker's breaker has opened, modulo 256. Its gate lets a task through only where cores and control name
 // the same round: control shuts it with one store, and what it told cores before lets nothing through any more.
 using GateRound = std::uint8_t;
@@ -30,6 +32,7 @@ struct WorkerRef {
   WorkerId id = kNoWorker;
   SessionId session;               // none: no slot
   std::uint16_t round = kNoRound;  // of the gate it came through
+  SkillId skill{};                 // what it is to do there
 };
 
 // What control has one core put into a worker's load.
@@ -86,6 +89,12 @@ struct alignas(kCacheLineBytes) WorkerLine {
 
   WorkerPace pace;  // Written by: core loops, with `load`.
 
+  // Written by: control. skills: before its session, null where it has one action; good as long as a core holds a slot.
+  // skills_out: a bit for each action whose breaker is not closed; stored before a core is told of the worker's next
+  // round, so who is in that round sees it.
+  SkillBoard* skills = nullptr;
+  std::atomic<std::uint16_t> skills_out{0};
+
   // Where it is in the index of its pool. Written by: control, before any core is told of the worker, and after all
   // have let go of it. null: nowhere.
   std::uint32_t place = 0;
@@ -93,11 +102,16 @@ struct alignas(kCacheLineBytes) WorkerLine {
 
   std::uint32_t outstanding() const noexcept { return WorkerLoad{load.load(std::memory_order_relaxed)}.outstanding(); }
   SessionId owner() const noexcept { return {session.load(std::memory_order_acquire)}; }
+  // The gate's, of a worker that is up. Control.
+  GateRound round() const noexcept { return static_cast<GateRound>(admits.load(std::memory_order_relaxed) - 1); }
   // Whether what a task of that round comes to says anything of the worker as it is now.
   bool in_round(std::uint16_t round) const noexcept { return admits.load(std::memory_order_relaxed) == 1U + round; }
   // The same, and tasks come in without permits.
   bool admits_freely_in(std::uint16_t round) const noexcept {
     return in_round(round) && !WorkerLoad{load.load(std::memory_order_relaxed)}.metered();
+  }
+  bool is_out(SkillId skill) const noexcept {
+    return (skills_out.load(std::memory_order_relaxed) >> raw(skill) & 1U) != 0;
   }
   // No acquire for that owner succeeds at it or above; 0 while nobody may have new tasks of it.
   std::uint32_t limit(SessionId owner, WorkerLoad seen) const noexcept {

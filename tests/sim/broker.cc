@@ -136,12 +136,16 @@ bool Broker::lives(SessionId session) const {
          std::ranges::any_of(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == session; });
 }
 
-std::string Broker::check_gate(SessionId worker, std::uint64_t now_ns) {
+std::string Broker::check_gate(const wire::Header& route, std::uint64_t now_ns) {
+  const SessionId worker{route.worker_session()};
+  const TaskToken token = wire::token_of(route);
   const control::Registry& registry = control_.registry();
   const auto live =
       std::ranges::find_if(registry.live(), [&](std::uint32_t index) { return registry.at(index).id == worker; });
   if (live == registry.live().end() || registry.at(*live).phase != control::Phase::kUp) return {};
   const WorkerId id = registry.at(*live).worker;
+  const SkillId skill = rig_.shard(raw(token.shard())).tasks[token.index()].skill;
+  if (std::string wrong = check_skill(id, skill, now_ns); !wrong.empty()) return wrong;
   const control::Breaker& breaker = control_.breakers()[id];
   const control::BreakerState state = breaker.state();
   if (state == control::BreakerState::kOpen && breaker.since_ns() < now_ns) return "a ROUTE to a worker that is out";
@@ -149,20 +153,45 @@ std::string Broker::check_gate(SessionId worker, std::uint64_t now_ns) {
   ++probes_;
   const state::WorkerLine& line = rig_.shared.workers[id];
   const state::WorkerLoad load{line.load.load()};
-  std::uint64_t probes = line.in_round(load.round()) ? load.permits() : 0;
+  const std::uint64_t permits = line.in_round(load.round()) ? load.permits() : 0;
+  const control::BreakerSettings& settings = control_.breakers().settings;
+  const std::uint64_t succeeded = settings.probes - breaker.permits(settings);
+  const std::uint64_t running = running_in_round(id, {});
+  return permits + running + succeeded <= breaker.permits_given()
+             ? ""
+             : "more probes run, may run and succeeded than were given";
+}
+
+// Of one action, while it alone is out.
+std::string Broker::check_skill(WorkerId id, SkillId skill, std::uint64_t now_ns) {
+  const state::WorkerLine& line = rig_.shared.workers[id];
+  if (!line.is_out(skill)) return {};
+  const control::Breaker& breaker = control_.breakers()[{id, skill}];
+  if (breaker.state() == control::BreakerState::kOpen && breaker.since_ns() < now_ns)
+    return "a ROUTE to a worker whose action is out";
+  if (breaker.state() != control::BreakerState::kHalfOpen) return {};
+  ++skill_probes_;
+  const control::BreakerSettings& settings = control_.breakers().settings;
+  return running_in_round(id, skill) <= settings.probes ? "" : "more probes of an action run than may";
+}
+
+// Tasks that the worker has, of the round of its gate.
+std::uint64_t Broker::running_in_round(WorkerId id, std::optional<SkillId> skill) {
+  const state::WorkerLine& line = rig_.shared.workers[id];
+  std::uint64_t running = 0;
   for (std::uint32_t shard = 0; shard < sizes_.shards; ++shard) {
     dataplane::TaskTable& tasks = rig_.shard(shard).tasks;
     for (std::uint32_t i = 0; i < tasks.touched(); ++i)
-      if (tasks[i].worker == id && line.in_round(tasks[i].round) && state::holds_worker_slot(tasks[i].state)) ++probes;
+      if (tasks[i].worker == id && (!skill || tasks[i].skill == *skill) && line.in_round(tasks[i].round) &&
+          state::holds_worker_slot(tasks[i].state))
+        ++running;
   }
-  const control::BreakerSettings& settings = control_.breakers().settings;
-  const std::uint64_t succeeded = settings.probes - breaker.permits(settings);
-  return probes + succeeded <= breaker.permits_given() ? "" : "more probes run, may run and succeeded than were given";
+  return running;
 }
 
 bool Broker::any_out() const {
-  return std::ranges::any_of(control_.breakers().not_closed(), [this](WorkerId worker) {
-    return control_.breakers()[worker].state() == control::BreakerState::kOpen;
+  return std::ranges::any_of(control_.breakers().not_closed(), [this](const control::BreakerId& id) {
+    return control_.breakers()[id].state() == control::BreakerState::kOpen;
   });
 }
 

@@ -46,12 +46,13 @@ class Broker {
   std::string check_empty();
   // Whether a ROUTE may leave to that session now.
   bool admits(SessionId worker);
-  // After a ROUTE to that session: empty when its breaker lets it through, or takes it for a probe.
-  std::string check_gate(SessionId worker, std::uint64_t now_ns);
+  // After that ROUTE: empty when the breakers of its worker and action let it through, or take it for a probe.
+  std::string check_gate(const wire::Header& route, std::uint64_t now_ns);
   // Whether some breaker is open.
   bool any_out() const;
-  // ROUTEs that check_gate() took for probes.
+  // ROUTEs that check_gate() took for probes: of workers, and of single actions.
   std::uint64_t probes() const noexcept { return probes_; }
+  std::uint64_t skill_probes() const noexcept { return skill_probes_; }
   // Whether control counts a session among the living; false for 0.
   bool lives(SessionId session) const;
   // Whether control counts it among the living, and for that instance.
@@ -78,10 +79,13 @@ class Broker {
   std::array<bool, 2> link_up{true, true};  // by PortId
 
  private:
+  std::string check_skill(WorkerId worker, SkillId skill, std::uint64_t now_ns);
+  std::uint64_t running_in_round(WorkerId worker, std::optional<SkillId> skill);
+
   const Sizes sizes_;
   testing::ShardRig rig_;
   control::Control control_;
-  std::uint64_t injected_ = 0, taken_ = 0, probes_ = 0;
+  std::uint64_t injected_ = 0, taken_ = 0, probes_ = 0, skill_probes_ = 0;
   std::size_t allocations_ = 0;             // on cores, after their first loop
   std::vector<bool> started_;               // by core
   std::vector<std::uint32_t> outstanding_;  // by worker line, at the last check

@@ -43,7 +43,7 @@ void World::check_route(const wire::Header& header) {
   if (!broker_->relays() && since_ns_ == now_ns_ && !repeated && !broker_->admits({header.worker_session()}))
     verdict_.fail("7 no ROUTE to who was taken out", "a ROUTE to a worker that no longer admits tasks");
   if (options_.breaker.enabled && !broker_->relays() && since_ns_ == now_ns_ && !repeated)
-    if (const std::string wrong = broker_->check_gate({header.worker_session()}, now_ns_); !wrong.empty())
+    if (const std::string wrong = broker_->check_gate(header, now_ns_); !wrong.empty())
       verdict_.fail("7 no ROUTE past a breaker", wrong);
   if (broker_->lives({ledger_.unfinished_before(header)}))
     verdict_.fail("3 no second worker while the first lives", "a task was routed anew that its worker still holds");

@@ -80,6 +80,7 @@ struct Load {
   std::uint16_t worker_slots_min = 1, worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
   std::uint64_t failing_ns = 0;  // workers answer nothing but errors for so long, in turns; 0: none does
+  bool failing_alone = false;    // to tasks of the first selector alone
 };
 
 // A harness that could not fail proves nothing: each of these must be found.

@@ -181,7 +181,8 @@ void World::finish(std::uint32_t index, std::uint32_t which) {
 bool World::fails(std::uint32_t index, std::uint32_t number) const {
   const std::uint64_t burst_ns = options_.load.failing_ns;
   if (burst_ns == 0) return number % kErrorEvery == 0;
-  return !healed_ && (number % kErrorEvery == 0 || (now_ns_ / burst_ns + index) % 3 == 0);
+  const bool burst = (now_ns_ / burst_ns + index) % 3 == 0 && (!options_.load.failing_alone || selectors_[number] == 0);
+  return !healed_ && (number % kErrorEvery == 0 || burst);
 }
 
 void World::cancel(std::uint32_t index, std::uint32_t number) {
@@ -226,6 +227,8 @@ bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t
   if (engine == nullptr || !engine->session().registered() || engine->slots_free() == 0 || out_.full()) return false;
   const bool idempotent = chance(random_, options_.load.idempotent);
   const std::uint32_t number = ledger_.begin(index, ttl_ms, idempotent, now_ns_);
+  selectors_.resize(number + 1);
+  selectors_[number] = static_cast<std::uint16_t>(selector);
   payload_.assign(random_.below(options_.load.payload_max + 1), std::byte{0x55});
   client::SendRequest request;
   request.context = number;

@@ -110,6 +110,7 @@ void World::count_broker() {
   for (std::size_t i = 0; i < kDropReasons; ++i) coverage_.dropped[i] += broker_->dropped(static_cast<DropReason>(i));
   coverage_.not_taken += broker_->not_taken();
   coverage_.probes += broker_->probes();
+  coverage_.skill_probes += broker_->skill_probes();
 }
 
 Coverage World::coverage() {

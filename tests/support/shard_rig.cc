@@ -122,6 +122,9 @@ Peer& ShardRig::add(const PeerSpec& spec) {
     state::WorkerLine& line = shared.workers[peer.worker];
     line.bound.store(spec.slots);
     line.admits.store(1);
+    const auto skills = static_cast<std::uint32_t>(spec.actions.size());
+    if (skills > 1) peer.skills = std::make_unique<state::SkillBoard>(skills, options.shards);
+    line.skills = peer.skills.get();
     line.session.store(peer.session.value);
   }
   for (std::uint32_t i = 0; i < options.shards; ++i) {
@@ -165,7 +168,6 @@ void ShardRig::publish() {
   const auto intern = [&](const Names& names) {
     std::vector<state::NameId> ids;
     for (const auto& name : names) ids.push_back(snapshot->intern(name));
-    std::ranges::sort(ids);
     return ids;
   };
   for (const auto& [set, index] : pools_) {
@@ -174,6 +176,8 @@ void ShardRig::publish() {
     pool.actions = intern(std::get<0>(set));
     pool.models = intern(std::get<1>(set));
     pool.tags = intern(std::get<2>(set));
+    std::ranges::sort(pool.models);
+    std::ranges::sort(pool.tags);
     pool.load = index;
     pool.weight = index->admitting.load();
     pool.key = mix64(snapshot->pools().size());

@@ -50,6 +50,7 @@ struct Peer {
   PeerSpec spec;
   SessionId session;
   WorkerId worker = kNoWorker;
+  std::unique_ptr<state::SkillBoard> skills;  // workers with several actions
   wire::MacAddress mac{};
   wire::Endpoint address;
   bool published = false;  // workers: in a pool from the next publish() on

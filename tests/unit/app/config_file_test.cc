@@ -38,6 +38,7 @@ TEST(ConfigFile, EveryHotKeyIsStored) {
 slow-start = "30s"
 [breaker]
 enabled = false
+per-action = false
 window = 50
 outcomes-min = 10
 failure-share = "25%"
@@ -71,6 +72,7 @@ policy = "power-of-two"
   const control::Settings& s = file.settings;
   EXPECT_EQ(s.slow_start_ns, 30 * kNsPerSecond);
   EXPECT_FALSE(s.breaker.enabled);
+  EXPECT_FALSE(s.breaker.per_action);
   EXPECT_EQ(s.breaker.window, 50U);
   EXPECT_EQ(s.breaker.outcomes_min, 10U);
   EXPECT_EQ(s.breaker.failure_share, 0.25);
@@ -96,9 +98,9 @@ policy = "power-of-two"
   // The text above names every key there is, and each reads back what it shows.
   for (const control::ConfigValue& value : file.values)
     EXPECT_TRUE(value.key.starts_with("route") || value.origin != "default") << value.key;
-  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:17");
-  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:25");
-  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:20");
+  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:18");
+  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:26");
+  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:21");
 }
 
 TEST(ConfigFile, WhatIsShownIsReadBack) {

@@ -211,9 +211,9 @@ TEST(AdminTables, OtherBodiesAreErrors) {
 }
 
 constexpr const char* kBreakers =
-    R"({"enabled":true,"breakers":[{"node_id":"00100001","name":"e\u001b[1m","state":"open","mode":"auto",)"
+    R"({"enabled":true,"breakers":[{"node_id":"00100001","name":"e\u001b[1m","action":"embed","state":"open","mode":"auto",)"
     R"("reason":"failures in a row","since_ms":1500,"retry_in_ms":28500,"openings":2,"outcomes":0,"failures":0,)"
-    R"("in_a_row":0,"probes_given":0},{"node_id":"00100002","name":"w","state":"closed","mode":"forced-closed",)"
+    R"("in_a_row":0,"probes_given":0},{"node_id":"00100002","name":"w","action":"","state":"closed","mode":"forced-closed",)"
     R"("reason":"","since_ms":0,"retry_in_ms":0,"openings":0,"outcomes":100,"failures":7,"in_a_row":1,)"
     R"("probes_given":0}]})";
 
@@ -221,9 +221,9 @@ TEST(BreakerTable, SaysWhoIsOutAndWhy) {
   const auto table = breaker_table(kBreakers);
   ASSERT_TRUE(table) << table.error;
   EXPECT_EQ(*table.value,
-            "NODE      NAME   BREAKER  MODE           FAILED  IN A ROW  OPENINGS  RETRY IN  REASON\n"
-            "00100001  e?[1m  open     auto           0/0     0         2         28.5s     failures in a row\n"
-            "00100002  w      closed   forced-closed  7/100   1         0         -\n");
+            "NODE      NAME   ACTION  BREAKER  MODE           FAILED  IN A ROW  OPENINGS  RETRY IN  REASON\n"
+            "00100001  e?[1m  embed   open     auto           0/0     0         2         28.5s     failures in a row\n"
+            "00100002  w      all     closed   forced-closed  7/100   1         0         -\n");
   const auto off = breaker_table(R"({"enabled":false,"breakers":[]})");
   ASSERT_TRUE(off);
   EXPECT_EQ(*off.value, "breakers are off\nno worker takes tasks\n");
@@ -248,6 +248,7 @@ TEST(BreakerFlags, WhatIsNoNodeIsRefused) {
   EXPECT_EQ(parse({"force-open", "0010ABcd"}), "/v1/breakers/0010abcd/force-open");
   EXPECT_EQ(parse({"force-closed", "00100001"}), "/v1/breakers/00100001/force-closed");
   EXPECT_EQ(parse({"auto", "00100001"}), "/v1/breakers/00100001/auto");
+  EXPECT_EQ(parse({"auto", "00100001", "sum up&x"}), "/v1/breakers/00100001/auto?action=sum%20up%26x");
   for (const char* node : {"", "worker", "0010000", "001000011", "0010000g"})
     EXPECT_EQ(parse({"auto", node}), "refused") << node;
   EXPECT_EQ(parse({"force-open"}), "refused");

@@ -1,60 +1,11 @@
 // From what cores tell of tasks to gates that shut and open.
+#include "breaking_test.h"
 #include "control/breaker_report.h"
-#include "control_fixture.h"
 
 namespace mcplane::control {
 namespace {
 
 using state::CommandKind;
-
-class BreakingTest : public ControlTest {
- protected:
-  static constexpr WorkerId kFirst{0};
-
-  Settings settings;  // before start_with()
-
-  // So many workers of one pool.
-  void start_with(std::uint32_t workers, std::uint32_t shards = 1) {
-    settings.breaker.open_ns = 30 * kNsPerMs;
-    settings.breaker.open_max_ns = 70 * kNsPerMs;
-    settings.breaker.jitter = 0;
-    options.config.settings = std::make_shared<const Settings>(settings);
-    start(shards);
-    for (std::uint16_t i = 0; i < workers; ++i)
-      ids.push_back(join_worker(worker_hello(static_cast<std::uint16_t>(1'000 + i))));
-    for (std::size_t shard = 0; shard < shards; ++shard) obey(shard);
-  }
-  void fail(WorkerId worker, std::uint32_t times, std::size_t shard = 0) {
-    for (; times > 0; --times) shared->shards[shard]->outcomes.add_failure(worker);
-  }
-  void succeed(WorkerId worker, std::uint32_t times, std::size_t shard = 0) {
-    for (; times > 0; --times) shared->shards[shard]->outcomes.add_success(worker);
-  }
-  void probe_succeeds(WorkerId worker) { shared->shards[0]->outcomes.add_probe(worker); }
-  BreakerState state_of(WorkerId worker) { return control->breakers()[worker].state(); }
-  // Carries out what control commanded for workers' lines, as a core does.
-  void obey(std::size_t shard = 0) {
-    for (const state::Command& command : take_commands(shard)) {
-      if (command.kind == CommandKind::kRefreshWorker) shared->workers.refresh(command.record.worker);
-      if (command.kind == CommandKind::kSetGate) shared->workers.set_gate(command.record.worker, command.gate);
-    }
-  }
-  // How many tasks get in; their slots are free again, their permits are not.
-  std::uint32_t admitted(WorkerId worker) {
-    std::uint32_t count = 0;
-    for (; count < 100 && shared->workers.try_acquire(worker); ++count) {
-    }
-    for (std::uint32_t i = 0; i < count; ++i) shared->workers.release(worker);
-    return count;
-  }
-  void step_ms(std::uint64_t ms) {
-    run(ms);
-    obey();
-  }
-  std::uint32_t admitting() { return routes().pool(0).load->admitting.load(); }
-
-  std::vector<SessionId> ids;
-};
 
 TEST_F(BreakingTest, FiveFailuresInARowShutTheGateInTheNextPoll) {
   start_with(2);
@@ -158,22 +109,22 @@ TEST_F(BreakingTest, NoMoreThanAShareOfAPoolIsOut) {
 
 TEST_F(BreakingTest, PeopleHoldItOpenOrClosed) {
   start_with(1);
-  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kForcedOpen));
+  EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kForcedOpen), "");
   step_ms(200);
   EXPECT_EQ(state_of(kFirst), BreakerState::kOpen);
   EXPECT_EQ(admitted(kFirst), 0U);
   EXPECT_EQ(admitting(), 0U);
-  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kAuto));
+  EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kAuto), "");
   obey();
   poll();
   obey();
   EXPECT_EQ(admitted(kFirst), 3U);
-  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kForcedClosed));
+  EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kForcedClosed), "");
   fail(kFirst, 50);
   step_ms(1);
   EXPECT_EQ(state_of(kFirst), BreakerState::kClosed);
   EXPECT_GT(admitted(kFirst), 0U);
-  EXPECT_FALSE(control->force_breaker(SessionId::make(9, 9), BreakerMode::kForcedOpen));
+  EXPECT_NE(control->force_breaker(SessionId::make(9, 9), BreakerMode::kForcedOpen), "");
 }
 
 TEST_F(BreakingTest, DrainingAndEndingForgetTheBreaker) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "state/outcomes.h"
+#include "state/skill_board.h"
 #include "state/worker_table.h"
 
 namespace mcplane::state {
@@ -56,6 +57,42 @@ TEST(GateThreads, NoMoreTasksGetInThanThereArePermits) {
   over = true;
   for (auto& thread : cores) thread.join();
   EXPECT_EQ(line.outstanding(), 0U);
+}
+
+TEST(GateThreads, NoMoreProbesOfAnActionRunThanThereArePermits) {
+  constexpr std::uint32_t kRounds = 300, kNeutralEvery = 3;
+  constexpr SkillId kSkill{2};
+  SkillBoard board(3, kCores);
+  std::vector<std::atomic<std::uint32_t>> taken(256);
+  std::atomic<std::uint32_t> now{0};
+  std::atomic<bool> over{false};
+  std::latch ready(kCores + 1);
+  const auto core = [&] {
+    ready.arrive_and_wait();
+    for (std::uint32_t turn = 0; !over.load(); ++turn) {
+      const std::uint32_t round = now.load();
+      if (!board.try_enter(kSkill, static_cast<GateRound>(round))) {
+        std::this_thread::yield();
+        continue;
+      }
+      const bool neutral = turn % kNeutralEvery == 0;
+      if (!neutral) taken[round % 256].fetch_add(1);
+      board.leave(kSkill, static_cast<GateRound>(round), neutral);
+    }
+  };
+  std::vector<std::thread> cores;
+  for (std::uint32_t i = 0; i < kCores; ++i) cores.emplace_back(core);
+  ready.arrive_and_wait();
+  for (std::uint32_t i = 1; i <= kRounds; ++i) {
+    const auto permits = static_cast<std::uint8_t>(1 + i % 5);
+    taken[i % 256] = 0;
+    board.set_gate(kSkill, static_cast<GateRound>(i), permits);
+    now = i;
+    while (board.probes_run(kSkill)) std::this_thread::yield();
+    ASSERT_EQ(taken[i % 256].load(), permits) << "round " << i;
+  }
+  over = true;
+  for (auto& thread : cores) thread.join();
 }
 
 TEST(OutcomeThreads, ControlHearsOfEachFailure) {
