@@ -74,6 +74,9 @@ void Control::turn_gate(Session& session, BreakerState before, BreakerChange cha
       if (!planted(PlantedBug::kRouteToOpen))
         line.admits.store(1U + static_cast<state::GateRound>(round + 1), std::memory_order_relaxed);
       refresh_worker(session);
+      if (breaker.reason() == BreakerReason::kAwaited)
+        return log_.info(now_ns_, "worker {} has no tasks before its health probe succeeds: {}", who,
+                         to_string(session.hello.probe));
       return log_.warning(now_ns_, "breaker of worker {} opens: {}{}", who, name_of(breaker.reason()),
                           breaker.due_ns() == Breaker::kNever
                               ? std::string()
@@ -103,7 +106,8 @@ void Control::set_gate(const Session& session, const state::Gate& gate) {
 // Before it is neither in the pool nor up any more.
 void Control::retire(Session& session) {
   pools_.turn(*session.pool, breakers_[session.worker].state(), BreakerState::kClosed);
-  breakers_.begin(session.worker);
+  breakers_.begin(session.worker, Health::kUp, now_ns_);
+  probes_.end(session.worker);
   pools_.retire(*session.pool, session.worker);
 }
 
@@ -114,10 +118,11 @@ void Control::set_breaker(const BreakerSettings& settings) {
   const std::vector<WorkerId> workers(breakers_.not_closed().begin(), breakers_.not_closed().end());
   for (const WorkerId worker : workers) {
     Session* session = find_up(worker);
-    if (session == nullptr || breakers_[worker].mode() == BreakerMode::kForcedOpen) continue;
-    const BreakerState before = breakers_[worker].state();
-    turn_gate(*session, before, breakers_.force(worker, BreakerMode::kForcedClosed, now_ns_));
-    breakers_.force(worker, BreakerMode::kAuto, now_ns_);
+    const Breaker& breaker = breakers_[worker];
+    if (session == nullptr || breaker.mode() == BreakerMode::kForcedOpen || breaker.health() != Health::kUp) continue;
+    const BreakerState before = breaker.state();
+    turn_gate(*session, before, breakers_.force(worker, BreakerMode::kForcedClosed, now_ns_, true));
+    breakers_.force(worker, BreakerMode::kAuto, now_ns_, true);
   }
 }
 
@@ -126,7 +131,7 @@ bool Control::force_breaker(SessionId worker, BreakerMode mode) {
   if (session == nullptr || session->phase != Phase::kUp || !session->is_worker()) return false;
   const BreakerState before = breakers_[session->worker].state();
   log_.info(now_ns_, "breaker of worker '{}' {:08x} set to {}", session->hello.name, session->id.value, name_of(mode));
-  turn_gate(*session, before, breakers_.force(session->worker, mode, now_ns_));
+  turn_gate(*session, before, breakers_.force(session->worker, mode, now_ns_, may_open(*session)));
   return true;
 }
 

@@ -4,6 +4,7 @@
 //
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
 // adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers.
+// probing.cc: health probes.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include "control/neighbours.h"
 #include "control/options.h"
 #include "control/pools.h"
+#include "control/probes.h"
 #include "control/registry.h"
 #include "state/shared.h"
 
@@ -43,6 +45,8 @@ class Control {
   static constexpr std::size_t kRetiredMax = 256;
   // Half a millisecond's.
   static constexpr std::size_t kOrderStepsPerPoll = 32'768;
+  // Questions for workers' health begun, at most.
+  static constexpr std::size_t kProbesPerPoll = 64;
   // Sessions a shard that may each acknowledge as soon as they are asked to; beyond, they take their time.
   static constexpr std::size_t kPeersPerShardMax = 1'000;
   static constexpr std::uint32_t kCrowdAckDelayUs = 25'000;
@@ -92,6 +96,7 @@ class Control {
   std::size_t published_workers() const noexcept { return published_workers_; }
   const Pools& pools() const noexcept { return pools_; }
   const Breakers& breakers() const noexcept { return breakers_; }
+  const Probes& probes() const noexcept { return probes_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -148,6 +153,11 @@ class Control {
   void retire(Session& session);
   bool may_open(const Session& session) const noexcept;
 
+  // probing.cc
+  void begin_probing(Session& session);
+  void run_probes();
+  void on_probe_answer(ProbeAnswer answer);
+
   CommandQueue& queue(ShardId shard) noexcept { return queues_[raw(shard)]; }
   // Calls visit(shard) for each shard that knows the session.
   template <class Visit>
@@ -168,6 +178,8 @@ class Control {
   LeaseClock lease_clock_;
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
   Breakers breakers_;
+  Probes probes_;
+  std::vector<ProbeAnswer> answers_;  // of this poll
   Log log_;
   ConfigHistory config_;
   std::shared_ptr<const Settings> settings_;

@@ -187,7 +187,8 @@ TEST(StatusTable, ShowsEveryPart) {
 TEST(NodesTable, ColumnsLineUpAndNamesAreTame) {
   const auto table = nodes_table(
       R"({"nodes":[{"node_id":"00100001","service":"worker","name":"e\u001b[1m","address":"10.0.0.2:4000","state":"up",)"
-      R"("breaker":"half-open","last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
+      R"("breaker":"half-open","probe":{"asks":"http:9000/health","health":"down","since_ms":61000,"said":"HTTP 503","said_ms":2},)"
+      R"("last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
       R"("outstanding":3}]})");
   ASSERT_TRUE(table) << table.error;
   EXPECT_EQ(*table.value,
