@@ -1,6 +1,7 @@
 // A gRPC server with nothing but gRPC's own health service: `grpc_health_server ADDRESS:PORT SERVICE`. SIGUSR1: SERVICE
 // and the server as a whole serve no more; SIGUSR2: they serve again; SIGTERM ends it.
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <signal.h>
@@ -18,7 +19,10 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   grpc::EnableDefaultHealthCheckService(true);
+  // A server of the health service alone is refused; this one knows no other method.
+  grpc::CallbackGenericService nothing_else;
   grpc::ServerBuilder builder;
+  builder.RegisterCallbackGenericService(&nothing_else);
   builder.AddListeningPort(argv[1], grpc::InsecureServerCredentials());
   const auto server = builder.BuildAndStart();
   if (server == nullptr) return 1;

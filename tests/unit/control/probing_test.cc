@@ -1,34 +1,11 @@
 // From health probes to gates, the answers made up.
-#include <map>
-
 #include "control/breaker_report.h"
 #include "control/report.h"
 #include "control_fixture.h"
+#include "fake_prober.h"
 
 namespace mcplane::control {
 namespace {
-
-// Answers at once as `good` has it, by the port asked for, or not at all.
-class FakeProber : public Prober {
- public:
-  bool try_ask(ProbeRequest request) override {
-    if (full) return false;
-    asked.push_back(request);
-    if (silent) return true;
-    const bool is_good = good[request.probe.port];
-    answers.push_back({request.number, request.session, is_good, is_good ? "HTTP 200" : "HTTP 503"});
-    return true;
-  }
-  void take_answers(std::vector<ProbeAnswer>& taken) override {
-    taken.insert(taken.end(), answers.begin(), answers.end());
-    answers.clear();
-  }
-
-  std::map<std::uint16_t, bool> good;
-  bool full = false, silent = false;
-  std::vector<ProbeRequest> asked;
-  std::vector<ProbeAnswer> answers;
-};
 
 class ProbingTest : public ControlTest {
  protected:
