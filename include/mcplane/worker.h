@@ -29,6 +29,10 @@ struct WorkerOptions {
   std::vector<std::string> tags{};     // at most 16
   std::uint16_t slots = 1;             // tasks at once = handler threads
   std::chrono::milliseconds connect_timeout{5'000};
+  // How the broker asks after the health of what stands behind the worker, at the worker's own address: "heartbeat"
+  // (not at all: its PINGs are enough), "tcp:9000", "http:9000/health", "http:9000/health=204" (200 unless typed),
+  // "grpc:9000", "grpc:9000/my.Service" (grpc.health.v1). It gets no tasks before the first success.
+  std::string probe = "heartbeat";
 };
 
 // Called on one of `slots` handler threads, never on the I/O thread: it may block for as long as the task's TTL.

@@ -11,6 +11,7 @@
 #include "app/config.h"
 #include "app/config_reload.h"
 #include "app/core.h"
+#include "app/prober.h"
 #include "control/admin.h"
 #include "control/control_thread.h"
 #include "net/dpdk/eal.h"
@@ -50,6 +51,7 @@ class Appliance {
   bool shares_cpu_;  // a loop that polled nothing lets others run
   // Written by: main. Relaxed: it says only when to end; join orders everything else.
   std::atomic<bool> stop_{false};
+  Prober prober_;
   control::Control control_;
   std::unique_ptr<control::ControlThread> control_thread_;
   std::unique_ptr<control::Admin> admin_;

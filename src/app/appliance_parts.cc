@@ -125,7 +125,8 @@ dataplane::ShardOptions shard_options(const ApplianceConfig& config, ShardId id,
   return options;
 }
 
-control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports) {
+control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports,
+                                        control::Prober& prober) {
   control::ControlOptions options;
   options.base_port = config.base_port;
   options.mtu = config.mtu;
@@ -151,6 +152,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
     return ports[raw(port)]->link_up();
   };
   options.hooks.ports = [&ports] { return states_of(ports); };
+  options.prober = &prober;
   options.config = config.document;
   options.logger = control::make_stderr_logger();
   options.logger->set_level(spdlog_level(config.log_level));

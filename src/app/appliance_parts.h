@@ -25,8 +25,9 @@ net::EalOptions eal_options(const ApplianceConfig& config);
 Ports make_ports(const ApplianceConfig& config, net::DpdkPool& pool);
 state::SharedOptions shared_options(const ApplianceConfig& config);
 dataplane::ShardOptions shard_options(const ApplianceConfig& config, ShardId id, std::uint64_t start_ns);
-// `pool` and `ports` outlive the control thread.
-control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports);
+// `pool`, `ports` and `prober` outlive the control thread.
+control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports,
+                                        control::Prober& prober);
 // The rings to cores that have a queue, null when each core has one of each port.
 std::unique_ptr<dataplane::HandoffMesh> make_relay_mesh(const ApplianceConfig& config);
 

@@ -174,6 +174,22 @@ std::vector<HotKey<Settings>> settings_keys() {
       [](auto& s) -> auto& { return s.breaker.ejected_share_max; });
 
   add(
+      "probe.interval", duration(10 * kNsPerMs, kHourNs), "Between two questions to a worker that names a health probe",
+      [](auto& s) -> auto& { return s.probe.interval_ns; });
+  add(
+      "probe.timeout", duration(kNsPerMs, kHourNs), "Wait for its answer; at most the interval",
+      [](auto& s) -> auto& { return s.probe.timeout_ns; });
+  add(
+      "probe.rise", count(1, 100), "Good answers in a row, that take a worker in again; the first time, one does",
+      [](auto& s) -> auto& { return s.probe.rise; });
+  add(
+      "probe.fall", count(1, 100), "Failures in a row, that take it out",
+      [](auto& s) -> auto& { return s.probe.fall; });
+  add(
+      "probe.jitter", share(0, 1), "Of the interval, at most, drawn and added or taken off",
+      [](auto& s) -> auto& { return s.probe.jitter; });
+
+  add(
       "client.rate", rate(), "Tasks of each client; 0/s: no limit",
       [](auto& s) -> auto& { return s.client.tasks_per_s; });
   add(

@@ -18,6 +18,7 @@ class Rules {
   explicit Rules(const Places& places) : places_(places) {}
 
   void check_breaker(const control::BreakerSettings& breaker);
+  void check_probe(const control::ProbeSettings& probe);
   void check_client(const control::Limits& limits) { check_limits(limits, "client"); }
   void check_route(const RouteSettings& route, std::size_t at);
   void check_order(const std::vector<RouteSettings>& routes);
@@ -56,6 +57,13 @@ void Rules::check_breaker(const control::BreakerSettings& breaker) {
     add({"breaker.open", "breaker.open-max"}, "breaker.open",
         fmt::format("{} is longer than open-max, {}; type {} or less", format_duration_ns(breaker.open_ns),
                     format_duration_ns(breaker.open_max_ns), format_duration_ns(breaker.open_max_ns)));
+}
+
+void Rules::check_probe(const control::ProbeSettings& probe) {
+  if (probe.timeout_ns > probe.interval_ns)
+    add({"probe.timeout", "probe.interval"}, "probe.timeout",
+        fmt::format("{} is longer than the interval, {}; type {} or less", format_duration_ns(probe.timeout_ns),
+                    format_duration_ns(probe.interval_ns), format_duration_ns(probe.interval_ns)));
 }
 
 void Rules::check_limits(const control::Limits& limits, const std::string& table) {
@@ -111,6 +119,7 @@ void Rules::check_number(const std::vector<RouteSettings>& routes) {
 std::vector<ConfigMistake> contradictions(const control::Settings& settings, const Places& places) {
   Rules rules(places);
   rules.check_breaker(settings.breaker);
+  rules.check_probe(settings.probe);
   rules.check_client(settings.client);
   for (std::size_t i = 0; i < settings.routes.size(); ++i) rules.check_route(settings.routes[i], i);
   rules.check_order(settings.routes);

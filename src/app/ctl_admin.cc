@@ -71,6 +71,15 @@ std::string status_text(const Json& info) {
   return text + "\n" + ports_text(info.at("ports"));
 }
 
+// "up 12s, HTTP 200": since when, and the last answer.
+std::string health_text(const Json& probe) {
+  if (probe.is_null() || text_of(probe.at("health")).empty()) return "-";
+  const std::string health =
+      fmt::format("{} {}", text_of(probe.at("health")), age_text(probe.at("since_ms").get<std::uint64_t>() / 1'000));
+  const std::string said = text_of(probe.at("said"));
+  return said.empty() ? health : health + ", " + said;
+}
+
 Row row_of(const Json& node) {
   return {text_of(node.at("node_id")),
           text_of(node.at("service")),
@@ -78,6 +87,8 @@ Row row_of(const Json& node) {
           text_of(node.at("address")),
           text_of(node.at("state")),
           text_of(node.at("breaker")),
+          node.at("probe").is_null() ? "-" : text_of(node.at("probe").at("asks")),
+          health_text(node.at("probe")),
           fmt::format("{}ms ago", node.at("last_seen_ms").get<std::uint64_t>()),
           age_text(node.at("age_s").get<std::uint64_t>()),
           text_of(node.at("slots")),
@@ -88,8 +99,8 @@ Row row_of(const Json& node) {
 }
 
 std::string nodes_text(const Json& answer) {
-  std::vector<Row> rows = {{"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "BREAKER", "SEEN", "AGE", "SLOTS", "BUSY",
-                            "ACTIONS", "MODELS", "TAGS"}};
+  std::vector<Row> rows = {{"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "BREAKER", "PROBE", "HEALTH", "SEEN", "AGE",
+                            "SLOTS", "BUSY", "ACTIONS", "MODELS", "TAGS"}};
   for (const Json& node : answer.at("nodes")) rows.push_back(row_of(node));
   if (rows.size() == 1) return "no node is registered; next: mcplane-worker --broker HOST --backend echo\n";
   return aligned(rows);

@@ -57,6 +57,15 @@ void add_flags(CLI::App& app, WorkerCommand& command, std::uint64_t& connect_tim
     options.name = typed;
     return wire::is_name(typed) ? "" : quote(typed) + " is not a name; type 1 to 64 bytes without control characters";
   });
+  add_value(app, "--probe", "PROBE", options.probe,
+            "How the broker asks after its health, at the worker's own address: heartbeat (not at all), tcp:PORT, "
+            "http:PORT/PATH[=STATUS] or grpc:PORT[/SERVICE]",
+            [&options](const std::string& typed) {
+              options.probe = typed;
+              wire::HealthProbe probe;
+              const std::string wrong = wire::parse_probe(typed, probe);
+              return wrong.empty() ? "" : quote(typed) + " " + wrong;
+            });
   app.option_defaults()->group("Output");
   add_switch(app, "--json", command.json, "Say what happens as JSON lines on stdout");
 }
@@ -103,7 +112,8 @@ std::string registered_line(const WorkerCommand& command, std::uint32_t node_id)
                  {"actions", options.actions},
                  {"models", options.models},
                  {"tags", options.tags},
-                 {"slots", options.slots}});
+                 {"slots", options.slots},
+                 {"probe", options.probe}});
   return one_line(fmt::format(
       "{}: node {} at broker {} offers {}, {} at once; next: mcplane-ctl send --broker {} --action {} --prompt hi",
       kProgram, node, options.broker, fmt::join(options.actions, ", "), options.slots, options.broker,

@@ -34,6 +34,8 @@ wire::HelloBody hello_of(const WorkerOptions& options) {
   hello.actions = options.actions;
   hello.models = options.models;
   hello.tags = options.tags;
+  if (const std::string wrong = wire::parse_probe(options.probe, hello.probe); !wrong.empty())
+    throw std::runtime_error("probe: \"" + options.probe + "\" " + wrong);
   return client::checked_hello(std::move(hello));
 }
 

@@ -29,8 +29,8 @@ class Breakers {
   // `shared` outlives it. Draws from `random` only when a breaker opens.
   Breakers(const state::Shared& shared, const BreakerSettings& settings, Random random);
 
-  // A new worker's: closed, and what came of tasks until now says nothing of it.
-  void begin(const BreakerId& id);
+  // A new worker's, and what came of tasks until now says nothing of it. Closed, unless its health is awaited.
+  void begin(const BreakerId& id, Health health, std::uint64_t now_ns);
   // The same, as it is: what came of them was another's fault.
   void forget(const BreakerId& id);
   const Breaker& operator[](const BreakerId& id) const noexcept;
@@ -39,7 +39,8 @@ class Breakers {
   // Stops at the first change that matters to the gate; what a breaker that opened has not heard, it never will.
   BreakerChange hear(const BreakerId& id, std::uint64_t now_ns, bool may_open);
   BreakerChange poll(const BreakerId& id, std::uint64_t now_ns, bool probes_run);
-  BreakerChange force(const BreakerId& id, BreakerMode mode, std::uint64_t now_ns);
+  BreakerChange force(const BreakerId& id, BreakerMode mode, std::uint64_t now_ns, bool may_open);
+  BreakerChange on_health(const BreakerId& id, Health health, std::uint64_t now_ns, bool may_open);
 
   // Those that are not closed, in no order; and when the first of them is to be polled.
   std::span<const BreakerId> not_closed() const noexcept { return not_closed_; }
@@ -56,7 +57,11 @@ class Breakers {
   // What has not been heard of its cores is unknown from now on.
   void skip(const BreakerId& id) noexcept;
   state::OutcomeWord read(std::size_t shard, const BreakerId& id) const noexcept;
-  BreakerContext context(std::uint64_t now_ns) noexcept { return {settings, random_, now_ns}; }
+  BreakerContext context(std::uint64_t now_ns, bool may_open = true) noexcept {
+    return {settings, random_, now_ns, may_open};
+  }
+  void list(const BreakerId& id);
+  void unlist(const BreakerId& id) noexcept;
   BreakerChange note(const BreakerId& id, BreakerState before, BreakerChange change);
   std::uint16_t& heard(std::size_t shard, const BreakerId& id) noexcept {
     return heard_[index(id) * shared_.shards.size() + shard];
@@ -64,8 +69,12 @@ class Breakers {
 
   const state::Shared& shared_;
   Random random_;
-  std::unordered_map<std::size_t, Breaker> made_;  // by index(): of those that something was heard of
-  std::vector<std::uint16_t> heard_;               // counts of the words, by index() and shard
+  struct Made {
+    Breaker breaker;
+    std::uint32_t place = 0;  // in not_closed_, if it is there
+  };
+  std::unordered_map<std::size_t, Made> made_;  // by index(): of those that something was heard of
+  std::vector<std::uint16_t> heard_;            // counts of the words, by index() and shard
   std::vector<BreakerId> not_closed_;
   std::uint64_t next_due_ns_ = Breaker::kNever;
 };

@@ -22,9 +22,8 @@ std::uint32_t slow_us_of(const BreakerSettings& settings) noexcept {
 void Control::hear_outcomes() {
   for (auto& shard : shared_.shards) shard->outcomes.take_told([this](WorkerId worker) { hear(worker); });
   if (now_ns_ < breakers_.next_due_ns()) return;
-  // A copy: one that closes is not in the list any more.
-  const std::vector<BreakerId> due(breakers_.not_closed().begin(), breakers_.not_closed().end());
-  for (const BreakerId& id : due) {
+  // Polled, none of them closes.
+  for (const BreakerId& id : breakers_.not_closed()) {
     Session* session = find_up(id.worker);
     if (session == nullptr) continue;
     const BreakerState before = breakers_[id].state();
@@ -95,6 +94,9 @@ void Control::log_turn(const Session& session, const BreakerId& id, BreakerChang
       return log_.warning(now_ns_, "breaker of worker {} stays closed: at most {:.0f} % of its pool may be out", who,
                           100 * breakers_.settings.ejected_share_max);
     case BreakerChange::kOpened:
+      if (breaker.reason() == BreakerReason::kAwaited)
+        return log_.info(now_ns_, "worker {} has no tasks before its health probe succeeds: {}", who,
+                         to_string(session.hello.probe));
       return log_.warning(now_ns_, "breaker of worker {} opens: {}{}", who, name_of(breaker.reason()),
                           breaker.due_ns() == Breaker::kNever
                               ? std::string()
@@ -133,59 +135,6 @@ void Control::turn_gate(Session& session, BreakerChange change) {
   }
 }
 
-// An action that is out takes no command: who has acquired a slot looks here before he uses it. But the worker's round
-// ends, so that what was under way before counts for neither side.
-void Control::turn_skill(Session& session, SkillId skill, BreakerChange change) {
-  state::WorkerLine& line = shared_.workers[session.worker];
-  const auto bit = static_cast<std::uint16_t>(1U << raw(skill));
-  const std::uint16_t out = line.skills_out.load(std::memory_order_relaxed);
-  switch (change) {
-    case BreakerChange::kNone:
-    case BreakerChange::kHeldBack:
-      return;
-    case BreakerChange::kOpened:
-      // What the worker failed lately is this action's.
-      breakers_.forget(session.worker);
-      line.skills_out.store(static_cast<std::uint16_t>(out | bit), std::memory_order_relaxed);
-      return begin_round(session);
-    case BreakerChange::kProbing:
-      return line.skills->set_gate(skill, line.round(), permits_of(breakers_[{session.worker, skill}]));
-    case BreakerChange::kClosed:
-      return line.skills_out.store(static_cast<std::uint16_t>(out & ~bit), std::memory_order_relaxed);
-  }
-}
-
-// Of a worker whose own breaker is closed. Its actions that were half-open in the last round get as many permits as
-// they still need in this one.
-void Control::begin_round(Session& session) {
-  state::WorkerLine& line = shared_.workers[session.worker];
-  const auto round = static_cast<state::GateRound>(line.round() + 1);
-  for_skills_of(session, [&](SkillId skill) {
-    const Breaker& breaker = breakers_[{session.worker, skill}];
-    const bool half_open = breaker.state() == BreakerState::kHalfOpen;
-    line.skills->set_gate(skill, round, half_open ? permits_of(breaker) : std::uint8_t{0});
-  });
-  line.admits.store(1U + round, std::memory_order_relaxed);
-  set_gate(session, {.round = round});
-}
-
-// What came of their tasks is forgotten: the worker itself is out, is gone, or is new. forced: those as well that
-// people hold open or closed.
-void Control::let_skills_in(Session& session, bool forced) {
-  std::uint16_t out = 0;
-  for_skills_of(session, [&](SkillId skill) {
-    const BreakerId id{session.worker, skill};
-    const Breaker& breaker = breakers_[id];
-    if (!forced && breaker.mode() != BreakerMode::kAuto) {
-      if (breaker.state() != BreakerState::kClosed) out = static_cast<std::uint16_t>(out | 1U << raw(skill));
-      return;
-    }
-    pools_.turn(*session.pool, skill, breaker.state(), BreakerState::kClosed);
-    breakers_.begin(id);
-  });
-  shared_.workers[session.worker].skills_out.store(out, std::memory_order_relaxed);
-}
-
 // One core tells all, as in refresh_worker().
 void Control::set_gate(const Session& session, const state::Gate& gate) {
   state::Command command{};
@@ -199,7 +148,8 @@ void Control::set_gate(const Session& session, const state::Gate& gate) {
 void Control::retire(Session& session) {
   let_skills_in(session, true);
   pools_.turn(*session.pool, {}, breakers_[session.worker].state(), BreakerState::kClosed);
-  breakers_.begin(session.worker);
+  breakers_.begin(session.worker, Health::kUp, now_ns_);
+  probes_.end(session.worker);
   pools_.retire(*session.pool, session.worker);
 }
 
@@ -209,11 +159,13 @@ void Control::set_breaker(const BreakerSettings& settings) {
   const std::vector<BreakerId> out(breakers_.not_closed().begin(), breakers_.not_closed().end());
   for (const BreakerId& id : out) {
     Session* session = find_up(id.worker);
+    const Breaker& breaker = breakers_[id];
     const bool stays = settings.enabled && (settings.per_action || !id.skill);
-    if (stays || session == nullptr || breakers_[id].mode() == BreakerMode::kForcedOpen) continue;
-    const BreakerState before = breakers_[id].state();
-    turn(*session, id, before, breakers_.force(id, BreakerMode::kForcedClosed, now_ns_));
-    breakers_.force(id, BreakerMode::kAuto, now_ns_);
+    if (stays || breaker.mode() == BreakerMode::kForcedOpen || breaker.health() != Health::kUp) continue;
+    if (session == nullptr) continue;
+    const BreakerState before = breaker.state();
+    turn(*session, id, before, breakers_.force(id, BreakerMode::kForcedClosed, now_ns_, true));
+    breakers_.force(id, BreakerMode::kAuto, now_ns_, true);
   }
 }
 
@@ -234,7 +186,7 @@ std::string Control::force_breaker(SessionId worker, BreakerMode mode, std::stri
   const BreakerState before = breakers_[id].state();
   log_.info(now_ns_, "breaker of worker '{}' {:08x}{} set to {}", session->hello.name, session->id.value,
             id.skill ? fmt::format(" for action '{}'", action) : "", name_of(mode));
-  turn(*session, id, before, breakers_.force(id, mode, now_ns_));
+  turn(*session, id, before, breakers_.force(id, mode, now_ns_, may_open(*session, id)));
   return {};
 }
 

@@ -26,6 +26,7 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       worker_pace_(options_.heartbeat_interval_ms),
       client_pace_(options_.client_heartbeat_interval_ms),
       breakers_(shared, options_.config.settings->breaker, random),
+      probes_(options_.config.settings->probe, random),
       log_(options_.logger),
       config_(options_.config),
       settings_(options_.config.settings),
@@ -47,6 +48,7 @@ void Control::poll(std::uint64_t now_ns) {
   pace_heartbeats();
   ask_neighbours();
   hear_outcomes();
+  run_probes();
   lease_clock_.tick(now_ns, shared_, links_);
   sweep();
   publish_if_due();
@@ -134,6 +136,7 @@ void Control::serve_config() {
 void Control::use_settings() {
   pools_.set_routes(settings_->routes, settings_->client);
   set_breaker(settings_->breaker);
+  probes_.set(settings_->probe, now_ns_);
 }
 
 void Control::drain() {

@@ -3,7 +3,8 @@
 // One thread calls everything but post().
 //
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
-// adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers.
+// adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers;
+// breaking_actions.cc: of single actions.  probing.cc: health probes.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include "control/neighbours.h"
 #include "control/options.h"
 #include "control/pools.h"
+#include "control/probes.h"
 #include "control/registry.h"
 #include "state/shared.h"
 
@@ -43,6 +45,8 @@ class Control {
   static constexpr std::size_t kRetiredMax = 256;
   // Half a millisecond's.
   static constexpr std::size_t kOrderStepsPerPoll = 32'768;
+  // Questions for workers' health begun, at most.
+  static constexpr std::size_t kProbesPerPoll = 64;
   // Sessions a shard that may each acknowledge as soon as they are asked to; beyond, they take their time.
   static constexpr std::size_t kPeersPerShardMax = 1'000;
   static constexpr std::uint32_t kCrowdAckDelayUs = 25'000;
@@ -98,6 +102,7 @@ class Control {
     const std::size_t count = session.hello.actions.size();
     for (std::size_t i = 0; count > 1 && i < count; ++i) visit(static_cast<SkillId>(i));
   }
+  const Probes& probes() const noexcept { return probes_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -161,6 +166,11 @@ class Control {
   void retire(Session& session);
   bool may_open(const Session& session, const BreakerId& id) const noexcept;
 
+  // probing.cc
+  void begin_probing(Session& session);
+  void run_probes();
+  void on_probe_answer(ProbeAnswer answer);
+
   CommandQueue& queue(ShardId shard) noexcept { return queues_[raw(shard)]; }
   // Calls visit(shard) for each shard that knows the session.
   template <class Visit>
@@ -181,6 +191,8 @@ class Control {
   LeaseClock lease_clock_;
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
   Breakers breakers_;
+  Probes probes_;
+  std::vector<ProbeAnswer> answers_;  // of this poll
   Log log_;
   ConfigHistory config_;
   std::shared_ptr<const Settings> settings_;

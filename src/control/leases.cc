@@ -66,10 +66,12 @@ void Control::keep_pace(Session& session) {
 void Control::bring_up(Session& session) {
   session.phase = Phase::kUp;
   session.up_at_ns = now_ns_;
-  breakers_.begin(session.worker);
+  const bool probed = session.hello.probe.asks() && options_.prober != nullptr;
+  breakers_.begin(session.worker, probed ? Health::kAwaited : Health::kUp, now_ns_);
   session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);
   let_skills_in(session, true);
   keep_pace(session);
+  begin_probing(session);
   refresh_worker(session);
 }
 

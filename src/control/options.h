@@ -9,6 +9,7 @@
 
 #include "base/types.h"
 #include "control/config_history.h"
+#include "control/prober.h"
 #include "wire/address.h"
 
 namespace spdlog {
@@ -67,6 +68,7 @@ struct ControlOptions {
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
   MemoryUse memory{};
   Hooks hooks;
+  Prober* prober = nullptr;                // outlives control; null: nobody is asked, heartbeats are enough
   ConfigDocument config{};                 // what runs first
   std::shared_ptr<spdlog::logger> logger;  // null: silent
 };

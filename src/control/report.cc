@@ -151,6 +151,19 @@ Json shards_json(const Control& control) {
   return shards;
 }
 
+// Null: no worker.
+Json probe_json(const Control& control, const Session& session) {
+  if (!session.is_worker()) return {};
+  Json json = {{"asks", to_string(session.hello.probe)}, {"health", ""}, {"since_ms", 0}, {"said", ""}, {"said_ms", 0}};
+  const ProbedHealth* const known = control.probes().find(session.worker);
+  if (known == nullptr || session.phase != Phase::kUp) return json;
+  json["health"] = name_of(known->health);
+  json["since_ms"] = (control.now_ns() - known->since_ns) / kNsPerMs;
+  json["said"] = known->said;
+  if (!known->said.empty()) json["said_ms"] = (control.now_ns() - known->said_ns) / kNsPerMs;
+  return json;
+}
+
 Json node_json(const Control& control, const Session& session) {
   std::uint32_t outstanding = 0;
   if (session.is_worker()) outstanding = control.shared().workers[session.worker].outstanding();
@@ -160,6 +173,7 @@ Json node_json(const Control& control, const Session& session) {
           {"address", wire::to_string(session.path.peer)},
           {"state", phase_name(session.phase)},
           {"breaker", session.is_worker() ? name_of(control.breakers()[session.worker].state()) : ""},
+          {"probe", probe_json(control, session)},
           {"last_seen_ms", (control.now_ns() - session.heard_at_ns) / kNsPerMs},
           {"age_s", (control.now_ns() - session.registered_ns) / kNsPerSecond},
           {"actions", session.hello.actions},

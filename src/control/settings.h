@@ -36,6 +36,17 @@ struct BreakerSettings {
   double ejected_share_max = 0.5;  // of a pool's workers, out at once: of one alone, none unless it is 1
 };
 
+// How workers that name a health probe are asked (probes.h).
+struct ProbeSettings {
+  std::uint64_t interval_ns = 5 * kNsPerSecond;
+  std::uint64_t timeout_ns = kNsPerSecond;  // of one answer; at most the interval
+  std::uint32_t rise = 2;                   // good answers in a row, that take a worker in again
+  std::uint32_t fall = 3;                   // failures in a row, that take it out
+  double jitter = 0.1;                      // of the interval, at most, drawn and added or taken off
+
+  friend bool operator==(const ProbeSettings&, const ProbeSettings&) = default;
+};
+
 // What happens to tasks of one action, of every model unless one is named. The first that matches holds.
 struct RouteSettings {
   std::string action;  // "*": every action
@@ -52,6 +63,7 @@ inline constexpr std::size_t kLimitedRoutesMax = state::kSharedLimits;
 struct Settings {
   std::uint64_t slow_start_ns = 0;  // a new or recovered worker's slots grow from 1 to all in this time; 0: at once
   BreakerSettings breaker;
+  ProbeSettings probe;
   Limits client;  // each client
   std::vector<RouteSettings> routes;
 };

@@ -23,6 +23,7 @@ bool fields_sound(const HelloBody& hello) noexcept {
   if (raw(hello.service) < raw(Service::kClient) || raw(hello.service) > raw(Service::kBoth)) return false;
   if (hello.weight == 0 || hello.weight > kWeightMax || !is_label(hello.name)) return false;
   if (!names_sound(hello.actions) || !names_sound(hello.models) || !names_sound(hello.tags)) return false;
+  if (!is_sound(hello.probe) || (hello.probe.asks() && !is_worker(hello.service))) return false;
   return !is_worker(hello.service) || (hello.slots > 0 && !hello.actions.empty());
 }
 
@@ -44,8 +45,11 @@ std::vector<std::byte> encode(const HelloBody& hello) {
   const auto actions = strings(hello.actions);
   const auto models = strings(hello.models);
   const auto tags = strings(hello.tags);
-  builder.Finish(
-      fb::CreateHello(builder, raw(hello.service), &instance, hello.slots, hello.weight, name, actions, models, tags));
+  const HealthProbe& probe = hello.probe;
+  const auto target =
+      probe.target.empty() ? flatbuffers::Offset<flatbuffers::String>{} : builder.CreateString(probe.target);
+  builder.Finish(fb::CreateHello(builder, raw(hello.service), &instance, hello.slots, hello.weight, name, actions,
+                                 models, tags, fb::ProbeKind(raw(probe.kind)), probe.port, target, probe.status));
   const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
   return {bytes.begin(), bytes.end()};
 }
@@ -71,6 +75,11 @@ std::optional<HelloBody> read_hello(std::span<const std::byte> table) {
   hello.slots = root->slots();
   hello.weight = root->weight();
   if (root->name() != nullptr) hello.name.assign(root->name()->c_str(), root->name()->size());
+  hello.probe.kind = ProbeKind(raw(root->probe()));
+  hello.probe.port = root->probe_port();
+  if (root->probe_target() != nullptr)
+    hello.probe.target.assign(root->probe_target()->c_str(), root->probe_target()->size());
+  hello.probe.status = root->probe_status();
   const bool copied = copy_names(root->actions(), hello.actions) && copy_names(root->models(), hello.models) &&
                       copy_names(root->tags(), hello.tags);
   if (!copied || !fields_sound(hello)) return std::nullopt;

@@ -12,6 +12,7 @@
 #include "base/siphash.h"
 #include "wire/address.h"
 #include "wire/header.h"
+#include "wire/health_probe.h"
 
 namespace mcplane::wire {
 
@@ -28,6 +29,7 @@ struct HelloBody {
   std::uint16_t weight = 1;                        // 1-1000
   std::string name;                                // for people, at most 64 bytes
   std::vector<std::string> actions, models, tags;  // each at most 16 names of 1-64 bytes; a worker has an action
+  HealthProbe probe;                               // worker
 };
 
 // How many tasks a worker with that many slots has room for: those it runs, and those that a broker may send ahead so

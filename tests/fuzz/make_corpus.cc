@@ -66,6 +66,17 @@ int main(int argc, char** argv) {
   write(corpus / "route_table/full", wire::write_route_table("generate", "llama", tags, "task-1"));
   write(corpus / "route_table/least", wire::write_route_table("a", "", {}, ""));
   write(corpus / "hello/worker", testing::sample_spec(FrameType::Hello).table);
+  for (const char* const probe : {"tcp:9000", "http:9000/health=204", "grpc:9000/my.Service"}) {
+    wire::HelloBody hello{.service = wire::Service::kWorker,
+                          .slots = 1,
+                          .name = {},
+                          .actions = {"a"},
+                          .models = {},
+                          .tags = {},
+                          .probe = {}};
+    wire::parse_probe(probe, hello.probe);
+    write(corpus / "hello" / std::string(probe).substr(0, std::string_view(probe).find(':')), wire::write_hello(hello));
+  }
   write(corpus / "hello/client", wire::write_hello({}));
   write(corpus / "payload/task", testing::sample_spec(FrameType::Send).payload);
   write(corpus / "payload/empty", wire::write_task_payload({}));

@@ -12,20 +12,50 @@
 namespace mcplane::control {
 namespace {
 
-enum class Event : std::uint8_t { kSuccess, kFailure, kTimeUp, kTimeNotUp, kForceOpen, kForceClosed, kAuto, kCount };
-enum class Next : std::uint8_t { kSame, kCount, kProbeCount, kOpen, kHeldOpen, kProbe, kClosed, kReleased };
+enum class Event : std::uint8_t {
+  kSuccess,
+  kFailure,
+  kTimeUp,
+  kTimeNotUp,
+  kForceOpen,
+  kForceClosed,
+  kAuto,
+  kDown,  // by health probes
+  kUp,
+  kCount
+};
+enum class Next : std::uint8_t {
+  kSame,
+  kCount,       // by the window
+  kProbeCount,  // by the probes
+  kOpen,        // by failures: longer the next time
+  kHeldOpen,    // by people
+  kProbe,       // when it is up and nobody holds it open
+  kClosed,
+  kReleased,  // from being held open: half-open if it is up
+  kHeeded,    // from being held closed: open unless it is up
+  kOut,       // unless people hold it, or too many are out
+  kBack,      // half-open after what failures cost it; closed after its first success
+};
 
-// Rows: closed, open, half-open. kCount: by the window; kProbeCount: by the probes; kReleased: probe, if held open.
+// Rows: closed, open, half-open.
 constexpr Next kTable[3][static_cast<std::size_t>(Event::kCount)] = {
-    {Next::kCount, Next::kCount, Next::kSame, Next::kSame, Next::kHeldOpen, Next::kSame, Next::kSame},
-    {Next::kSame, Next::kSame, Next::kProbe, Next::kSame, Next::kHeldOpen, Next::kClosed, Next::kReleased},
-    {Next::kProbeCount, Next::kOpen, Next::kProbe, Next::kSame, Next::kHeldOpen, Next::kClosed, Next::kSame}};
+    {Next::kCount, Next::kCount, Next::kSame, Next::kSame, Next::kHeldOpen, Next::kSame, Next::kHeeded, Next::kOut,
+     Next::kSame},
+    {Next::kSame, Next::kSame, Next::kProbe, Next::kSame, Next::kHeldOpen, Next::kClosed, Next::kReleased, Next::kSame,
+     Next::kBack},
+    {Next::kProbeCount, Next::kOpen, Next::kProbe, Next::kSame, Next::kHeldOpen, Next::kClosed, Next::kSame, Next::kOut,
+     Next::kSame}};
 
 class Model {
  public:
-  explicit Model(const BreakerSettings& settings) : settings_(settings) {}
+  Model(const BreakerSettings& settings, Health begun)
+      : state(begun == Health::kUp ? BreakerState::kClosed : BreakerState::kOpen), health(begun), settings_(settings) {}
 
-  void apply(Event event, bool may_open) {
+  void apply(Event event, bool may_open, std::uint64_t now_ns) {
+    const Health before = health;
+    if (event == Event::kDown) health = Health::kDown;
+    if (event == Event::kUp) health = Health::kUp;
     switch (kTable[raw(state)][raw(event)]) {
       case Next::kSame:
         break;
@@ -43,10 +73,25 @@ class Model {
         go(BreakerState::kOpen);
         break;
       case Next::kReleased:
-        if (held_open) probe();
+        if (!held_open) break;
+        served_ns = 0;
+        if (health == Health::kUp) let_back();
+        break;
+      case Next::kHeeded:
+        if (health == Health::kAwaited || (health == Health::kDown && may_open)) go(BreakerState::kOpen);
+        break;
+      case Next::kOut:
+        if (!held_closed && (may_open || state == BreakerState::kHalfOpen)) go(BreakerState::kOpen);
+        break;
+      case Next::kBack:
+        if (held_open) break;
+        if (before == Health::kAwaited)
+          go(BreakerState::kClosed);
+        else if (now_ns >= served_ns)
+          let_back();
         break;
       case Next::kProbe:
-        if (!held_open || state == BreakerState::kHalfOpen) probe();
+        if ((!held_open && health == Health::kUp) || state == BreakerState::kHalfOpen) probe();
         break;
       case Next::kClosed:
         go(BreakerState::kClosed);
@@ -58,10 +103,12 @@ class Model {
     }
   }
 
-  BreakerState state = BreakerState::kClosed;
+  BreakerState state;
+  Health health;
   std::uint32_t openings = 0, succeeded = 0;
-  std::uint64_t given = 0;  // permits, in this half-open state
-  std::deque<bool> window;  // newest last
+  std::uint64_t served_ns = 0;  // open: when what failures cost it is over
+  std::uint64_t given = 0;      // permits, in this half-open state
+  std::deque<bool> window;      // newest last
   bool held_open = false, held_closed = false;
 
  private:
@@ -69,6 +116,7 @@ class Model {
     window.push_back(failed);
     if (window.size() > settings_.window) window.pop_front();
     if (!failed || held_closed || !may_open) return;
+    if (health == Health::kDown) return go(BreakerState::kOpen);
     const auto ok = std::find(window.rbegin(), window.rend(), false);
     const auto row = static_cast<std::size_t>(ok - window.rbegin());
     const auto failures = static_cast<double>(std::ranges::count(window, true));
@@ -78,6 +126,7 @@ class Model {
     ++openings;
     go(BreakerState::kOpen);
   }
+  void let_back() { settings_.enabled ? probe() : go(BreakerState::kClosed); }
   void probe() {
     if (state != BreakerState::kHalfOpen) succeeded = 0, given = 0;
     go(BreakerState::kHalfOpen);
@@ -94,6 +143,7 @@ class Model {
 
 BreakerSettings any_settings() {
   BreakerSettings settings;
+  settings.enabled = *rc::gen::element(true, true, true, false);
   settings.window = *rc::gen::inRange<std::uint32_t>(10, 101);
   settings.outcomes_min = *rc::gen::inRange<std::uint32_t>(1, settings.window + 1);
   settings.failure_share = *rc::gen::element(0.25, 0.5, 0.75, 1.0);
@@ -107,6 +157,7 @@ BreakerSettings any_settings() {
 
 void expect_same(const Breaker& breaker, const Model& model, const BreakerSettings& settings) {
   RC_ASSERT(breaker.state() == model.state);
+  RC_ASSERT(breaker.health() == model.health);
   RC_ASSERT(breaker.openings() == model.openings);
   if (model.state == BreakerState::kClosed) {
     RC_ASSERT(breaker.outcomes(settings) == model.window.size());
@@ -120,7 +171,7 @@ void expect_same(const Breaker& breaker, const Model& model, const BreakerSettin
 
 // The n-th time in a row n times as long, to the cap, and at most the jitter's share longer.
 void expect_due(const Breaker& breaker, const Model& model, const BreakerSettings& settings, std::uint64_t now_ns) {
-  if (model.held_open) return RC_ASSERT(breaker.due_ns() == Breaker::kNever);
+  if (model.held_open || model.health != Health::kUp) return RC_ASSERT(breaker.due_ns() == Breaker::kNever);
   const double span =
       std::min(static_cast<double>(settings.open_ns) * model.openings, static_cast<double>(settings.open_max_ns));
   const auto wait = static_cast<double>(breaker.due_ns() - now_ns);
@@ -131,9 +182,10 @@ void expect_due(const Breaker& breaker, const Model& model, const BreakerSetting
 void does_what_its_table_says() {
   const BreakerSettings settings = any_settings();
   Random random(*rc::gen::arbitrary<std::uint64_t>());
-  Breaker breaker;
-  Model model(settings);
   std::uint64_t now_ns = 5;
+  const Health begun = *rc::gen::element(Health::kUp, Health::kAwaited);
+  Breaker breaker(begun, now_ns);
+  Model model(settings, begun);
   // Failures in runs and shares of all kinds; people interfere seldom.
   const auto failing = *rc::gen::inRange(0, 101);
   for (const std::uint32_t drawn :
@@ -141,16 +193,16 @@ void does_what_its_table_says() {
     const BreakerContext context{settings, random, now_ns, (drawn >> 8) % 8 != 0, false};
     const std::uint32_t kind = (drawn >> 16) % 32;
     Event event = static_cast<int>(drawn % 101) < failing ? Event::kFailure : Event::kSuccess;
-    if (kind >= 24) event = kind < 27 ? Event::kTimeUp : static_cast<Event>(raw(Event::kTimeNotUp) + (kind - 27) % 4);
+    if (kind >= 20) event = kind < 23 ? Event::kTimeUp : static_cast<Event>(raw(Event::kTimeNotUp) + (kind - 23) % 6);
     const BreakerState before = model.state;
-    model.apply(event, context.may_open);
+    model.apply(event, context.may_open, now_ns);
     switch (event) {
       case Event::kSuccess:
       case Event::kFailure:
         breaker.on_outcome(event == Event::kFailure, context);
         break;
       case Event::kTimeUp:
-        if (breaker.due_ns() != Breaker::kNever) now_ns = breaker.due_ns();
+        now_ns = breaker.due_ns() != Breaker::kNever ? breaker.due_ns() : now_ns + settings.open_ns;
         breaker.poll({settings, random, now_ns, true, false});
         break;
       case Event::kTimeNotUp:
@@ -162,11 +214,20 @@ void does_what_its_table_says() {
       case Event::kForceClosed:
         breaker.force(BreakerMode::kForcedClosed, context);
         break;
+      case Event::kDown:
+        breaker.on_health(Health::kDown, context);
+        break;
+      case Event::kUp:
+        breaker.on_health(Health::kUp, context);
+        break;
       default:
         breaker.force(BreakerMode::kAuto, context);
     }
     expect_same(breaker, model, settings);
-    if (before != model.state && model.state == BreakerState::kOpen) expect_due(breaker, model, settings, now_ns);
+    if (before == model.state || model.state != BreakerState::kOpen) continue;
+    expect_due(breaker, model, settings, now_ns);
+    const bool by_failures = !model.held_open && model.health == Health::kUp;
+    model.served_ns = by_failures ? breaker.due_ns() : 0;
   }
 }
 

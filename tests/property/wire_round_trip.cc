@@ -91,6 +91,34 @@ void route_tables() {
   RC_ASSERT(std::ranges::equal(route->tag_list(), tags));
 }
 
+HealthProbe any_probe() {
+  const auto visible = *rc::gen::container<std::string>(rc::gen::inRange<char>(0x21, 0x7f));
+  const std::string target = visible.substr(0, kProbeTargetBytesMax - 1);
+  const auto port = *rc::gen::nonZero<std::uint16_t>();
+  switch (*rc::gen::element(ProbeKind::kHeartbeat, ProbeKind::kTcp, ProbeKind::kHttp, ProbeKind::kGrpc)) {
+    case ProbeKind::kHeartbeat:
+      return {};
+    case ProbeKind::kTcp:
+      return {.kind = ProbeKind::kTcp, .port = port, .target = {}};
+    case ProbeKind::kHttp:
+      return {ProbeKind::kHttp, port, '/' + target, *rc::gen::inRange<std::uint16_t>(100, 600)};
+    case ProbeKind::kGrpc:
+      break;
+  }
+  return {.kind = ProbeKind::kGrpc, .port = port, .target = target};
+}
+
+void probes() {
+  HealthProbe probe = any_probe(), read;
+  // Chance seldom makes a path that ends like one with a status.
+  if (probe.kind == ProbeKind::kHttp && *rc::gen::arbitrary<bool>()) {
+    probe.target = "/a=" + std::to_string(*rc::gen::inRange(90, 1'100));
+    probe.status = *rc::gen::element<std::uint16_t>(200, 204);
+  }
+  RC_ASSERT(parse_probe(to_string(probe), read).empty());
+  RC_ASSERT(read == probe);
+}
+
 void hellos() {
   HelloBody hello;
   hello.service = *rc::gen::element(Service::kClient, Service::kWorker, Service::kBoth);
@@ -102,6 +130,7 @@ void hellos() {
   if (hello.actions.empty()) hello.actions = {"generate"};
   hello.models = any_names(kCapabilitiesMax);
   hello.tags = any_names(kCapabilitiesMax);
+  if (is_worker(hello.service)) hello.probe = any_probe();
   if (!hello_within_limits(hello)) {
     // Only the size of the whole can be at fault here.
     hello.models.clear();
@@ -112,7 +141,7 @@ void hellos() {
   RC_ASSERT(read.has_value());
   RC_ASSERT(read->service == hello.service && read->instance == hello.instance && read->slots == hello.slots &&
             read->weight == hello.weight && read->name == hello.name && read->actions == hello.actions &&
-            read->models == hello.models && read->tags == hello.tags);
+            read->models == hello.models && read->tags == hello.tags && read->probe == hello.probe);
 }
 
 void payloads() {
@@ -132,6 +161,7 @@ bool check_round_trips() {
   ok &= rc::check("a forwarded frame stays sound", forwarded_frames_stay_sound);
   ok &= rc::check("a route table reads as written", route_tables);
   ok &= rc::check("a HELLO reads as written", hellos);
+  ok &= rc::check("a probe reads as it is shown", probes);
   ok &= rc::check("a payload reads as written", payloads);
   return ok;
 }

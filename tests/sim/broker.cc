@@ -36,7 +36,7 @@ testing::RigOptions rig_options(const Sizes& sizes, std::uint32_t life, std::uin
   return rig;
 }
 
-control::ControlOptions control_options(const Options& options, const std::array<bool, 2>& link_up) {
+control::ControlOptions control_options(const Options& options, const std::array<bool, 2>& link_up, Prober& prober) {
   control::ControlOptions control;
   control.base_port = testing::kOurPort;
   control.heartbeat_interval_ms = options.load.worker_heartbeat_ms;
@@ -48,6 +48,9 @@ control::ControlOptions control_options(const Options& options, const std::array
   control.look_ahead_max = Broker::kLookAheadMax;
   control::Settings settings;
   settings.breaker = options.breaker;
+  settings.probe.interval_ns = options.load.probe_interval_ns;
+  settings.probe.timeout_ns = options.load.probe_interval_ns / 2;
+  if (options.load.probe_interval_ns > 0) control.prober = &prober;
   control.config.settings = std::make_shared<const control::Settings>(settings);
   control.hooks.link_up = [&link_up](PortId port) { return link_up[raw(port)]; };
   return control;
@@ -63,7 +66,9 @@ std::uint64_t all_dropped(const state::ShardCounters& counters) {
 Broker::Broker(const Options& options, std::uint32_t life, std::uint64_t now_ns)
     : sizes_(options.sizes),
       rig_(rig_options(options.sizes, life, now_ns)),
-      control_(rig_.shared, control_options(options, link_up), ports_of(options.sizes), Random(~options.seed - life)),
+      prober_(options.seed),
+      control_(rig_.shared, control_options(options, link_up, prober_), ports_of(options.sizes),
+               Random(~options.seed - life)),
       started_(options.sizes.shards),
       outstanding_(rig_.shared.workers.capacity()) {}
 
@@ -96,6 +101,7 @@ bool Broker::poll(std::uint64_t now_ns, const std::array<bool, 2>& cut_off) {
       if (raw(session.path.port) == port && session.phase != control::Phase::kDraining) cut_off_.push_back(session.id);
     }
   }
+  prober_.set_time(now_ns);
   control_.poll(now_ns);
   return std::ranges::all_of(cut_off_, [this](SessionId session) { return lives(session); });
 }
@@ -192,6 +198,12 @@ std::uint64_t Broker::running_in_round(WorkerId id, std::optional<SkillId> skill
 bool Broker::any_out() const {
   return std::ranges::any_of(control_.breakers().not_closed(), [this](const control::BreakerId& id) {
     return control_.breakers()[id].state() == control::BreakerState::kOpen;
+  });
+}
+
+bool Broker::any_down() const {
+  return std::ranges::any_of(control_.breakers().not_closed(), [this](const control::BreakerId& id) {
+    return control_.breakers()[id].health() == control::Health::kDown;
   });
 }
 

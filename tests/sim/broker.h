@@ -9,6 +9,7 @@
 #include "control/control.h"
 #include "host.h"
 #include "options.h"
+#include "prober.h"
 #include "support/shard_rig.h"
 
 namespace mcplane::sim {
@@ -50,6 +51,8 @@ class Broker {
   std::string check_gate(const wire::Header& route, std::uint64_t now_ns);
   // Whether some breaker is open.
   bool any_out() const;
+  // Whether health probes say of some worker that it is down.
+  bool any_down() const;
   // ROUTEs that check_gate() took for probes: of workers, and of single actions.
   std::uint64_t probes() const noexcept { return probes_; }
   std::uint64_t skill_probes() const noexcept { return skill_probes_; }
@@ -66,6 +69,7 @@ class Broker {
   void sabotage(Sabotage what);
 
   control::Control& control() noexcept { return control_; }
+  Prober& prober() noexcept { return prober_; }
   bool has_commands(std::uint32_t core) const { return rig_.shared.shards[core]->mailbox.to_shard.size() > 0; }
   // Frames that core left for others, ever.
   std::uint64_t passed_on(std::uint32_t core) {
@@ -84,6 +88,7 @@ class Broker {
 
   const Sizes sizes_;
   testing::ShardRig rig_;
+  Prober prober_;
   control::Control control_;
   std::uint64_t injected_ = 0, taken_ = 0, probes_ = 0, skill_probes_ = 0;
   std::size_t allocations_ = 0;             // on cores, after their first loop

@@ -18,9 +18,9 @@ struct Coverage {
   // Tasks: whose session ended under them, that their clients gave up, that ran more than once.
   std::uint64_t broker_lost = 0, cancelled = 0, executed_again = 0;
 
-  // Breakers: polls of control while one was open, and frames that tried a worker, or one action of its, that was
-  // half-open.
-  std::uint64_t polls_out = 0, probes = 0, skill_probes = 0;
+  // Breakers: polls of control while one was open, while one was by its health, and frames that tried a worker, or one
+  // action of its, that was half-open.
+  std::uint64_t polls_out = 0, polls_down = 0, probes = 0, skill_probes = 0;
 
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
@@ -33,6 +33,7 @@ struct Coverage {
     cancelled += other.cancelled;
     executed_again += other.executed_again;
     polls_out += other.polls_out;
+    polls_down += other.polls_down;
     probes += other.probes;
     skill_probes += other.skill_probes;
     return *this;

@@ -100,6 +100,7 @@ void World::heal() {
   control_paused_ns_ = links_down_ns_[0] = links_down_ns_[1] = 0;
   if (broker_ == nullptr) start_broker();
   broker_->release_buffers();
+  broker_->prober().heal();
   exhausted_ns_ = 0;
   for (Core& core : cores_) core.paused_ns = core.ring_full_ns = 0;
   if (options_.drain_broker) broker_->control().drain();

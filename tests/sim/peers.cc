@@ -39,6 +39,8 @@ void World::add_peers() {
     for (std::uint32_t k = 0; worker && k < std::min<std::size_t>(tables_.size(), kActionsMax); ++k)
       if (k == 0 || chance(random_, 0.6)) peer.hello.actions.push_back(action(k));
     if (worker && chance(random_, 0.5)) peer.hello.models = {"model"};
+    if (worker && options_.load.probe_interval_ns > 0)
+      peer.hello.probe = {.kind = wire::ProbeKind::kTcp, .port = static_cast<std::uint16_t>(i + 1), .target = {}};
     push(now_ns_ + random_.below(20 * static_cast<std::uint32_t>(kNsPerMs)), Kind::kRestart, i, 0);
     if (!worker) push(now_ns_ + 200 * kNsPerMs, Kind::kSend, i);
   }

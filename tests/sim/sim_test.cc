@@ -87,6 +87,7 @@ TEST(Simulation, TheSwarmDrawsEverything) {
   EXPECT_GT(all.cancelled, 0U);
   EXPECT_GT(all.executed_again, 0U);
   EXPECT_GT(all.polls_out, 0U);
+  EXPECT_GT(all.polls_down, 0U);
   EXPECT_GT(all.probes, 0U);
   EXPECT_GT(all.skill_probes, 0U);
   EXPECT_GT(most.loss, 0.27);

@@ -195,6 +195,7 @@ void World::poll_control() {
   if (!broker_->poll(now_ns_, cut_off))
     verdict_.fail("no eviction without a link", "a session ended whose link was down");
   if (broker_->any_out()) ++coverage_.polls_out;
+  if (broker_->any_down()) ++coverage_.polls_down;
   for (std::uint32_t i = 0; i < cores_.size(); ++i)
     if (broker_->has_commands(i)) wake(i, now_ns_ + 1 + random_.below(kStepNs));
   push(now_ns_ + kPollNs + random_.below(200'000), Kind::kControl, 0, broker_life_);

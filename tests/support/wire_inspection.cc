@@ -88,10 +88,12 @@ void inspect_hello(std::span<const std::byte> table) {
   CHECK(wire::is_client(hello->service) || wire::is_worker(hello->service));
   CHECK(!wire::is_worker(hello->service) || !hello->actions.empty());
   CHECK(hello->actions.size() <= wire::kCapabilitiesMax);
+  CHECK(wire::is_sound(hello->probe) && (wire::is_worker(hello->service) || !hello->probe.asks()));
   // Strings may share bytes in a peer's table, so the copy need not fit one.
   if (!wire::hello_within_limits(*hello)) return;
   const auto again = wire::read_hello(wire::write_hello(*hello));
   CHECK(again && again->actions == hello->actions && again->tags == hello->tags && again->name == hello->name);
+  CHECK(again->probe == hello->probe);
 }
 
 void inspect_payload(std::span<const std::byte> payload) {

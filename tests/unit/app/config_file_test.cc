@@ -49,6 +49,12 @@ open-max = "10s"
 jitter = "0%"
 probes = 4
 ejected-share-max = "100%"
+[probe]
+interval = "2s"
+timeout = "500ms"
+rise = 1
+fall = 7
+jitter = "20%"
 [client]
 rate = "1.5k/s"
 burst = 8
@@ -83,6 +89,7 @@ policy = "power-of-two"
   EXPECT_EQ(s.breaker.jitter, 0);
   EXPECT_EQ(s.breaker.probes, 4U);
   EXPECT_EQ(s.breaker.ejected_share_max, 1);
+  EXPECT_EQ(s.probe, (control::ProbeSettings{2 * kNsPerSecond, 500 * kNsPerMs, 1, 7, 0.2}));
   EXPECT_EQ(s.client.tasks_per_s, 1'500);
   EXPECT_EQ(s.client.burst, 8U);
   EXPECT_EQ(s.client.concurrency, 9U);
@@ -180,6 +187,7 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
       {"[appliance]\nip = [\"10.0.0.1\"]", "2:7: appliance.ip: '10.0.0.1' has no prefix length", "10.0.0.1/24"},
       // Contradictions.
       {"[breaker]\nwindow = 10", "2:10: breaker.outcomes-min: 20 outcomes are never in a window of 10", "type 10"},
+      {"[probe]\ntimeout = \"6s\"", "2:11: probe.timeout: 6s is longer than the interval, 5s", "type 5s or less"},
       {"[breaker]\nopen = \"10m\"", "2:8: breaker.open: 10m is longer than open-max, 5m", "type 5m or less"},
       {"[client]\nburst = 5", "2:9: client.burst: limits nothing without a rate", "type rate"},
       {"[[route]]\naction = \"a\"\nburst = 5", "3:9: route.burst: limits nothing", "type rate"},

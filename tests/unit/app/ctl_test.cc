@@ -187,14 +187,15 @@ TEST(StatusTable, ShowsEveryPart) {
 TEST(NodesTable, ColumnsLineUpAndNamesAreTame) {
   const auto table = nodes_table(
       R"({"nodes":[{"node_id":"00100001","service":"worker","name":"e\u001b[1m","address":"10.0.0.2:4000","state":"up",)"
-      R"("breaker":"half-open","last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
+      R"("breaker":"half-open","probe":{"asks":"http:9000/health","health":"down","since_ms":61000,"said":"HTTP 503","said_ms":2},)"
+      R"("last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
       R"("outstanding":3}]})");
   ASSERT_TRUE(table) << table.error;
   EXPECT_EQ(*table.value,
-            "NODE      SERVICE  NAME   ADDRESS        STATE  BREAKER    SEEN      AGE     SLOTS  BUSY  ACTIONS         "
-            " MODELS  TAGS\n"
-            "00100001  worker   e?[1m  10.0.0.2:4000  up     half-open  12ms ago  1m 30s  64     3     generate, embed "
-            "         gpu\n");
+            "NODE      SERVICE  NAME   ADDRESS        STATE  BREAKER    PROBE             HEALTH                SEEN   "
+            "   AGE     SLOTS  BUSY  ACTIONS          MODELS  TAGS\n"
+            "00100001  worker   e?[1m  10.0.0.2:4000  up     half-open  http:9000/health  down 1m 1s, HTTP 503  12ms ag"
+            "o  1m 30s  64     3     generate, embed          gpu\n");
   const auto none = nodes_table(R"({"nodes":[]})");
   ASSERT_TRUE(none);
   EXPECT_NE(none.value->find("next: mcplane-worker"), std::string::npos);

@@ -20,18 +20,21 @@ TEST(WorkerFlags, Defaults) {
   EXPECT_EQ(command.options.broker, "10.0.0.1");
   EXPECT_EQ(command.options.actions, std::vector<std::string>({"generate"}));
   EXPECT_EQ(command.options.slots, 1);
+  EXPECT_EQ(command.options.probe, "heartbeat");
   EXPECT_EQ(command.options.connect_timeout, std::chrono::seconds(5));
   EXPECT_NE(command.backend, nullptr);
 }
 
 TEST(WorkerFlags, RepeatedFlagsAddUp) {
-  const auto command = parse({"--broker", "[fd00::1]:5000", "--backend", "exec:cat", "--action", "a", "--action", "b",
-                              "--model", "m", "--tag", "gpu", "--slots", "64", "--name", "w1", "--json"});
+  const auto command =
+      parse({"--broker", "[fd00::1]:5000", "--backend", "exec:cat", "--action", "a", "--action", "b", "--model", "m",
+             "--tag", "gpu", "--slots", "64", "--name", "w1", "--probe", "grpc:9000/my.Service", "--json"});
   ASSERT_FALSE(command.stop) << command.stop->text;
   EXPECT_EQ(command.options.actions, std::vector<std::string>({"a", "b"}));
   EXPECT_EQ(command.options.models, std::vector<std::string>({"m"}));
   EXPECT_EQ(command.options.tags, std::vector<std::string>({"gpu"}));
   EXPECT_EQ(command.options.slots, 64);
+  EXPECT_EQ(command.options.probe, "grpc:9000/my.Service");
   EXPECT_TRUE(command.json);
 }
 
@@ -50,6 +53,7 @@ TEST(WorkerFlags, MistakesAreExit2AndOneLine) {
            {{"--broker", "10.0.0.1", "--backend", "echo", "--tag", long_name.c_str()}, "type 1 to 64 bytes"},
            {{"--broker", "10.0.0.1", "--backend", "echo", "--action", "a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q"},
             "more than 16 times"},
+           {{"--broker", "10.0.0.1", "--backend", "echo", "--probe", "http:9000"}, "has no path behind its port"},
            {{"--broker", "10.0.0.1", "--backend", "echo", "--slot", "2"}, "did you mean --slots?"},
        }) {
     const auto command = parse(typed);

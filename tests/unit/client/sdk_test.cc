@@ -239,6 +239,9 @@ TEST(Sdk, WorkerOptionsAreChecked) {
   EXPECT_THROW(Worker(options, echo), std::runtime_error);
   options.actions = {"bad\nname"};
   EXPECT_THROW(Worker(options, echo), std::runtime_error);
+  options.actions = {"generate"};
+  options.probe = "tcp:";
+  EXPECT_THROW(Worker(options, echo), std::runtime_error);
 }
 
 TEST(Sdk, CancelEndsATaskAndTellsTheBroker) {

@@ -34,25 +34,6 @@ class BreakingTest : public ControlTest {
   }
   void probe_succeeds(WorkerId worker) { shared->shards[0]->outcomes.add_probe(worker); }
   BreakerState state_of(WorkerId worker) { return control->breakers()[worker].state(); }
-  // Carries out what control commanded for workers' lines, as a core does.
-  void obey(std::size_t shard = 0) {
-    for (const state::Command& command : take_commands(shard)) {
-      if (command.kind == state::CommandKind::kRefreshWorker) shared->workers.refresh(command.record.worker);
-      if (command.kind == state::CommandKind::kSetGate) shared->workers.set_gate(command.record.worker, command.gate);
-    }
-  }
-  // How many tasks get in; their slots are free again, their permits are not.
-  std::uint32_t admitted(WorkerId worker) {
-    std::uint32_t count = 0;
-    for (; count < 100 && shared->workers.try_acquire(worker); ++count) {
-    }
-    for (std::uint32_t i = 0; i < count; ++i) shared->workers.release(worker);
-    return count;
-  }
-  void step_ms(std::uint64_t ms) {
-    run(ms);
-    obey();
-  }
   std::uint32_t admitting() { return routes().pool(0).load->admitting.load(); }
 
   std::vector<SessionId> ids;

@@ -176,6 +176,26 @@ SessionId ControlTest::join_worker(const HelloSpec& spec) {
   return id;
 }
 
+void ControlTest::obey(std::size_t shard) {
+  for (const state::Command& command : take_commands(shard)) {
+    if (command.kind == state::CommandKind::kRefreshWorker) shared->workers.refresh(command.record.worker);
+    if (command.kind == state::CommandKind::kSetGate) shared->workers.set_gate(command.record.worker, command.gate);
+  }
+}
+
+void ControlTest::step_ms(std::uint64_t ms) {
+  run(ms);
+  obey();
+}
+
+std::uint32_t ControlTest::admitted(WorkerId worker) {
+  std::uint32_t count = 0;
+  for (; count < 100 && shared->workers.try_acquire(worker); ++count) {
+  }
+  for (std::uint32_t i = 0; i < count; ++i) shared->workers.release(worker);
+  return count;
+}
+
 void ControlTest::discard_commands() {
   for (std::size_t i = 0; i < shared->shards.size(); ++i) take_commands(i);
   spoken_.clear();

@@ -66,6 +66,12 @@ class ControlTest : public ::testing::Test {
   // A worker that was also heard on each shard, published.
   SessionId join_worker(const HelloSpec& spec);
   void discard_commands();
+  // Carries out what control commanded for workers' lines, as a core does.
+  void obey(std::size_t shard = 0);
+  // run(), then obey().
+  void step_ms(std::uint64_t ms);
+  // How many tasks get in; their slots are free again, their permits are not.
+  std::uint32_t admitted(WorkerId worker);
   // The record that a poll installs on a shard for a HELLO; its other commands are gone.
   state::SessionRecord installed(const HelloSpec& spec, std::size_t shard = 0);
 

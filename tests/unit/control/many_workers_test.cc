@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "control_fixture.h"
+#include "fake_prober.h"
 
 namespace mcplane::control {
 namespace {
@@ -11,10 +12,13 @@ constexpr std::uint32_t kWorkers = 64'000, kPerMs = 64;
 
 class ManyWorkers : public ControlTest {
  protected:
-  static HelloSpec hello_of(std::uint32_t number, std::uint8_t instance) {
+  static constexpr std::uint16_t kProbePort = 9'000;
+
+  HelloSpec hello_of(std::uint32_t number, std::uint8_t instance) const {
     HelloSpec hello = worker_hello(static_cast<std::uint16_t>(1'000 + number % 1'000), instance);
     hello.peer.ip.bytes[15] = static_cast<std::uint8_t>(10 + number / 1'000);
     hello.cookie_ms = 1'000U * instance;
+    if (probed_) hello.body.probe = {.kind = wire::ProbeKind::kTcp, .port = kProbePort, .target = {}};
     return hello;
   }
 
@@ -50,6 +54,8 @@ class ManyWorkers : public ControlTest {
     EXPECT_EQ(control->published_workers(), kWorkers);
   }
 
+  bool probed_ = false;  // by a health probe
+
  private:
   std::vector<SessionId> sessions_;
   std::uint64_t ms_ = 0;
@@ -80,6 +86,26 @@ TEST_F(ManyWorkers, AreEvictedInTime) {
   run_on(180);
   EXPECT_EQ(control->registry().workers(), 0U);
   EXPECT_TRUE(workers_for("generate").empty());
+}
+
+TEST_F(ManyWorkers, AreAskedForTheirHealth) {
+  shared_options.sessions = options.max_sessions = 65'536;
+  shared_options.workers = 65'536;
+  FakeProber prober;
+  prober.good[kProbePort] = true;
+  options.prober = &prober;
+  probed_ = true;
+  start();
+  register_all(1);
+  const auto start = std::chrono::steady_clock::now();
+  constexpr std::uint64_t kIntervalMs = 5'000;
+  for (std::uint64_t ms = 0; ms < kIntervalMs; ++ms) run_one_ms();
+  EXPECT_TRUE(control->breakers().not_closed().empty()) << "each was asked within an interval";
+  const std::size_t first = prober.asked.size();
+  for (std::uint64_t ms = 0; ms < kIntervalMs; ++ms) run_one_ms();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  std::cout << prober.asked.size() << " questions in " << took.count() << " s of the control thread and its test\n";
+  EXPECT_NEAR(static_cast<double>(prober.asked.size() - first), kWorkers, kWorkers * 0.1);
 }
 
 }  // namespace

@@ -21,6 +21,7 @@ HelloBody worker() {
   hello.actions = {"generate", "embed"};
   hello.models = {"llama"};
   hello.tags = {"gpu", "eu"};
+  hello.probe = {ProbeKind::kHttp, 9'000, "/health", 204};
   return hello;
 }
 
@@ -32,8 +33,10 @@ Bytes raw_hello(const HelloBody& hello) {
   const auto actions = builder.CreateVectorOfStrings(hello.actions);
   const auto models = builder.CreateVectorOfStrings(hello.models);
   const auto tags = builder.CreateVectorOfStrings(hello.tags);
-  builder.Finish(
-      fb::CreateHello(builder, raw(hello.service), &instance, hello.slots, hello.weight, name, actions, models, tags));
+  const auto target = builder.CreateString(hello.probe.target);
+  builder.Finish(fb::CreateHello(builder, raw(hello.service), &instance, hello.slots, hello.weight, name, actions,
+                                 models, tags, fb::ProbeKind(raw(hello.probe.kind)), hello.probe.port, target,
+                                 hello.probe.status));
   const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
   return {bytes.begin(), bytes.end()};
 }
@@ -53,6 +56,7 @@ TEST(Hello, ReadsWhatWasWritten) {
   EXPECT_EQ(read->actions, hello.actions);
   EXPECT_EQ(read->models, hello.models);
   EXPECT_EQ(read->tags, hello.tags);
+  EXPECT_EQ(read->probe, hello.probe);
 }
 
 TEST(Hello, AClientNeedsNothingButItsService) {
@@ -92,6 +96,19 @@ TEST(Hello, LimitsHoldBothWays) {
       {"17 models", [](HelloBody& h) { h.models.assign(17, "a"); }},
       {"control byte in tag", [](HelloBody& h) { h.tags = {"a\r"}; }},
       {"17 tags", [](HelloBody& h) { h.tags.assign(17, "a"); }},
+      {"client with a probe", [](HelloBody& h) { h.service = Service::kClient; }},
+      {"probe of a kind there is not", [](HelloBody& h) { h.probe.kind = ProbeKind{4}; }},
+      {"probe without a port", [](HelloBody& h) { h.probe.port = 0; }},
+      {"heartbeat with a port", [](HelloBody& h) { h.probe.kind = ProbeKind::kHeartbeat; }},
+      {"TCP probe with a path", [](HelloBody& h) { h.probe.kind = ProbeKind::kTcp; }},
+      {"gRPC probe with a status", [](HelloBody& h) { h.probe.kind = ProbeKind::kGrpc; }},
+      {"path without a slash", [](HelloBody& h) { h.probe.target = "health"; }},
+      {"path with a line's end", [](HelloBody& h) { h.probe.target = "/\r\nHost: other"; }},
+      {"path with a space", [](HelloBody& h) { h.probe.target = "/a b"; }},
+      {"path of bytes beyond ASCII", [](HelloBody& h) { h.probe.target = "/\xc3\xa9"; }},
+      {"long path", [](HelloBody& h) { h.probe.target = '/' + std::string(kProbeTargetBytesMax, 'a'); }},
+      {"status 0", [](HelloBody& h) { h.probe.status = 0; }},
+      {"status 600", [](HelloBody& h) { h.probe.status = 600; }},
   };
   for (const Case& one : kCases) {
     HelloBody hello = worker();
