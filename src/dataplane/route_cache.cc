@@ -142,8 +142,18 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
   std::array<std::string_view, wire::kTagsMax> tags;
   std::size_t tag_count = 0;
   while (at < entry.key_length) tags[tag_count++] = next_name(entry, at);
-  entry.pool_count = static_cast<std::uint32_t>(snapshot.resolve(action, model, {tags.data(), tag_count}, entry.pools));
   entry.rule = snapshot.rule_of(action, model);
+  const auto pools_of = [&](std::string_view of_action, std::string_view of_model, auto& pools) {
+    return static_cast<std::uint32_t>(snapshot.resolve(of_action, of_model, {tags.data(), tag_count}, pools));
+  };
+  entry.pool_count = entry.rule.degraded ? 0 : pools_of(action, model, entry.pools);
+  entry.stand_in_count = 0;
+  if (entry.rule.degradation != state::kNoDegradation) {
+    const state::Degradation& how = snapshot.degradation(entry.rule.degradation);
+    if (std::ranges::find(how.chain, wire::Substitute::Fallback) != how.chain.end())
+      entry.stand_in_count =
+          pools_of(how.action.empty() ? action : how.action, how.model.empty() ? model : how.model, entry.stand_ins);
+  }
   entry.generation = snapshot.generation;
 }
 

@@ -57,6 +57,8 @@ struct RouteEntry {
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
   std::uint32_t turn = 0;   // and in which pool
   std::array<std::uint32_t, state::RouteSnapshot::kPoolsPerRoute> turns{};  // kWeighted: of each pool, taken
+  std::uint32_t stand_in_count = 0;
+  state::RouteSnapshot::PoolList stand_ins{};  // of the fallback, where the rule has one
   WaitingLines lines;
   Pace pace;
   std::array<std::byte, kKeyBytesMax> key;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/planted_bug.h"
 #include "dataplane/worker_policies.h"
 
 namespace mcplane::dataplane {
@@ -17,12 +18,13 @@ struct Pools {
 };
 
 // Those with equal loads take turns as well.
-Pools pools_of(const Shard& shard, RouteEntry& entry) noexcept {
+Pools pools_of(const Shard& shard, const state::RouteSnapshot::PoolList& list, std::uint32_t count,
+               std::uint32_t& turn) noexcept {
   Pools pools;
-  pools.count = entry.pool_count;
-  std::uint32_t next = pools.count > 1 ? entry.turn++ % pools.count : 0;
+  pools.count = count;
+  std::uint32_t next = pools.count > 1 ? turn++ % pools.count : 0;
   for (std::uint32_t i = 0; i < pools.count; ++i) {
-    pools.indexes[i] = shard.snapshot->pool(entry.pools[next]).load.get();
+    pools.indexes[i] = shard.snapshot->pool(list[next]).load.get();
     next = next + 1 < pools.count ? next + 1 : 0;
   }
   return pools;
@@ -53,16 +55,30 @@ bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor
   return false;
 }
 
+Choice why_none(const Pools& pools, std::atomic<std::uint32_t> state::LoadIndex::*count) noexcept {
+  const bool some = std::any_of(pools.indexes.begin(), pools.indexes.begin() + pools.count, [count](const auto* index) {
+    return (index->*count).load(std::memory_order_relaxed) > 0;
+  });
+  return some ? Choice::kAllBusy : Choice::kNoneLive;
+}
+
 }  // namespace
 
 Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept {
-  if (entry.rule.policy != state::Policy::kLeastOutstanding && acquire_by_policy(shard, entry, asker, chosen))
+  if (entry.rule.policy != state::Policy::kLeastOutstanding && entry.pool_count > 0 &&
+      acquire_by_policy(shard, entry, asker, chosen))
     return Choice::kFound;
-  const Pools pools = pools_of(shard, entry);
+  const Pools pools = pools_of(shard, entry.pools, entry.pool_count, entry.turn);
   if (acquire_least_loaded(shard, pools, entry.rotor, chosen)) return Choice::kFound;
-  const bool live = std::any_of(pools.indexes.begin(), pools.indexes.begin() + pools.count,
-                                [](const auto* index) { return index->admitting.load(std::memory_order_relaxed) > 0; });
-  return live ? Choice::kAllBusy : Choice::kNoneLive;
+  // Where nothing stands in, the next probe is worth waiting for.
+  if (entry.rule.degradation == state::kNoDegradation) return why_none(pools, &state::LoadIndex::admitting);
+  return planted(PlantedBug::kDegradeBusy) ? Choice::kNoneLive : why_none(pools, &state::LoadIndex::trusted);
+}
+
+Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept {
+  const Pools pools = pools_of(shard, entry.stand_ins, entry.stand_in_count, entry.turn);
+  if (acquire_least_loaded(shard, pools, entry.rotor, chosen)) return Choice::kFound;
+  return why_none(pools, &state::LoadIndex::trusted);
 }
 
 }  // namespace mcplane::dataplane

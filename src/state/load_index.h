@@ -86,6 +86,8 @@ class LoadIndex {
   std::size_t bytes() const noexcept;
   // Workers that take new tasks, full or not. Relaxed: says only why none was found.
   std::atomic<std::uint32_t> admitting{0};  // Written by: control.
+  // Of them, those whose breakers are closed: others only take probes.
+  std::atomic<std::uint32_t> trusted{0};  // Written by: control.
   // What those may hold together, and what they held when control last looked, some ms ago. Relaxed: figures for people
   // and for policies, nothing hangs on them.
   std::atomic<std::uint32_t> slots{0}, held{0};  // Written by: control.
