@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "control/breakers.h"
 #include "control/command_queue.h"
 #include "control/config_history.h"
+#include "control/degradations.h"
 #include "control/heartbeat_pace.h"
 #include "control/lease_clock.h"
 #include "control/links.h"
@@ -63,6 +65,8 @@ class Control {
   void set_breaker(const BreakerSettings& settings);
   // False when there is no such worker, or it takes no tasks anyway.
   bool force_breaker(SessionId worker, BreakerMode mode);
+  // Over the setting until nullopt takes it back. False when nothing stands in for a route of that name.
+  bool force_degradation(const std::string& route, std::optional<DegradeWhen> when);
   // Listens to what cores would tell only with the next failure, so that reports have it.
   void hear_all();
 
@@ -92,6 +96,7 @@ class Control {
   std::size_t published_workers() const noexcept { return published_workers_; }
   const Pools& pools() const noexcept { return pools_; }
   const Breakers& breakers() const noexcept { return breakers_; }
+  const Degradations& degradations() const noexcept { return degradations_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -108,6 +113,7 @@ class Control {
   }
   void serve_config();
   void use_settings();
+  void use_routes();
 
   // adjacency.cc
   std::string port_name(PortId port) const;
@@ -168,6 +174,7 @@ class Control {
   LeaseClock lease_clock_;
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
   Breakers breakers_;
+  Degradations degradations_;
   Log log_;
   ConfigHistory config_;
   std::shared_ptr<const Settings> settings_;

@@ -45,6 +45,14 @@ struct Pool {
   bool published = false;  // in the last snapshot
 };
 
+// Who of a route's workers takes tasks.
+enum class Presence : std::uint8_t {
+  kSome,
+  kProbing,  // none but who is on trial
+  kOut,      // all are left out by their breakers
+  kNobody,
+};
+
 class Pools {
  public:
   // The worker may have tasks from now on; a shard is to refresh it. peer: its address.
@@ -70,6 +78,11 @@ class Pools {
   // Pools with workers, ordered by their sets: equal pools give equal snapshots.
   std::unique_ptr<const state::RouteSnapshot> snapshot(std::uint64_t generation);
 
+  // Of the workers that serve the action, "*": any, and the model, "": any. Cost: a walk of all pools.
+  Presence presence(const std::string& action, const std::string& model) const;
+  // Grows whenever that may have changed.
+  std::uint64_t changes() const noexcept { return changes_; }
+
   std::uint32_t workers() const noexcept { return workers_; }  // that take new tasks
   std::size_t index_bytes() const;
 
@@ -82,6 +95,7 @@ class Pools {
   };
 
   void on_members_changed(Pool& pool);
+  void publish_admitting(const Pool& pool) noexcept;
   void mark_stale(Pool& pool);
   bool begin_job();
   std::uint8_t take_shared_limit(const RouteSettings& route);
@@ -95,6 +109,7 @@ class Pools {
   std::deque<Pool*> stale_;
   Job job_;
   std::uint32_t workers_ = 0;
+  std::uint64_t changes_ = 0;
   bool changed_ = false;
 };
 
