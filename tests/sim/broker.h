@@ -48,6 +48,10 @@ class Broker {
   bool admits(SessionId worker);
   // After a ROUTE to that session: empty when its breaker lets it through, or takes it for a probe.
   std::string check_gate(SessionId worker, std::uint64_t now_ns);
+  // Whether a worker that serves that, and whose breaker is closed, has been there for long enough that cores know.
+  bool somebody_in(const std::string& action, const std::string& model, std::uint64_t now_ns) const;
+  // Answers of that kind.
+  std::uint64_t degraded(wire::Substitute kind);
   // Whether some breaker is open.
   bool any_out() const;
   // ROUTEs that check_gate() took for probes.

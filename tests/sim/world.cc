@@ -110,6 +110,8 @@ void World::count_broker() {
   for (std::size_t i = 0; i < kDropReasons; ++i) coverage_.dropped[i] += broker_->dropped(static_cast<DropReason>(i));
   coverage_.not_taken += broker_->not_taken();
   coverage_.probes += broker_->probes();
+  for (std::size_t kind = 0; kind < wire::kSubstitutes; ++kind)
+    coverage_.degraded[kind] += broker_->degraded(wire::Substitute(kind));
 }
 
 Coverage World::coverage() {
