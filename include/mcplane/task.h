@@ -59,6 +59,9 @@ struct Outcome {
   Executed executed = Executed::kMaybe;
   std::string task_id;
   std::string text;
+  // "": by a worker that was asked for. While none of them is in: "cached", what one answered to the same before;
+  // "fallback", by another worker; "reply", a text that is the same for all; "skip", no text: go on without.
+  std::string degraded;
   std::string reason;                       // a short word: "no_worker", "queue_full", ...; "" for kResult
   std::chrono::milliseconds retry_after{};  // kRejected only
   // kRejected by a running broker: slots of the workers that serve such tasks, and how many of them were free lately.

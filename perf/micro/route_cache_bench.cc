@@ -45,7 +45,7 @@ void route_cache_find(benchmark::State& state) {
   for ([[maybe_unused]] auto unused : state) {
     view.model = models[at];
     const dataplane::RouteEntry* entry = cache.find(view, snapshot);
-    wrong += entry == nullptr || entry->pool_count != (at < kPools ? 1 : 0);
+    wrong += entry == nullptr || entry->own.count != (at < kPools ? 1 : 0);
     at = at + 1 < selectors ? at + 1 : 0;
   }
   state.counters["cycles"] = static_cast<double>(__rdtsc() - start) / static_cast<double>(state.iterations());

@@ -55,6 +55,7 @@ struct ApplianceConfig {
   std::uint32_t max_workers = 1'024;
   std::uint32_t max_routes = 1'024;
   std::uint32_t look_ahead_max = 8;
+  std::uint64_t cache_bytes = 64ULL << 20;  // of answers that may stand in, each core
 
   // Times.
   std::uint64_t heartbeat_interval_ns = 100 * kNsPerMs;

@@ -50,6 +50,17 @@ std::optional<std::string> typed_text(const toml::node& node) {
   return std::nullopt;
 }
 
+// A list of texts as it would be typed; empty: any other list.
+std::optional<std::string> typed_list(const toml::array& list) {
+  std::string typed;
+  for (const toml::node& node : list) {
+    const auto* text = node.as_string();
+    if (text == nullptr) return std::nullopt;
+    typed += (typed.empty() ? "" : ", ") + text->get();
+  }
+  return typed;
+}
+
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
@@ -255,10 +266,11 @@ void Reader::accept(const toml::node& node, const HotKey<Owner>& key, const std:
                     Owner& owner) {
   const Place place = place_of(node.source());
   places_.set[path] = place;
-  const auto typed = typed_text(node);
+  const toml::array* const list = key.form == KeyForm::kList ? node.as_array() : nullptr;
+  const auto typed = list != nullptr ? typed_list(*list) : typed_text(node);
   std::string error;
   if (!typed)
-    error = "is no single value; type " + key.takes;
+    error = (key.form == KeyForm::kList ? "is no list of texts; type " : "is no single value; type ") + key.takes;
   else if (key.form == KeyForm::kText && !node.is_string())
     error = quote(*typed) + " is no text; put it in quotes";
   else

@@ -79,6 +79,9 @@ void add_tables(CLI::App& app, ApplianceConfig& config) {
   add_count(app, "--max-routes", config.max_routes, "Selectors (action, model, tags) in use", {1, 65'536});
   add_count(app, "--look-ahead-max", config.look_ahead_max,
             "Tasks sent to a worker ahead of free slots to hide its round trip, times its slots; 0: none", {0, 64});
+  add_size(app, "--cache-bytes", config.cache_bytes,
+           "Answers that one core keeps for routes with degrade = \"cached\"; taken as they come",
+           {64ULL << 10, 64ULL << 30});
 }
 
 void add_times(CLI::App& app, ApplianceConfig& config) {

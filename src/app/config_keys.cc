@@ -103,6 +103,42 @@ Form<std::string> label() {
           [](const std::string& value) { return value; }};
 }
 
+Form<std::string> text(std::size_t bytes_max) {
+  const auto read = [bytes_max](const std::string& typed) {
+    if (!typed.empty() && typed.size() <= bytes_max) return Parsed<std::string>::good(typed);
+    return Parsed<std::string>::bad(
+        fmt::format("{} has {} bytes; type 1 to {}", quote(typed), typed.size(), bytes_max));
+  };
+  return {fmt::format("TEXT, 1 to {} bytes", bytes_max), read, [](const std::string& value) { return value; }};
+}
+
+Form<std::vector<wire::Substitute>> chain() {
+  using Chain = std::vector<wire::Substitute>;
+  const std::vector<std::string> names(wire::kSubstituteNames.begin() + 1, wire::kSubstituteNames.end());
+  const auto one = name_among<std::uint8_t>(names);
+  const auto read = [one](const std::string& typed) {
+    Chain chain;
+    for (std::size_t at = 0; at < typed.size();) {
+      const std::size_t end = std::min(typed.find(", ", at), typed.size());
+      const auto parsed = one.parse(typed.substr(at, end - at));
+      if (!parsed) return Parsed<Chain>::bad(parsed.error);
+      const auto kind = static_cast<wire::Substitute>(*parsed.value + 1);
+      if (std::ranges::find(chain, kind) != chain.end())
+        return Parsed<Chain>::bad(quote(typed.substr(at, end - at)) + " is there twice; type it once");
+      chain.push_back(kind);
+      at = end + 2;
+    }
+    return Parsed<Chain>::good(std::move(chain));
+  };
+  const auto show = [](const Chain& chain) {
+    std::string text;
+    for (const wire::Substitute kind : chain)
+      text.append(text.empty() ? "" : ", ").append(wire::kSubstituteNames[raw(kind)]);
+    return text;
+  };
+  return {"list of " + join(names), read, show, KeyForm::kList};
+}
+
 // `kept` gives the field of a constant or changeable Owner.
 template <class Owner, class T, class Kept>
 HotKey<Owner> row(const char* path, const Form<T>& form, const char* meaning, Kept kept) {
@@ -218,6 +254,24 @@ std::vector<HotKey<RouteSettings>> route_keys() {
       "imbalance", factor(1, 100), "Policies session and prefix: load over the mean of all that they bear",
       [](auto& r) -> auto& { return r.imbalance; });
   add(
+      "degrade", chain(), "What answers while none of its workers is in; the first that can be had",
+      [](auto& r) -> auto& { return r.degrade.chain; });
+  add(
+      "degrade-when", name_among<control::DegradeWhen>({"auto", "always", "never"}),
+      "While no worker is in, whoever is in, or never", [](auto& r) -> auto& { return r.degrade.when; });
+  add(
+      "cache-ttl", duration(kNsPerMs, 24 * kHourNs), "cached: how old an answer may be",
+      [](auto& r) -> auto& { return r.degrade.cache_ttl_ns; });
+  add(
+      "fallback-action", label(), "fallback: workers that serve this one stand in",
+      [](auto& r) -> auto& { return r.degrade.fallback_action; });
+  add(
+      "fallback-model", label(), "fallback: workers that have this one stand in",
+      [](auto& r) -> auto& { return r.degrade.fallback_model; });
+  add(
+      "reply", text(control::kReplyBytesMax), "reply: the text of the answer",
+      [](auto& r) -> auto& { return r.degrade.reply; });
+  add(
       "rate", rate(), "Tasks of all clients together; 0/s: no limit",
       [](auto& r) -> auto& { return r.limits.tasks_per_s; });
   add(
@@ -227,10 +281,6 @@ std::vector<HotKey<RouteSettings>> route_keys() {
       "concurrency", count(0, kTasksMax), "Tasks accepted and not ended; 0: no limit",
       [](auto& r) -> auto& { return r.limits.concurrency; });
   return keys;
-}
-
-std::string name_of(const RouteSettings& route) {
-  return route.model.empty() ? route.action : route.action + "/" + route.model;
 }
 
 }  // namespace mcplane::app

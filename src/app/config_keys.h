@@ -12,8 +12,9 @@
 
 namespace mcplane::app {
 
-// What TOML writes it as: a quantity is a number with its unit, in quotes.
-enum class KeyForm : std::uint8_t { kNumber, kQuantity, kText };
+// What TOML writes it as: a quantity is a number with its unit, in quotes; a list of texts, or one of them, is typed
+// with commas between them.
+enum class KeyForm : std::uint8_t { kNumber, kQuantity, kText, kList };
 
 template <class Owner>
 struct HotKey {
@@ -31,8 +32,5 @@ struct HotKey {
 std::vector<HotKey<control::Settings>> settings_keys();
 // Of each [[route]].
 std::vector<HotKey<control::RouteSettings>> route_keys();
-
-// "generate", "generate/llama": names one route, since no two are for the same action and model.
-std::string name_of(const control::RouteSettings& route);
 
 }  // namespace mcplane::app

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 
 #include "app/config_keys.h"
@@ -21,6 +22,7 @@ class Rules {
   void check_probe(const control::ProbeSettings& probe);
   void check_client(const control::Limits& limits) { check_limits(limits, "client"); }
   void check_route(const RouteSettings& route, std::size_t at);
+  void check_degradation(const RouteSettings& route, const std::string& table);
   void check_order(const std::vector<RouteSettings>& routes);
   void check_number(const std::vector<RouteSettings>& routes);
 
@@ -77,9 +79,47 @@ void Rules::check_route(const RouteSettings& route, std::size_t at) {
   if (!has(table + ".action"))
     add({table}, "route.action", "is missing; type action = \"NAME\", or \"*\" for every action");
   check_limits(route.limits, table);
+  check_degradation(route, table);
   if (has(table + ".imbalance") && route.policy != state::Policy::kSession && route.policy != state::Policy::kPrefix)
     add({table + ".imbalance", table + ".policy"}, "route.imbalance",
         "is not used; type policy = \"session\" or policy = \"prefix\" beside it");
+}
+
+void Rules::check_degradation(const RouteSettings& route, const std::string& table) {
+  const control::DegradeSettings& degrade = route.degrade;
+  const auto uses = [&](wire::Substitute kind) {
+    return std::ranges::find(degrade.chain, kind) != degrade.chain.end();
+  };
+  const auto needs = [&](const char* key, wire::Substitute kind) {
+    if (has(table + "." + key) && !uses(kind))
+      add({table + "." + key, table + ".degrade"}, fmt::format("route.{}", key),
+          fmt::format("is not used; type degrade = [\"{}\"] beside it", wire::kSubstituteNames[raw(kind)]));
+  };
+  needs("reply", wire::Substitute::Reply);
+  needs("cache-ttl", wire::Substitute::Cached);
+  needs("fallback-action", wire::Substitute::Fallback);
+  needs("fallback-model", wire::Substitute::Fallback);
+  if (has(table + ".degrade-when") && !has(table + ".degrade"))
+    add({table + ".degrade-when"}, "route.degrade-when",
+        "is not used; type degrade = [\"reply\"] beside it, or another");
+  if (uses(wire::Substitute::Reply) && degrade.reply.empty())
+    add({table + ".degrade", table + ".reply"}, "route.degrade",
+        "has reply and no text; type reply = \"TEXT\" beside it");
+  // Of the route's own workers, none of whom is in.
+  const bool same_action = degrade.fallback_action.empty() || degrade.fallback_action == route.action;
+  const bool same_model = degrade.fallback_model.empty() || degrade.fallback_model == route.model;
+  if (uses(wire::Substitute::Fallback) && same_action && same_model)
+    add({table + ".degrade", table + ".fallback-action", table + ".fallback-model"}, "route.degrade",
+        "has fallback and no other workers; type fallback-action = \"NAME\" or fallback-model = \"NAME\" beside it");
+  const auto last = [](wire::Substitute kind) {
+    return kind == wire::Substitute::Reply || kind == wire::Substitute::Skip;
+  };
+  for (std::size_t i = 0; i + 1 < degrade.chain.size(); ++i)
+    if (last(degrade.chain[i]))
+      return add({table + ".degrade"}, "route.degrade",
+                 fmt::format("never comes to {}, {} can always be had; put that last",
+                             wire::kSubstituteNames[raw(degrade.chain[i + 1])],
+                             wire::kSubstituteNames[raw(degrade.chain[i])]));
 }
 
 // Whether `earlier` takes every task of `later`.

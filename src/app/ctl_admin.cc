@@ -64,6 +64,7 @@ std::string status_text(const Json& info) {
   row("shards", fmt::format("{}, on CPU {}", text_of(info.at("shards")), text_of(info.at("cores"))));
   row("sessions", counts_of(info.at("sessions")));
   row("tasks", counts_of(info.at("tasks")));
+  row("degraded", counts_of(info.at("degraded")));
   row("frames", counts_of(info.at("frames")));
   row("drops", counts_of(info.at("drops")));
   row("buffers",

@@ -98,8 +98,12 @@ std::string node_name(std::uint32_t node_id) { return fmt::format("{:08x}", node
 
 std::string timing_table(const Outcome& outcome) {
   const Breakdown time = break_down(outcome.timing);
-  std::string table = fmt::format("{} from worker {}, attempt {}\n", to_string(outcome.kind),
-                                  node_name(outcome.worker_node), outcome.attempt);
+  std::string table = outcome.worker_node == 0 ? fmt::format("{} from the broker", to_string(outcome.kind))
+                                               : fmt::format("{} from worker {}, attempt {}", to_string(outcome.kind),
+                                                             node_name(outcome.worker_node), outcome.attempt);
+  if (!outcome.degraded.empty())
+    table += fmt::format(", degraded={}, executed: {}", outcome.degraded, to_string(outcome.executed));
+  table += '\n';
   const std::pair<const char*, std::int64_t> rows[] = {{"queue", time.queue_us},
                                                        {"broker", time.broker_us},
                                                        {"worker", time.worker_us},
@@ -129,6 +133,7 @@ std::string outcome_json(const Outcome& outcome) {
                      {"task_id", outcome.task_id},
                      {"text", outcome.text},
                      {"reason", outcome.reason},
+                     {"degraded", outcome.degraded},
                      {"retry_after_ms", outcome.retry_after.count()},
                      {"worker_node", worker},
                      {"attempt", outcome.attempt},

@@ -34,6 +34,8 @@ enum class PlantedBug : std::uint8_t {
   kSweepSkips,           // the end of a session passes over one task in two
   kAcceptOverBound,      // a worker takes one task more than it has slots
   kLoseFullAcks,         // an acknowledgement that finds its worker's line full is lost
+  kCacheBySelector,      // what was answered to another payload stands in
+  kDegradeBusy,          // a worker that is busy counts as one that is out
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -80,6 +82,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "sweep-skips",
     "accept-over-bound",
     "lose-full-acks",
+    "cache-by-selector",
+    "degrade-busy",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",

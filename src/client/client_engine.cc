@@ -133,8 +133,10 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   Slot* const slot = slot_of(header);
   if (slot == nullptr) return;
   const bool delivered = header.type() == wire::FrameType::Deliver;
-  // A refused SEND never became a task: nobody waits for the acknowledgement.
-  const bool wants_ack = delivered || header.token_generation() != 0;
+  // A SEND that the broker refused or answered itself at once never became a task: nobody waits for the
+  // acknowledgement.
+  const bool from_task = delivered && wire::substitute_of(header) == wire::Substitute::None;
+  const bool wants_ack = from_task || header.token_generation() != 0;
   const std::uint16_t index = header.slot();
   const auto ahead = static_cast<std::int32_t>(header.sequence() - slot->sequence);
   if (ahead != 0 || slot->state == SlotState::kWaiting || slot->sequence == 0) {
@@ -171,6 +173,7 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   completion.worker_session = header.worker_session();
   completion.retry_after_ms = delivered ? 0 : header.ttl_ms();
   if (delivered) {
+    completion.substitute = wire::substitute_of(header);
     completion.queued_us = header.queued_us();
     completion.worker_us = header.worker_us();
     completion.broker_us = header.broker_us();
@@ -213,8 +216,10 @@ void ClientEngine::on_send_acknowledged(std::uint32_t index, std::uint32_t seque
 // The broker has the task, but not its payload. It asks again when this is lost, so our timer need not.
 void ClientEngine::on_resend(const wire::Header& header, std::uint64_t now_ns, Outbox& out) {
   const Slot* const slot = slot_of(header);
-  if (slot == nullptr) return;
-  if (slot->state != SlotState::kInFlight || slot->sequence != header.sequence()) return;
+  if (slot == nullptr || slot->sequence != header.sequence()) return;
+  // Its outcome came, and the broker has not heard so.
+  if (slot->state == SlotState::kFree) return acknowledge_again(header.slot(), now_ns, out);
+  if (slot->state != SlotState::kInFlight) return;
   on_send_acknowledged(header.slot(), header.sequence());
   if (out.full() || ttl_left_ms(*slot, now_ns) == 0) return;
   ++retransmissions_;

@@ -27,8 +27,9 @@ struct Completion {
   std::uint64_t context = 0;  // what the caller gave to send()
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
-  bool delivered = false;    // a DELIVER; otherwise a REJECT or a timer
-  bool broker_lost = false;  // the session ended under it
+  bool delivered = false;                                // a DELIVER; otherwise a REJECT or a timer
+  wire::Substitute substitute = wire::Substitute::None;  // DELIVER: wire::substitute_of
+  bool broker_lost = false;                              // the session ended under it
   std::uint8_t attempt = 0;
   std::uint32_t worker_session = 0;
   std::uint32_t retry_after_ms = 0;

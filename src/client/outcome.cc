@@ -27,7 +27,9 @@ namespace client {
 namespace {
 
 Executed executed_of(const Completion& completion) noexcept {
-  if (completion.delivered) return Executed::kYes;
+  const bool by_worker =
+      completion.substitute == wire::Substitute::None || completion.substitute == wire::Substitute::Fallback;
+  if (completion.delivered && by_worker) return Executed::kYes;
   return completion.executed == wire::Executed::No ? Executed::kNo : Executed::kMaybe;
 }
 
@@ -74,6 +76,7 @@ Outcome outcome_of(const Completion& completion, std::string task_id, std::uint6
   Outcome outcome;
   outcome.kind = kind_of(completion);
   outcome.executed = executed_of(completion);
+  outcome.degraded = wire::kSubstituteNames[raw(completion.substitute)];
   outcome.task_id = std::move(task_id);
   if (completion.broker_lost)
     outcome.reason = "broker_lost";

@@ -20,6 +20,7 @@
 
 #include "control/answer.h"
 #include "control/breaker_report.h"
+#include "control/degradation_report.h"
 #include "control/perf_report.h"
 #include "control/report.h"
 
@@ -51,6 +52,13 @@ Answer force_breaker(Control& control, const std::string& node, BreakerMode mode
   const SessionId worker{static_cast<std::uint32_t>(std::stoul(node, nullptr, 16))};
   const std::string error = control.force_breaker(worker, mode, action);
   return error.empty() ? show_breakers(control) : error_answer(404, error);
+}
+
+Answer show_degradation(const Control& control) { return {200, degradation_json(control), kJson}; }
+
+Answer force_degradation(Control& control, const std::string& route, std::optional<DegradeWhen> when) {
+  if (control.force_degradation(route, when)) return show_degradation(control);
+  return error_answer(404, fmt::format("no route is named '{}' and has a chain: set degrade in its [[route]]", route));
 }
 
 // Whether a process accepts connections there.
@@ -103,6 +111,7 @@ struct Admin::Impl {
   void route(const char* pattern, Answer (*answer)(const Control&));
   void change(const char* pattern, Answer (*answer)(Control&));
   void change_breakers(const char* pattern, BreakerMode mode);
+  void change_degradation(const char* pattern, std::optional<DegradeWhen> when);
   Answer ask(std::function<Answer(Control&)> answer);
 
   Control& control;
@@ -152,6 +161,14 @@ void Admin::Impl::change_breakers(const char* pattern, BreakerMode mode) {
   });
 }
 
+// Names hold what a path may not.
+void Admin::Impl::change_degradation(const char* pattern, std::optional<DegradeWhen> when) {
+  server.Post(pattern, [this, when](const httplib::Request& request, httplib::Response& response) {
+    const std::string route = request.get_param_value("route");
+    give(ask([route, when](Control& asked) { return force_degradation(asked, route, when); }), response);
+  });
+}
+
 Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patience, const ConfigHooks& config)
     : impl_(std::make_unique<Impl>(control, std::move(path), patience)) {
   impl_->bind();
@@ -166,6 +183,10 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/force-open", BreakerMode::kForcedOpen);
   impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/force-closed", BreakerMode::kForcedClosed);
   impl_->change_breakers("/v1/breakers/([0-9a-f]{8})/auto", BreakerMode::kAuto);
+  impl_->route("/v1/degradation", show_degradation);
+  impl_->change_degradation("/v1/degradation/on", DegradeWhen::kAlways);
+  impl_->change_degradation("/v1/degradation/off", DegradeWhen::kNever);
+  impl_->change_degradation("/v1/degradation/auto", std::nullopt);
   impl_->change("/v1/perf/on", measure<true>);
   impl_->change("/v1/perf/off", measure<false>);
   serve_config(

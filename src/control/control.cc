@@ -52,6 +52,7 @@ void Control::poll(std::uint64_t now_ns) {
   lease_clock_.tick(now_ns, shared_, links_);
   sweep();
   publish_if_due();
+  degradations_.look(pools_, now_ns_, log_);
   run_requests();
   serve_config();
   for (auto& queue : queues_) queue.flush();
@@ -134,9 +135,20 @@ void Control::serve_config() {
 
 // What is the same as before goes on as it was.
 void Control::use_settings() {
-  pools_.set_routes(settings_->routes, settings_->client);
+  degradations_.set_routes(settings_->routes);
+  use_routes();
   set_breaker(settings_->breaker);
   probes_.set(settings_->probe, now_ns_);
+}
+
+void Control::use_routes() { pools_.set_routes(degradations_.overlaid(settings_->routes), settings_->client); }
+
+bool Control::force_degradation(const std::string& route, std::optional<DegradeWhen> when) {
+  if (!degradations_.force(route, when)) return false;
+  log_.info(now_ns_, "degradation of route {} set to {}", route, when ? name_of(*when) : "what is configured");
+  use_routes();
+  degradations_.look(pools_, now_ns_, log_);
+  return true;
 }
 
 void Control::drain() {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "control/breakers.h"
 #include "control/command_queue.h"
 #include "control/config_history.h"
+#include "control/degradations.h"
 #include "control/heartbeat_pace.h"
 #include "control/lease_clock.h"
 #include "control/links.h"
@@ -67,6 +69,8 @@ class Control {
   void set_breaker(const BreakerSettings& settings);
   // Of the worker, or of that action of its. What stands against it; "": it is done.
   std::string force_breaker(SessionId worker, BreakerMode mode, std::string_view action = {});
+  // Over the setting until nullopt takes it back. False when nothing stands in for a route of that name.
+  bool force_degradation(const std::string& route, std::optional<DegradeWhen> when);
   // Listens to what cores would tell only with the next failure, so that reports have it.
   void hear_all();
 
@@ -103,6 +107,7 @@ class Control {
     for (std::size_t i = 0; count > 1 && i < count; ++i) visit(static_cast<SkillId>(i));
   }
   const Probes& probes() const noexcept { return probes_; }
+  const Degradations& degradations() const noexcept { return degradations_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -119,6 +124,7 @@ class Control {
   }
   void serve_config();
   void use_settings();
+  void use_routes();
 
   // adjacency.cc
   std::string port_name(PortId port) const;
@@ -193,6 +199,7 @@ class Control {
   Breakers breakers_;
   Probes probes_;
   std::vector<ProbeAnswer> answers_;  // of this poll
+  Degradations degradations_;
   Log log_;
   ConfigHistory config_;
   std::shared_ptr<const Settings> settings_;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/siphash.h"
+#include "control/degradations.h"
 
 namespace mcplane::control {
 namespace {
@@ -51,19 +52,28 @@ std::uint64_t hash_of(const CapabilitySet& set) {
   return siphash24(kSpreadKey, std::as_bytes(std::span(flat)));
 }
 
-// Relaxed: cores only say by it why they found nobody, and choose how to look.
-void publish_admitting(const Pool& pool) noexcept {
-  const auto up = static_cast<std::uint32_t>(pool.up.size());
-  pool.load->admitting.store(up - pool.whole.shut, std::memory_order_relaxed);
-  std::uint32_t out = 0;
-  for (std::uint32_t i = 0; i < kSkillsMax; ++i) {
-    if (pool.skills[i].out > 0) out |= 1U << i;
-    if (pool.skills[i].shut > 0 && pool.skills[i].shut == up) out |= 1U << (kSkillsMax + i);
-  }
-  pool.load->skills_out.store(out, std::memory_order_relaxed);
+bool serves(const CapabilitySet& set, const std::string& action, const std::string& model) {
+  return (action == "*" || std::ranges::binary_search(set.actions, action)) &&
+         (model.empty() || std::ranges::binary_search(set.models, model));
 }
 
 }  // namespace
+
+// Relaxed: cores only say by it why they found nobody, and choose how to look.
+void Pools::publish_admitting(const Pool& pool) noexcept {
+  const auto up = static_cast<std::uint32_t>(pool.up.size());
+  pool.load->admitting.store(up - pool.whole.shut, std::memory_order_relaxed);
+  pool.load->trusted.store(up - pool.whole.out, std::memory_order_relaxed);
+  std::uint64_t out = 0;
+  for (std::uint32_t i = 0; i < kSkillsMax; ++i) {
+    const Pool::Ejected& skill = pool.skills[i];
+    if (skill.out > 0) out |= state::LoadIndex::skill_bit(i, 0);
+    if (skill.shut > 0 && skill.shut + pool.whole.shut == up) out |= state::LoadIndex::skill_bit(i, 1);
+    if (skill.out > 0 && skill.out + pool.whole.out == up) out |= state::LoadIndex::skill_bit(i, 2);
+  }
+  pool.load->skills_out.store(out, std::memory_order_relaxed);
+  ++changes_;
+}
 
 Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker) {
   CapabilitySet set{hello.actions, hello.models, hello.tags};
@@ -215,11 +225,24 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
     state::RouteRule rule{.policy = route.policy, .imbalance = static_cast<float>(route.imbalance)};
     rule.limit = limit_of(route.limits);
     if (rule.limit.any()) rule.shared_limit = take_shared_limit(route);
+    add_degradation(route.degrade, *snapshot, rule);
     snapshot->add_rule(route.action, route.model, rule);
   }
   snapshot->client_limit = limit_of(client_limits_);
   changed_ = false;
   return snapshot;
+}
+
+Presence Pools::presence(const std::string& action, const std::string& model) const {
+  Presence best = Presence::kNobody;
+  for (const auto& [set, pool] : pools_) {
+    if (pool->up.empty() || !serves(set, action, model)) continue;
+    const Presence here = pool->out < pool->up.size()    ? Presence::kSome
+                          : pool->shut < pool->up.size() ? Presence::kProbing
+                                                         : Presence::kOut;
+    best = std::min(best, here);
+  }
+  return best;
 }
 
 std::size_t Pools::index_bytes() const {

@@ -41,12 +41,21 @@ struct Pool {
   struct Ejected {
     std::uint32_t out = 0, shut = 0;
   } whole;
-  std::array<Ejected, kSkillsMax> skills;  // and for each action, where they have several
-  std::uint32_t weight = 0;                // sum of all of theirs
+  // And for each action, where they have several: of those whose own breakers are closed.
+  std::array<Ejected, kSkillsMax> skills;
+  std::uint32_t weight = 0;  // sum of all of theirs
   std::uint32_t slots_counted = 0, held_counted = 0;
   std::shared_ptr<const state::WorkerOrder> turns, hashed;
   bool stale = false;      // its orders wait to be made again
   bool published = false;  // in the last snapshot
+};
+
+// Who of a route's workers takes tasks.
+enum class Presence : std::uint8_t {
+  kSome,
+  kProbing,  // none but who is on trial
+  kOut,      // all are left out by their breakers
+  kNobody,
 };
 
 class Pools {
@@ -74,6 +83,11 @@ class Pools {
   // Pools with workers, ordered by their sets: equal pools give equal snapshots.
   std::unique_ptr<const state::RouteSnapshot> snapshot(std::uint64_t generation);
 
+  // Of the workers that serve the action, "*": any, and the model, "": any. Cost: a walk of all pools.
+  Presence presence(const std::string& action, const std::string& model) const;
+  // Grows whenever that may have changed.
+  std::uint64_t changes() const noexcept { return changes_; }
+
   std::uint32_t workers() const noexcept { return workers_; }  // that take new tasks
   std::size_t index_bytes() const;
 
@@ -86,6 +100,7 @@ class Pools {
   };
 
   void on_members_changed(Pool& pool);
+  void publish_admitting(const Pool& pool) noexcept;
   void mark_stale(Pool& pool);
   bool begin_job();
   std::uint8_t take_shared_limit(const RouteSettings& route);
@@ -99,6 +114,7 @@ class Pools {
   std::deque<Pool*> stale_;
   Job job_;
   std::uint32_t workers_ = 0;
+  std::uint64_t changes_ = 0;
   bool changed_ = false;
 };
 

@@ -39,11 +39,28 @@ Json tasks_json(const state::Shared& shared) {
                 {"client_lost", sum_of(shared, &Counters::client_lost)},
                 {"cancelled", sum_of(shared, &Counters::cancelled)},
                 {"rejected_late", sum_of(shared, &Counters::rejected_late)},
+                {"degraded_late", sum_of(shared, &Counters::degraded_late)},
                 {"failed_over", sum_of(shared, &Counters::failed_over)}};
   for (std::size_t i = 1; i < state::kTaskStates; ++i)
     tasks[std::string(state::kTaskStateNames[i])] = sum_of(
         shared, [i](const Counters& counters) -> auto& { return counters.in_state[i]; });
   return tasks;
+}
+
+// Answers that stood in, by what they were.
+Json degraded_json(const state::ShardCounters& counters) {
+  Json degraded = Json::object();
+  for (std::size_t kind = 1; kind < wire::kSubstitutes; ++kind)
+    degraded[std::string(wire::kSubstituteNames[kind])] = counters.degraded[kind].read();
+  return degraded;
+}
+
+Json degraded_json(const state::Shared& shared) {
+  Json degraded = Json::object();
+  for (std::size_t kind = 1; kind < wire::kSubstitutes; ++kind)
+    degraded[std::string(wire::kSubstituteNames[kind])] = sum_of(
+        shared, [kind](const state::ShardCounters& counters) -> auto& { return counters.degraded[kind]; });
+  return degraded;
 }
 
 Json frames_json(const state::Shared& shared) {
@@ -144,6 +161,7 @@ Json shards_json(const Control& control) {
                       {"forwarded", counters.forwarded.read()},
                       {"handed_off", counters.handed_off.read()},
                       {"accepted", counters.accepted.read()},
+                      {"degraded", degraded_json(counters)},
                       {"loops", counters.loops.read()},
                       {"busy_loops", counters.busy_loops.read()},
                       {"asleep_ms", counters.asleep_ns.read() / kNsPerMs}});
@@ -207,6 +225,7 @@ std::string info_json(const Control& control) {
                {"ports", ports_json(control)},
                {"sessions", {{"clients", control.registry().clients()}, {"workers", control.registry().workers()}}},
                {"tasks", tasks_json(shared)},
+               {"degraded", degraded_json(shared)},
                {"frames", frames_json(shared)},
                {"per_shard", shards_json(control)},
                {"drops", drops_json(shared)},

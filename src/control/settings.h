@@ -9,6 +9,7 @@
 #include "base/types.h"
 #include "state/policy.h"
 #include "state/task_limits.h"
+#include "wire/header.h"
 
 namespace mcplane::control {
 
@@ -47,6 +48,25 @@ struct ProbeSettings {
   friend bool operator==(const ProbeSettings&, const ProbeSettings&) = default;
 };
 
+enum class DegradeWhen : std::uint8_t {
+  kAuto,    // while none of its workers is in
+  kAlways,  // whoever is in
+  kNever,
+};
+
+// What stands in for the workers of a route, and when.
+struct DegradeSettings {
+  std::vector<wire::Substitute> chain;  // in the order in which they are tried, none twice; empty: nothing
+  DegradeWhen when = DegradeWhen::kAuto;
+  std::string reply;                                    // kReply: its text
+  std::string fallback_action, fallback_model;          // kFallback: of the other workers; "": the task's own
+  std::uint64_t cache_ttl_ns = 10 * 60 * kNsPerSecond;  // kCached: an older answer does not stand in
+
+  friend bool operator==(const DegradeSettings&, const DegradeSettings&) = default;
+};
+// So that it fits every frame, whatever the MTU.
+inline constexpr std::size_t kReplyBytesMax = 400;
+
 // What happens to tasks of one action, of every model unless one is named. The first that matches holds.
 struct RouteSettings {
   std::string action;  // "*": every action
@@ -54,9 +74,14 @@ struct RouteSettings {
   state::Policy policy = state::Policy::kLeastOutstanding;
   double imbalance = 1.25;  // session, prefix: its worker may hold so many times the mean of all, and 1
   Limits limits;            // over all clients
+  DegradeSettings degrade;
 
   friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };
+// "generate", "generate/llama": names one route, since no two are for the same action and model.
+inline std::string name_of(const RouteSettings& route) {
+  return route.model.empty() ? route.action : route.action + "/" + route.model;
+}
 // Routes that may have limits.
 inline constexpr std::size_t kLimitedRoutesMax = state::kSharedLimits;
 

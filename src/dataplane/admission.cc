@@ -92,8 +92,8 @@ void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& tas
 Slots slots_of(const Shard& shard, const RouteEntry& entry) noexcept {
   Slots slots;
   std::uint32_t held = 0;
-  for (std::uint32_t i = 0; i < entry.pool_count; ++i) {
-    const state::LoadIndex& load = *shard.snapshot->pool(entry.pools[i]).load;
+  for (std::uint32_t i = 0; i < entry.own.count; ++i) {
+    const state::LoadIndex& load = *shard.snapshot->pool(entry.own.pools[i]).load;
     slots.all += load.slots.load(std::memory_order_relaxed);
     held += load.held.load(std::memory_order_relaxed);
   }

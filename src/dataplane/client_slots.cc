@@ -2,14 +2,14 @@
 #include "dataplane/client_slots.h"
 
 #include "base/planted_bug.h"
+#include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/task_end.h"
 
 namespace mcplane::dataplane {
 namespace {
 
-Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, const Session& client,
-                         ClientSlot& slot) noexcept {
+Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot) noexcept {
   switch (slot.state) {
     case ClientSlot::State::kBusy:
       shard.tasks[slot.task].client_knows = true;
@@ -17,6 +17,8 @@ Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, const 
     case ClientSlot::State::kRefused:
       return reject(shard, packet, frame, &client,
                     {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
+    case ClientSlot::State::kDegraded:
+      return answer_again(shard, packet, frame, client, slot);
     case ClientSlot::State::kAnswered:  // its timer repeats the outcome
     case ClientSlot::State::kIdle:
       break;
@@ -32,7 +34,7 @@ void leave_exchange(Shard& shard, ClientSlot& slot) noexcept {
 
 }  // namespace
 
-Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot) noexcept {
+Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot) noexcept {
   const std::uint32_t ahead = frame.header->sequence() - slot.sequence;
   if (planted(PlantedBug::kSkipSlotDedup) && ahead == 0) return {};
   if (ahead == 0) return answer_duplicate(shard, packet, frame, client, slot);

@@ -14,7 +14,7 @@ inline DropReason check_slot(const Session& session, std::uint32_t slot) noexcep
 
 // The slot rule for a first SEND: undecided when it is the next exchange, which then is the slot's; whatever the last
 // one left behind is over. Otherwise the verdict on it: a duplicate, or out of order.
-Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot) noexcept;
+Verdict claim_slot(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot) noexcept;
 
 // No task came of the exchange: REJECT(reason, executed=no), now and to every duplicate. The slots of the workers that
 // could have had it are said once.

@@ -6,6 +6,7 @@
 
 #include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
+#include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
@@ -54,7 +55,7 @@ Verdict acknowledge(Shard& shard, net::Packet& packet, Frame& frame, wire::Reaso
 }
 
 // Its task is delivering; again when it was asked for again.
-Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, const Task& task, const Session& client) noexcept {
+Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, const Session& client) noexcept {
   wire::Header& header = *frame.header;
   // An answer that fits the worker's family but not every client's: the client learns that there was one.
   if (frame.ip.payload_length > shard.options.datagram_bytes_max) {
@@ -71,6 +72,8 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, const Task& tas
   header.mutate_slot(task.slot);
   header.mutate_queued_us(task.queued_us);
   header.mutate_broker_us(task.route_leg_us);
+  if (task.degraded || task.keeps_answer) [[unlikely]]
+    note_answer(shard, task, packet, frame);
   return forward(shard, packet, frame, client);
 }
 

@@ -88,6 +88,23 @@ Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* s
   return answer(shard, packet, frame, session, how);
 }
 
+Verdict deliver_own(Shard& shard, net::Packet& packet, Frame& frame, const Session& client,
+                    const OwnAnswer& what) noexcept {
+  wire::Header& header = *frame.header;
+  rewrite_as(header, wire::FrameType::Send, shard.shared.options.boot_id,
+             {.type = wire::FrameType::Deliver, .executed = what.executed});
+  wire::set_substitute(header, what.kind);
+  wire::set_token(header, what.token);
+  header.mutate_attempt(what.attempt);
+  header.mutate_worker_session(0);
+  header.mutate_message_length(static_cast<std::uint32_t>(what.payload.size()));
+  frame.ip.payload_length = static_cast<std::uint16_t>(wire::kLeadBytes + what.payload.size());
+  frame.ip.tail_sum = wire::sum_bytes(what.payload);
+  std::byte* const datagram = packet.data() + frame.ip.payload_offset;
+  if (!what.payload.empty()) std::memcpy(datagram + wire::kLeadBytes, what.payload.data(), what.payload.size());
+  return forward(shard, packet, frame, client);
+}
+
 Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   rewrite_as(*frame.header, wire::FrameType::Hello, shard.shared.options.boot_id, {.type = wire::FrameType::Retry});

@@ -34,6 +34,17 @@ Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* s
 // answer() with a REJECT, counted by reason. Without ttl_ms, retry when the shard's options say.
 Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, Answer how) noexcept;
 
+// A SEND becomes a DELIVER of the broker's own, in its own buffer: `payload` behind the header, which fits every frame.
+struct OwnAnswer {
+  wire::Substitute kind{};
+  wire::Executed executed = wire::Executed::No;
+  std::uint8_t attempt = 0;
+  TaskToken token{};  // 0: no task came of it, and nobody waits for an acknowledgement
+  std::span<const std::byte> payload;
+};
+Verdict deliver_own(Shard& shard, net::Packet& packet, Frame& frame, const Session& client,
+                    const OwnAnswer& what) noexcept;
+
 // RETRY with a fresh cookie in the HELLO's own buffer; shorter than any HELLO.
 Verdict retry(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
 

@@ -6,6 +6,7 @@
 
 #include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
+#include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/task_end.h"
 #include "wire/retransmission.h"
@@ -139,8 +140,11 @@ void on_delivering(Shard& shard, Task& task) noexcept {
 void on_rejecting(Shard& shard, Task& task) noexcept {
   const std::uint32_t until_ms = task.deadline_ms + kGraceMs;
   if (shard.reached(until_ms)) return forget_client(shard, task);
-  const Session* const client = shard.sessions.find(task.client);
-  say_reject(shard, task, client);
+  Session* const client = shard.sessions.find(task.client);
+  if (has_own_answer(shard, task))
+    ask_client(shard, task, client);
+  else
+    say_reject(shard, task, client);
   if (planted(PlantedBug::kForgetReject)) return;
   try_again(shard, task, pto_ms(client), until_ms);
 }

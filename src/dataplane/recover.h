@@ -6,7 +6,7 @@
 //   kRunning      ACK(SEND)                           -                                  TTL
 //   kPulling      -                                   RESEND(SEND)                       TTL
 //   kDelivering   ACK(RESULT, Held)                   RESEND(RESULT): DELIVER again      TTL + grace
-//   kRejecting    -                                   REJECT                             TTL + grace
+//   kRejecting    -                                   REJECT; RESEND(SEND): own answer    TTL + grace
 //   kCancelling   -                                   CANCEL, REJECT                     the slot is back
 #pragma once
 

@@ -6,6 +6,7 @@
 #include "base/planted_bug.h"
 #include "dataplane/admission.h"
 #include "dataplane/client_slots.h"
+#include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
@@ -40,6 +41,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.flags = header.flags();
   task.attempt = 0;
   task.client_knows = false;
+  task.keeps_answer = false;
   task.client = client.record.id;
   task.slot = header.slot();
   task.sequence = header.sequence();
@@ -57,7 +59,14 @@ struct Place {
   Choice choice = Choice::kAllBusy;
   state::WorkerRef worker;
   Session* to = nullptr;  // its slot is acquired
+  bool stands_in = false;
 };
+
+Place place_of(Shard& shard, const StandIn& instead) noexcept {
+  Place place{.choice = Choice::kAllBusy, .worker = instead.worker, .stands_in = true};
+  if (instead.worker.session) place.to = installed_worker(shard, instead.worker);
+  return place;
+}
 
 // Those who wait go first.
 Place find_place(Shard& shard, RouteEntry& entry, const Asker& asker) noexcept {
@@ -87,15 +96,12 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
   return check_wait(shard, entry, name.priority, waiting, header.ttl_ms());
 }
 
-// A task that nothing stands against goes to a worker, into the line, or back.
-Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
+// It has a place, unless all are busy: a task that nothing stands against goes to a worker, into the line, or back.
+Verdict admit(Shard& shard, const Place& place, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
               RouteEntry& entry) noexcept {
   const auto refused = [&](const Refusal& why) {
     return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
   };
-  if (const Refusal limit = check_limits(shard, entry, client)) return refused(limit);
-  const Place place = find_place(shard, entry, {client.record.id, frame.header});
-  if (place.choice == Choice::kNoneLive) return refused({.reason = wire::Reason::NoWorker});
   if (place.to == nullptr)
     if (const Refusal wait = check_line(shard, entry, *frame.header, client)) return refused(wait);
   const std::uint32_t index = shard.tasks.allocate();
@@ -107,16 +113,37 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
   begin_task(shard, entry, task, *frame.header, client);
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
+  if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
+    expect_answer(shard, entry, task, packet, frame);
   return go_to(shard, place, entry, task, packet, frame);
 }
 
-// What stands against a SEND, first or pulled; its selector otherwise.
-struct Checked {
-  wire::Reason reason = wire::Reason::Ok;
-  RouteEntry* entry = nullptr;
-};
+// Nobody is in: something else answers, or another worker, or nothing.
+Verdict start_without(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
+                      RouteEntry& entry) noexcept {
+  const StandIn instead = find_stand_in(shard, entry, packet, frame);
+  if (instead.kind == wire::Substitute::None)
+    return refuse(shard, packet, frame, client, slot, {{.reason = wire::Reason::NoWorker}, slots_of(shard, entry)});
+  if (instead.kind != wire::Substitute::Fallback) return answer_at_once(shard, packet, frame, client, slot, instead);
+  const Place place = place_of(shard, instead);
+  const Verdict verdict = admit(shard, place, packet, frame, client, slot, entry);
+  if (place.to != nullptr && slot.state == ClientSlot::State::kBusy) mark_degraded(shard.tasks[slot.task], frame);
+  return verdict;
+}
 
-Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
+// A task within its limits.
+Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
+              RouteEntry& entry) noexcept {
+  if (const Refusal limit = check_limits(shard, entry, client))
+    return refuse(shard, packet, frame, client, slot, {limit, slots_of(shard, entry)});
+  const Place place = find_place(shard, entry, {client.record.id, frame.header});
+  if (place.choice == Choice::kNoneLive) return start_without(shard, packet, frame, client, slot, entry);
+  return admit(shard, place, packet, frame, client, slot, entry);
+}
+
+}  // namespace
+
+CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
   if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
@@ -131,6 +158,8 @@ Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame, 
   return {.entry = entry};
 }
 
+namespace {
+
 // The task a pulled SEND is for: it echoes what the RESEND said. Null when it is not waited for, or not any more.
 Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
   const TaskToken token = wire::token_of(header);
@@ -138,7 +167,8 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
   if (task == nullptr || task->client.value != header.session() || task->slot != header.slot() ||
       task->sequence != header.sequence() || task->attempt != header.attempt())
     return nullptr;
-  const bool waits = task->state == TaskState::kPulling || task->state == TaskState::kRouted;
+  const bool waits =
+      task->state == TaskState::kPulling || task->state == TaskState::kRouted || has_own_answer(shard, *task);
   if (planted(PlantedBug::kRouteExpired)) return waits ? task : nullptr;
   return waits && !shard.reached(task->deadline_ms) ? task : nullptr;
 }
@@ -147,22 +177,31 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
 Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   Task* task = find_pulled(shard, *frame.header);
   if (task == nullptr) return Verdict::drop(DropReason::kDuplicate);
-  const Checked checked = check_send(shard, packet, frame, session);
+  const CheckedSend checked = check_send(shard, packet, frame, session);
   if (checked.reason != wire::Reason::Ok) return Verdict::drop(DropReason::kBadTable);
   if (task->state == TaskState::kRouted) {
     Session* to = shard.sessions.find(task->worker_session);
     if (to == nullptr) return Verdict::drop(DropReason::kStaleToken);
+    if (task->degraded) mark_degraded(*task, frame);
     forward_route(shard, *task, *to, packet, frame);
     return Verdict::forward();
   }
-  const Place place = find_place(shard, *checked.entry, {session.record.id, frame.header});
+  if (task->state == TaskState::kRejecting) return answer_pulled_again(shard, packet, frame, *task, *checked.entry);
+  Place place = find_place(shard, *checked.entry, {session.record.id, frame.header});
   if (place.choice == Choice::kNoneLive) {
-    lose_last_worker(shard, *task);
-    return Verdict::complete();
+    const StandIn instead = may_degrade(*task) ? find_stand_in(shard, *checked.entry, packet, frame) : StandIn{};
+    if (instead.kind == wire::Substitute::None) {
+      lose_last_worker(shard, *task);
+      return Verdict::complete();
+    }
+    if (instead.kind != wire::Substitute::Fallback) return answer_pulled(shard, packet, frame, *task, instead);
+    place = place_of(shard, instead);
   }
   // The client keeps the payload: the next RESEND asks for it again.
   if (place.to == nullptr && shard.held.full()) return Verdict::drop(DropReason::kQueueFull);
-  return go_to(shard, place, *checked.entry, *task, packet, frame);
+  const Verdict verdict = go_to(shard, place, *checked.entry, *task, packet, frame);
+  if (place.stands_in && place.to != nullptr) mark_degraded(*task, frame);
+  return verdict;
 }
 
 }  // namespace
@@ -185,6 +224,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
   task.paces = task.number % kRoutesPerPaceSample == 1 &&
                shard.shared.workers[worker.id].outstanding() <= to.record.worker_slots;
+  task.degraded = false;
   watch(shard, task);
   forward_route(shard, task, to, packet, frame);
 }
@@ -197,7 +237,7 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   ClientSlot& slot = shard.client_slot(session, header.slot());
   if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
 
-  const Checked checked = check_send(shard, packet, frame, session);
+  const CheckedSend checked = check_send(shard, packet, frame, session);
   if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, {{checked.reason}});
   if (shard.draining) return refuse(shard, packet, frame, session, slot, {{wire::Reason::Draining}});
   return start(shard, packet, frame, session, slot, *checked.entry);

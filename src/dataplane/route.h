@@ -15,4 +15,11 @@ Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept
 void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,
                 Frame& frame) noexcept;
 
+// What stands against a SEND, first or again; its selector otherwise.
+struct CheckedSend {
+  wire::Reason reason = wire::Reason::Ok;
+  RouteEntry* entry = nullptr;
+};
+CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept;
+
 }  // namespace mcplane::dataplane

@@ -142,9 +142,21 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
   std::array<std::string_view, wire::kTagsMax> tags;
   std::size_t tag_count = 0;
   while (at < entry.key_length) tags[tag_count++] = next_name(entry, at);
-  entry.pool_count = static_cast<std::uint32_t>(snapshot.resolve(action, model, {tags.data(), tag_count}, entry.pools));
-  for (std::uint32_t i = 0; i < entry.pool_count; ++i) entry.skills[i] = snapshot.skill_of(entry.pools[i], action);
   entry.rule = snapshot.rule_of(action, model);
+  const auto serving = [&](std::string_view of_action, std::string_view of_model) {
+    ServingPools found;
+    found.count =
+        static_cast<std::uint32_t>(snapshot.resolve(of_action, of_model, {tags.data(), tag_count}, found.pools));
+    for (std::uint32_t i = 0; i < found.count; ++i) found.skills[i] = snapshot.skill_of(found.pools[i], of_action);
+    return found;
+  };
+  entry.own = entry.rule.degraded ? ServingPools{} : serving(action, model);
+  entry.stand_ins = {};
+  if (entry.rule.degradation != state::kNoDegradation) {
+    const state::Degradation& how = snapshot.degradation(entry.rule.degradation);
+    if (std::ranges::find(how.chain, wire::Substitute::Fallback) != how.chain.end())
+      entry.stand_ins = serving(how.action.empty() ? action : how.action, how.model.empty() ? model : how.model);
+  }
   entry.generation = snapshot.generation;
 }
 

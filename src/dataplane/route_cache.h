@@ -41,6 +41,13 @@ struct Pace {
   }
 };
 
+// Of the current snapshot.
+struct ServingPools {
+  std::uint32_t count = 0;
+  state::RouteSnapshot::PoolList pools{};
+  std::array<SkillId, state::RouteSnapshot::kPoolsPerRoute> skills{};  // of each, which action it is
+};
+
 struct RouteEntry {
   // action, model and tags, each behind a length byte.
   static constexpr std::size_t kKeyBytesMax = (2 + wire::kTagsMax) * (wire::kNameBytesMax + 1);
@@ -51,13 +58,12 @@ struct RouteEntry {
   std::uint32_t claimed = 0;           // number of the claim that made it this selector's; 0: nobody's
   std::uint16_t key_length = 0;        // 0: entry is empty
   std::uint16_t waiting_position = 0;  // in RouteCache's list, while tasks are in the lines
-  std::uint32_t pool_count = 0;
-  state::RouteSnapshot::PoolList pools{};
-  std::array<SkillId, state::RouteSnapshot::kPoolsPerRoute> skills{};  // of each pool, which action it is
+  ServingPools own;
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
   std::uint32_t turn = 0;   // and in which pool
   std::array<std::uint32_t, state::RouteSnapshot::kPoolsPerRoute> turns{};  // kWeighted: of each pool, taken
+  ServingPools stand_ins;                                                   // of the fallback, where the rule has one
   WaitingLines lines;
   Pace pace;
   std::array<std::byte, kKeyBytesMax> key;

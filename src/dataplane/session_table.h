@@ -64,8 +64,9 @@ class SessionTable {
 //
 //   kIdle -> kBusy -> kAnswered -> kIdle     a task, its outcome on the way, and known to have come
 //   kIdle -> kRefused                        a REJECT at once: no task, and the next SEND says that it came
+//   kIdle -> kDegraded                       likewise, an answer of the broker's own
 struct ClientSlot {
-  enum class State : std::uint8_t { kIdle, kBusy, kAnswered, kRefused };
+  enum class State : std::uint8_t { kIdle, kBusy, kAnswered, kRefused, kDegraded };
 
   static constexpr std::uint32_t kNoTask = 0xffffffffU;
 
@@ -73,7 +74,7 @@ struct ClientSlot {
   std::uint32_t task = kNoTask;  // kBusy, kAnswered: its index
   std::uint32_t retry_after_ms = 0;
   State state = State::kIdle;
-  // kRefused, and kAnswered with a REJECT: what it says, again to a duplicate.
+  // kRefused, and kAnswered with a REJECT: what it says, again to a duplicate. Ok: it was an answer of the broker's.
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
   std::uint8_t reserved = 0;

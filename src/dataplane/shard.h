@@ -14,6 +14,7 @@
 #include "base/large_array.h"
 #include "base/random.h"
 #include "dataplane/acks.h"
+#include "dataplane/answer_cache.h"
 #include "dataplane/handoff.h"
 #include "dataplane/held_frames.h"
 #include "dataplane/route_cache.h"
@@ -35,6 +36,7 @@ struct ShardOptions {
   std::uint32_t max_queued = 8'192;
   std::uint32_t max_routes = 1'024;
   std::uint32_t client_slots = 1'048'576;  // over all clients of the shard
+  std::size_t cache_bytes = 0;             // of answers that may stand in (answer_cache.h)
   std::uint32_t retry_after_ms = 50;
   std::uint32_t ack_delay_ms = 1;  // acknowledgements wait so long for a frame that takes them along
   // Longest MCP datagram that fits a frame towards any peer, of either family.
@@ -157,6 +159,7 @@ class Shard {
   TimingWheel<TaskTable::TimerOf> timers;
   HeldFrames held;
   RouteCache routes;
+  AnswerCache answers;
   std::uint32_t waiting_rotor = 0;
   Random random;  // for choices that nobody gains by guessing
   OwedAcks owed;  // to workers, of RESULTs

@@ -47,6 +47,8 @@ struct alignas(kCacheLineBytes) Task {
   bool open : 1 = false;                      // counts for its client, and for its route's limit
   SkillId skill : 4 = {};                     // what its worker does
   bool paces : 1 = false;                     // its RESULT is a sample of its worker's pace: it found a free slot
+  bool degraded : 1 = false;                  // its worker stands in for those asked for
+  bool keeps_answer : 1 = false;              // its answer may stand in later (answer_cache.h)
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };

@@ -2,6 +2,7 @@
 // every loop; whose turn it is within a route, held_frames.h knows.
 #include "dataplane/waiting.h"
 
+#include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/route.h"
@@ -10,6 +11,13 @@
 
 namespace mcplane::dataplane {
 namespace {
+
+// Queued, and nobody is in who could run it.
+void end_without_worker(Shard& shard, Task& task, const StandIn& instead) noexcept {
+  if (instead.kind != wire::Substitute::None) return answer_queued(shard, task, instead);
+  (task.attempt == 0 ? shard.counters.rejected_late : shard.counters.worker_lost).add();
+  end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);
+}
 
 // Routes the task whose turn it is. False when nothing of this entry can move now.
 bool route_front(Shard& shard, RouteEntry& entry) noexcept {
@@ -23,11 +31,20 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
   shard.routes.refresh(entry, *shard.snapshot);
   state::WorkerRef worker;
   Session* to = nullptr;
+  bool stands_in = false;
   switch (acquire_worker(shard, entry, {task.client, frame_of(front).header}, worker)) {
-    case Choice::kNoneLive:
-      (task.attempt == 0 ? shard.counters.rejected_late : shard.counters.worker_lost).add();
-      end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);
-      return true;
+    case Choice::kNoneLive: {
+      const StandIn instead =
+          may_degrade(task) ? find_stand_in(shard, entry, front.packet, frame_of(front)) : StandIn{};
+      if (instead.kind != wire::Substitute::Fallback) {
+        end_without_worker(shard, task, instead);
+        return true;
+      }
+      stands_in = true;
+      worker = instead.worker;
+      if (worker.session) to = installed_worker(shard, worker);
+      break;
+    }
     case Choice::kFound:
       to = installed_worker(shard, worker);
       break;
@@ -41,6 +58,7 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
   entry.pace.on_turn(shard.now_ns);
   Frame frame = frame_of(held);
   route_task(shard, task, worker, *to, held.packet, frame);
+  if (stands_in) mark_degraded(task, frame);
   return true;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/planted_bug.h"
 #include "dataplane/worker_policies.h"
 
 namespace mcplane::dataplane {
@@ -19,13 +20,13 @@ struct Pools {
 };
 
 // Those with equal loads take turns as well.
-Pools pools_of(const Shard& shard, RouteEntry& entry) noexcept {
+Pools pools_of(const Shard& shard, const ServingPools& serving, std::uint32_t& turn) noexcept {
   Pools pools;
-  pools.count = entry.pool_count;
-  std::uint32_t next = pools.count > 1 ? entry.turn++ % pools.count : 0;
+  pools.count = serving.count;
+  std::uint32_t next = pools.count > 1 ? turn++ % pools.count : 0;
   for (std::uint32_t i = 0; i < pools.count; ++i) {
-    pools.indexes[i] = shard.snapshot->pool(entry.pools[next]).load.get();
-    pools.skills[i] = entry.skills[next];
+    pools.indexes[i] = shard.snapshot->pool(serving.pools[next]).load.get();
+    pools.skills[i] = serving.skills[next];
     pools.some_out |= pools.indexes[i]->some_out(pools.skills[i]);
     next = next + 1 < pools.count ? next + 1 : 0;
   }
@@ -85,19 +86,36 @@ bool acquire_among_few(Shard& shard, const Pools& pools, std::uint32_t& rotor, s
   return false;
 }
 
+using IsIn = bool (state::LoadIndex::*)(SkillId) const noexcept;
+
+Choice why_none(const Pools& pools, IsIn is_in) noexcept {
+  for (std::uint32_t i = 0; i < pools.count; ++i)
+    if ((pools.indexes[i]->*is_in)(pools.skills[i])) return Choice::kAllBusy;
+  return Choice::kNoneLive;
+}
+
+bool acquire(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::WorkerRef& chosen) noexcept {
+  return pools.some_out ? acquire_among_few(shard, pools, rotor, chosen)
+                        : acquire_least_loaded(shard, pools, rotor, chosen);
+}
+
 }  // namespace
 
 Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept {
-  if (entry.rule.policy != state::Policy::kLeastOutstanding && acquire_by_policy(shard, entry, asker, chosen))
+  if (entry.rule.policy != state::Policy::kLeastOutstanding && entry.own.count > 0 &&
+      acquire_by_policy(shard, entry, asker, chosen))
     return Choice::kFound;
-  const Pools pools = pools_of(shard, entry);
-  const auto acquire = pools.some_out ? acquire_among_few : acquire_least_loaded;
+  const Pools pools = pools_of(shard, entry.own, entry.turn);
   if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;
-  for (std::uint32_t i = 0; i < pools.count; ++i) {
-    const state::LoadIndex& index = *pools.indexes[i];
-    if (index.admitting.load(std::memory_order_relaxed) > 0 && !index.all_out(pools.skills[i])) return Choice::kAllBusy;
-  }
-  return Choice::kNoneLive;
+  // Where nothing stands in, the next probe is worth waiting for.
+  if (entry.rule.degradation == state::kNoDegradation) return why_none(pools, &state::LoadIndex::admits);
+  return planted(PlantedBug::kDegradeBusy) ? Choice::kNoneLive : why_none(pools, &state::LoadIndex::trusts);
+}
+
+Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept {
+  const Pools pools = pools_of(shard, entry.stand_ins, entry.turn);
+  if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;
+  return why_none(pools, &state::LoadIndex::trusts);
 }
 
 }  // namespace mcplane::dataplane

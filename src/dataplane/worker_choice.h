@@ -22,4 +22,8 @@ struct Asker {
 // cache line a level of the tree, and the worker's line.
 Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept;
 
+// The same of the workers that stand in for those, the least loaded one. kNoneLive here, and there where something
+// stands in: none but some that take probes, and those are out.
+Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept;
+
 }  // namespace mcplane::dataplane

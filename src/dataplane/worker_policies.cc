@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t kLooksMax = 8;  // at workers without room
 
 const state::Pool& pool_of(const Shard& shard, const RouteEntry& entry, std::uint32_t i) noexcept {
-  return shard.snapshot->pool(entry.pools[i]);
+  return shard.snapshot->pool(entry.own.pools[i]);
 }
 
 std::uint32_t admitting(const state::Pool& pool) noexcept {
@@ -22,8 +22,8 @@ std::uint32_t admitting(const state::Pool& pool) noexcept {
 // Pool after pool, place after place.
 bool in_turn(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& chosen) noexcept {
   std::uint32_t races = 0;
-  for (std::uint32_t visits = 0; visits <= entry.pool_count;) {
-    if (entry.turn >= entry.pool_count) entry.turn = 0;
+  for (std::uint32_t visits = 0; visits <= entry.own.count;) {
+    if (entry.turn >= entry.own.count) entry.turn = 0;
     const state::LoadIndex::Next next = pool_of(shard, entry, entry.turn).load->next(entry.rotor);
     if (next.worker == kNoWorker || next.place < entry.rotor) {
       ++entry.turn;
@@ -32,7 +32,7 @@ bool in_turn(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& ch
       continue;
     }
     entry.rotor = next.place + 1;
-    if (try_take(shard, next.worker, entry.skills[entry.turn], chosen)) return true;
+    if (try_take(shard, next.worker, entry.own.skills[entry.turn], chosen)) return true;
     if (++races == kRacesMax) return false;
   }
   return false;
@@ -42,20 +42,20 @@ bool in_turn(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& ch
 template <class Part>
 std::uint32_t pool_at(const Shard& shard, const RouteEntry& entry, std::uint64_t& at, const Part& part) noexcept {
   std::uint32_t i = 0;
-  for (; i + 1 < entry.pool_count && at >= part(pool_of(shard, entry, i)); ++i) at -= part(pool_of(shard, entry, i));
+  for (; i + 1 < entry.own.count && at >= part(pool_of(shard, entry, i)); ++i) at -= part(pool_of(shard, entry, i));
   return i;
 }
 
 template <class Part>
 std::uint64_t sum_of(const Shard& shard, const RouteEntry& entry, const Part& part) noexcept {
   std::uint64_t sum = 0;
-  for (std::uint32_t i = 0; i < entry.pool_count; ++i) sum += part(pool_of(shard, entry, i));
+  for (std::uint32_t i = 0; i < entry.own.count; ++i) sum += part(pool_of(shard, entry, i));
   return sum;
 }
 
 // The golden ratio's multiples fall evenly into any parts of a circle.
 std::uint32_t weighted_pool(const Shard& shard, RouteEntry& entry) noexcept {
-  if (entry.pool_count == 1) return 0;
+  if (entry.own.count == 1) return 0;
   const auto weight = [](const state::Pool& pool) { return pool.weight; };
   constexpr std::uint32_t kGoldenTurn = 0x9e3779b9U;  // of 2^32
   std::uint64_t at = (std::uint64_t{entry.turn++ * kGoldenTurn} * sum_of(shard, entry, weight)) >> 32;
@@ -67,7 +67,7 @@ bool by_weight(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& 
     const std::uint32_t i = weighted_pool(shard, entry);
     const state::WorkerOrder* const order = pool_of(shard, entry, i).turns.get();
     if (order == nullptr) continue;
-    if (try_take(shard, (*order)[entry.turns[i]++ % order->size()], entry.skills[i], chosen)) return true;
+    if (try_take(shard, (*order)[entry.turns[i]++ % order->size()], entry.own.skills[i], chosen)) return true;
   }
   return false;
 }
@@ -83,7 +83,7 @@ Drawn draw_worker(Shard& shard, const RouteEntry& entry) noexcept {
   if (all == 0) return {};
   std::uint64_t at = shard.random.below(all);
   const std::uint32_t i = pool_at(shard, entry, at, admitting);
-  return {pool_of(shard, entry, i).load->next(static_cast<std::uint32_t>(at)).worker, entry.skills[i]};
+  return {pool_of(shard, entry, i).load->next(static_cast<std::uint32_t>(at)).worker, entry.own.skills[i]};
 }
 
 bool of_two(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& chosen) noexcept {
@@ -99,7 +99,7 @@ bool of_two(Shard& shard, RouteEntry& entry, const Asker&, state::WorkerRef& cho
 std::uint32_t hashed_pool(const Shard& shard, const RouteEntry& entry, std::uint64_t key) noexcept {
   std::uint32_t best = 0;
   double least = 0;
-  for (std::uint32_t i = 0; entry.pool_count > 1 && i < entry.pool_count; ++i) {
+  for (std::uint32_t i = 0; entry.own.count > 1 && i < entry.own.count; ++i) {
     const state::Pool& pool = pool_of(shard, entry, i);
     const double drawn = (static_cast<double>(mix64(key ^ pool.key) >> 11) + 0.5) * 0x1.0p-53;
     const double score = -std::log(drawn) / pool.weight;
@@ -114,14 +114,14 @@ std::uint32_t hashed_pool(const Shard& shard, const RouteEntry& entry, std::uint
 template <class Admits>
 bool by_key(Shard& shard, const RouteEntry& entry, std::uint64_t key, state::WorkerRef& chosen,
             const Admits& admits) noexcept {
-  if (entry.pool_count == 0) return false;
+  if (entry.own.count == 0) return false;
   const std::uint32_t i = hashed_pool(shard, entry, key);
   const state::Pool& pool = pool_of(shard, entry, i);
   if (pool.hashed == nullptr) return false;
   const state::WorkerOrder& table = *pool.hashed;
   for (std::uint32_t look = 0; look < kLooksMax; ++look, key = mix64(key)) {
     const WorkerId worker = table[key % table.size()];
-    if (admits(pool, shard.shared.workers[worker]) && try_take(shard, worker, entry.skills[i], chosen)) return true;
+    if (admits(pool, shard.shared.workers[worker]) && try_take(shard, worker, entry.own.skills[i], chosen)) return true;
   }
   return false;
 }

@@ -26,7 +26,7 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
     const auto answer = answers_.read(completion.payload);
     if (!answer || !payloads_.pattern().matches(*answer, task.number)) ++tally_.mismatched;
     measure(completion, task, now_ns);
-  } else {
+  } else if (ending != Ending::kDegraded) {
     const std::uint64_t pause_ns = std::max<std::uint64_t>(completion.retry_after_ms, 1) * kNsPerMs;
     client.backoff_until_ns = now_ns + pause_ns;
     if (ended_by == EndedBy::kFrame && !completion.delivered && !completion.broker_lost &&

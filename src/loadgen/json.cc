@@ -64,6 +64,7 @@ Json step_json(const SweepStep& step) {
 void add_counts(Json& json, const Tally& tally) {
   json["sent"] = tally.sent;
   json["delivered"] = tally.delivered();
+  json["degraded"] = tally.degraded();
   json["errors"] = Json::object();
   for_each_refusal(tally,
                    [&](std::string_view name, std::uint64_t count) { json["errors"][std::string(name)] = count; });

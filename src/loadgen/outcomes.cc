@@ -8,7 +8,8 @@ Ending ending_of(const client::Completion& completion, EndedBy ended_by) noexcep
   if (ended_by == EndedBy::kTimer) return Ending::kNoAnswer;
   switch (completion.reason) {
     case wire::Reason::Ok:
-      return completion.delivered ? Ending::kDelivered : Ending::kOther;
+      if (!completion.delivered) return Ending::kOther;
+      return completion.substitute == wire::Substitute::None ? Ending::kDelivered : Ending::kDegraded;
     case wire::Reason::WorkerError:
       return Ending::kWorkerError;
     case wire::Reason::NoWorker:

@@ -12,6 +12,7 @@ namespace mcplane::loadgen {
 
 enum class Ending : std::uint8_t {
   kDelivered,
+  kDegraded,  // answered, but not by a worker that was asked for
   kWorkerError,
   // Said by the broker.
   kNoWorker,
@@ -37,9 +38,9 @@ enum class Ending : std::uint8_t {
 inline constexpr std::size_t kEndings = static_cast<std::size_t>(Ending::kCount);
 
 inline constexpr std::array<std::string_view, kEndings> kEndingNames = {
-    "delivered",      "worker_error", "no_worker", "queue_full", "overloaded",  "rate_limited",
-    "table_full",     "too_large",    "draining",  "malformed",  "unsupported", "expired_unrouted",
-    "expired_routed", "worker_lost",  "cancelled", "other",      "no_answer",   "broker_lost"};
+    "delivered",   "degraded",  "worker_error", "no_worker", "queue_full",  "overloaded",       "rate_limited",
+    "table_full",  "too_large", "draining",     "malformed", "unsupported", "expired_unrouted", "expired_routed",
+    "worker_lost", "cancelled", "other",        "no_answer", "broker_lost"};
 
 constexpr std::string_view name_of(Ending ending) noexcept { return kEndingNames[static_cast<std::size_t>(ending)]; }
 constexpr bool is_lost(Ending ending) noexcept { return ending == Ending::kNoAnswer || ending == Ending::kBrokerLost; }

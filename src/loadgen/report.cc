@@ -30,6 +30,7 @@ void add_station(Figures& figures, std::string_view name, const Histogram& histo
 void add_counts(Figures& figures, const Tally& tally) {
   figures.count("sent", tally.sent);
   figures.count("delivered", tally.delivered());
+  if (tally.degraded() > 0) figures.count("degraded", tally.degraded());
   figures.count("lost", tally.lost());
   figures.count("duplicates", tally.duplicates);
   figures.count("mismatched", tally.mismatched);

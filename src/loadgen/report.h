@@ -47,7 +47,8 @@ template <class Fn>
 void for_each_refusal(const Tally& tally, Fn fn) {
   for (std::size_t i = 0; i < kEndings; ++i) {
     const auto ending = static_cast<Ending>(i);
-    if (ending != Ending::kDelivered && !is_lost(ending) && tally.endings[i] > 0) fn(name_of(ending), tally.endings[i]);
+    if (ending != Ending::kDelivered && ending != Ending::kDegraded && !is_lost(ending) && tally.endings[i] > 0)
+      fn(name_of(ending), tally.endings[i]);
   }
 }
 

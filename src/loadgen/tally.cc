@@ -8,7 +8,7 @@
 namespace mcplane::loadgen {
 
 std::uint64_t Tally::refused() const noexcept {
-  return std::accumulate(endings.begin(), endings.end(), std::uint64_t{0}) - delivered() - lost();
+  return std::accumulate(endings.begin(), endings.end(), std::uint64_t{0}) - delivered() - degraded() - lost();
 }
 
 namespace {

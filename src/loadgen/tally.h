@@ -39,6 +39,7 @@ struct Tally {
 
   std::uint64_t of(Ending ending) const noexcept { return endings[static_cast<std::size_t>(ending)]; }
   std::uint64_t delivered() const noexcept { return of(Ending::kDelivered); }
+  std::uint64_t degraded() const noexcept { return of(Ending::kDegraded); }
   std::uint64_t lost() const noexcept { return of(Ending::kNoAnswer) + of(Ending::kBrokerLost); }
   // Tasks with an outcome that is neither an answer nor a loss.
   std::uint64_t refused() const noexcept;

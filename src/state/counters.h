@@ -44,8 +44,10 @@ struct alignas(kCacheLineBytes) ShardCounters {
 
   // Every accepted task ends in exactly one of these; those not ended yet are in a state that is_open().
   Counter accepted, delivered, expired_unrouted, expired_routed, worker_lost, client_lost, cancelled, rejected_late;
-  std::array<Counter, kTaskStates> in_state;  // gauges
-  std::array<Counter, kReasons> rejected;     // REJECTs sent, by reason, accepted or not, repeats too
+  Counter degraded_late;  // answered by the broker itself, which makes no task of a SEND that it answers at once
+  std::array<Counter, kTaskStates> in_state;         // gauges
+  std::array<Counter, kReasons> rejected;            // REJECTs sent, by reason, accepted or not, repeats too
+  std::array<Counter, wire::kSubstitutes> degraded;  // answers that stood in, accepted or not, without repeats
 
   Counter acks_sent;    // ACK frames of our own: vectors, and answers to frames that came twice
   Counter resends;      // RESENDs: something was lost, or its worker

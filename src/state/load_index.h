@@ -86,15 +86,18 @@ class LoadIndex {
   std::size_t bytes() const noexcept;
   // Workers that take new tasks, full or not. Relaxed: says only why none was found.
   std::atomic<std::uint32_t> admitting{0};  // Written by: control.
-  // A bit for each action that some of them, and above kSkillsMax bits for each that all of them, are out for: its
-  // breaker is not closed; is open. Relaxed: says only how to search, and why none was found.
-  std::atomic<std::uint32_t> skills_out{0};  // Written by: control.
-  bool some_out(SkillId skill) const noexcept {
-    return (skills_out.load(std::memory_order_relaxed) >> raw(skill) & 1U) != 0;
+  // Of them, those whose breakers are closed: others only take probes.
+  std::atomic<std::uint32_t> trusted{0};  // Written by: control.
+  // Where breakers of single actions are not closed, kSkillsMax bits each: of which actions some worker is out; none
+  // admits tasks; none is trusted. Relaxed: says only how to search, and why none was found.
+  std::atomic<std::uint64_t> skills_out{0};  // Written by: control.
+  static constexpr std::uint64_t skill_bit(std::uint32_t skill, std::uint32_t of) noexcept {
+    return std::uint64_t{1} << (of * kSkillsMax + skill);
   }
-  bool all_out(SkillId skill) const noexcept {
-    return (skills_out.load(std::memory_order_relaxed) >> (kSkillsMax + raw(skill)) & 1U) != 0;
-  }
+  bool some_out(SkillId skill) const noexcept { return has(skill, 0); }
+  // Somebody takes tasks of that action; tasks that are no probes.
+  bool admits(SkillId skill) const noexcept { return admitting.load(std::memory_order_relaxed) > 0 && !has(skill, 1); }
+  bool trusts(SkillId skill) const noexcept { return trusted.load(std::memory_order_relaxed) > 0 && !has(skill, 2); }
   // What those may hold together, and what they held when control last looked, some ms ago. Relaxed: figures for people
   // and for policies, nothing hangs on them.
   std::atomic<std::uint32_t> slots{0}, held{0};  // Written by: control.
@@ -157,6 +160,9 @@ class LoadIndex {
   void rise(bool alone) noexcept;
 
  private:
+  bool has(SkillId skill, std::uint32_t of) const noexcept {
+    return (skills_out.load(std::memory_order_relaxed) & skill_bit(raw(skill), of)) != 0;
+  }
   Found find_slowly(std::uint32_t level, std::uint32_t from) const noexcept;
   static void climb(const LoadNode& child, std::uint32_t level) noexcept;
   static void tell_parent(const LoadNode& child, std::uint32_t level) noexcept;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace mcplane::state {
 namespace {
@@ -27,6 +28,11 @@ std::uint32_t RouteSnapshot::add_pool(Pool pool) {
 
 void RouteSnapshot::add_rule(std::string_view action, std::string_view model, const RouteRule& rule) {
   rules_.push_back({std::string(action), std::string(model), rule});
+}
+
+std::uint16_t RouteSnapshot::add_degradation(Degradation degradation) {
+  degradations_.push_back(std::move(degradation));
+  return static_cast<std::uint16_t>(degradations_.size() - 1);
 }
 
 RouteRule RouteSnapshot::rule_of(std::string_view action, std::string_view model) const noexcept {

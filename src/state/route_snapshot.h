@@ -45,6 +45,9 @@ class RouteSnapshot {
   // Of an action, "*" for all, and of a model, "" for all. The first added that matches holds.
   void add_rule(std::string_view action, std::string_view model, const RouteRule& rule);
 
+  // Returns its number, for a rule.
+  std::uint16_t add_degradation(Degradation degradation);
+
   // The pools that serve (action, model or any, all tags), at most kPoolsPerRoute of them, in pool order; returns how
   // many were written. Cost: a hash look-up a name, then a walk of all pools. Cores call it once a selector and
   // snapshot (dataplane/route_cache.h). Allocates nothing.
@@ -60,6 +63,8 @@ class RouteSnapshot {
 
   const Pool& pool(std::uint32_t index) const noexcept { return pools_[index]; }
   std::span<const Pool> pools() const noexcept { return pools_; }
+  // Of a rule of this snapshot that has one.
+  const Degradation& degradation(std::uint16_t number) const noexcept { return degradations_[number]; }
   std::uint64_t generation = 0;
   Limit client_limit;  // of each client
 
@@ -79,6 +84,7 @@ class RouteSnapshot {
 
   std::vector<Pool> pools_;
   std::vector<NamedRule> rules_;
+  std::vector<Degradation> degradations_;
 };
 
 }  // namespace mcplane::state

@@ -94,6 +94,7 @@ bool fields_in_range(const Header& header, const TypeRules& rules) noexcept {
   if (rules.ttl && header.ttl_ms() == 0) return false;
   // The broker itself makes degraded answers, without an attempt.
   const bool from_broker = header.type() == FrameType::Deliver && has(header.flags(), Flag::Degraded);
+  if (from_broker && (header.ttl_ms() == 0 || header.ttl_ms() > raw(Substitute::MAX))) return false;
   return !rules.attempt || header.attempt() != 0 || from_broker;
 }
 

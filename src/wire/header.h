@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 
 #include "base/drop_reason.h"
 #include "base/types.h"
@@ -19,6 +20,7 @@ using fb::Flag;
 using fb::FrameType;
 using fb::Header;
 using fb::Reason;
+using fb::Substitute;
 
 inline constexpr std::uint8_t kVersion = 1;
 inline constexpr std::array<std::byte, 2> kMagic = {std::byte{'M'}, std::byte{'C'}};
@@ -88,6 +90,20 @@ inline void set_slots(Header& header, std::uint32_t all, std::uint32_t free) noe
   header.mutate_queued_us(all);
   header.mutate_worker_us(free);
 }
+
+// DELIVER: what it is in the place of an answer by the workers asked for.
+inline Substitute substitute_of(const Header& header) noexcept {
+  return has(header.flags(), Flag::Degraded) ? static_cast<Substitute>(header.ttl_ms()) : Substitute::None;
+}
+inline void set_substitute(Header& header, Substitute substitute) noexcept {
+  header.mutate_flags(static_cast<std::uint16_t>(header.flags() | raw(Flag::Degraded)));
+  header.mutate_ttl_ms(raw(substitute));
+}
+
+inline constexpr std::size_t kSubstitutes = raw(Substitute::MAX) + std::size_t{1};
+// For people, and in configuration.
+inline constexpr std::array<std::string_view, kSubstitutes> kSubstituteNames = {"", "cached", "fallback", "reply",
+                                                                                "skip"};
 
 inline Id16 task_id_of(const Header& header) noexcept {
   Id16 id;

@@ -8,6 +8,7 @@
 
 #include "wire/ack.h"
 #include "wire/layout.h"
+#include "wire/payload.h"
 
 namespace mcplane::fuzz {
 namespace {
@@ -44,6 +45,7 @@ testing::RigOptions rig_options() {
   options.shard.max_queued = 16;
   options.shard.max_routes = 8;
   options.shard.client_slots = 2'048;
+  options.shard.cache_bytes = dataplane::AnswerCache::kBytesMin;
   return options;
 }
 
@@ -290,7 +292,23 @@ void SessionDriver::change_routes(Choices& choices) {
   } else {
     rig_.readmit(peer);
   }
+  if (choices.rarely(8)) change_degradation(choices);
   rig_.publish();
+}
+
+// What stands in from now on, if anything does.
+void SessionDriver::change_degradation(Choices& choices) {
+  using wire::Substitute;
+  rig_.degradation.reset();
+  rig_.rule.degraded = choices.rarely(4);
+  rig_.rule.cache_ttl_ms = choices.rarely(2) ? 500 : 0;
+  if (choices.rarely(4)) return void(rig_.rule.degraded = false);
+  state::Degradation how{.chain = {Substitute::Cached, Substitute::Fallback},
+                         .action = "generate",
+                         .model = "",
+                         .reply = wire::write_answer("later")};
+  how.chain[2] = choices.rarely(2) ? Substitute::Reply : Substitute::Skip;
+  rig_.degradation = how;
 }
 
 // Lengths and port of a frame as it now is.

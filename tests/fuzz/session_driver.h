@@ -78,6 +78,7 @@ class SessionDriver {
   void pass_time(Choices& choices);
   void replace(Choices& choices);
   void change_routes(Choices& choices);
+  void change_degradation(Choices& choices);
 
   Party& client(Choices& choices) { return parties_[choices.below(kClients)]; }
   Party& worker(Choices& choices) { return parties_[kClients + choices.below(kWorkers)]; }

@@ -190,7 +190,7 @@ class Bench:
         lines = [line for line in self.log_of(load).splitlines() if line.startswith("{")]
         assert lines, self.log_of(load)
         result = json.loads(lines[-1])
-        ended = result["delivered"] + result["lost"] + sum(result["errors"].values())
+        ended = result["delivered"] + result["degraded"] + result["lost"] + sum(result["errors"].values())
         assert (result["sent"], result["duplicates"], result["mismatched"]) == (ended, 0, 0), result
         return result
 

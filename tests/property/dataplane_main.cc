@@ -7,5 +7,6 @@ int main() {
   const bool lines = mcplane::dataplane::check_held_frames();
   const bool mesh = mcplane::dataplane::check_mesh();
   const bool choice = mcplane::dataplane::check_choice();
-  return wheel && lines && mesh && choice ? EXIT_SUCCESS : EXIT_FAILURE;
+  const bool answers = mcplane::dataplane::check_answer_cache();
+  return wheel && lines && mesh && choice && answers ? EXIT_SUCCESS : EXIT_FAILURE;
 }

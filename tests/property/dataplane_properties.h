@@ -8,5 +8,6 @@ bool check_timing_wheel();
 bool check_held_frames();
 bool check_mesh();
 bool check_choice();
+bool check_answer_cache();
 
 }  // namespace mcplane::dataplane

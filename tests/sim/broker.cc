@@ -16,7 +16,7 @@ std::vector<wire::LocalAddresses> ports_of(const Sizes& sizes) {
 
 std::uint32_t max_clients(const Sizes& sizes) { return 2 * sizes.clients; }
 
-testing::RigOptions rig_options(const Sizes& sizes, std::uint32_t life, std::uint64_t now_ns) {
+testing::RigOptions rig_options(const Sizes& sizes, std::size_t cache_bytes, std::uint32_t life, std::uint64_t now_ns) {
   testing::RigOptions rig;
   rig.shards = sizes.shards;
   rig.ports = sizes.ports;
@@ -32,6 +32,7 @@ testing::RigOptions rig_options(const Sizes& sizes, std::uint32_t life, std::uin
   rig.shard.max_routes = sizes.max_routes;
   rig.shard.client_slots = max_clients(sizes) * sizes.client_slots;
   rig.shard.start_ns = now_ns;
+  rig.shard.cache_bytes = cache_bytes;
   rig.shard.ports = ports_of(sizes);
   return rig;
 }
@@ -51,6 +52,8 @@ control::ControlOptions control_options(const Options& options, const std::array
   settings.probe.interval_ns = options.load.probe_interval_ns;
   settings.probe.timeout_ns = options.load.probe_interval_ns / 2;
   if (options.load.probe_interval_ns > 0) control.prober = &prober;
+  if (!options.degrade.chain.empty())
+    settings.routes = {{.action = "*", .model = "", .limits = {}, .degrade = options.degrade}};
   control.config.settings = std::make_shared<const control::Settings>(settings);
   control.hooks.link_up = [&link_up](PortId port) { return link_up[raw(port)]; };
   return control;
@@ -65,7 +68,8 @@ std::uint64_t all_dropped(const state::ShardCounters& counters) {
 
 Broker::Broker(const Options& options, std::uint32_t life, std::uint64_t now_ns)
     : sizes_(options.sizes),
-      rig_(rig_options(options.sizes, life, now_ns)),
+      rig_(
+          rig_options(options.sizes, options.load.questions > 0 ? dataplane::AnswerCache::kBytesMin : 0, life, now_ns)),
       prober_(options.seed),
       control_(rig_.shared, control_options(options, link_up, prober_), ports_of(options.sizes),
                Random(~options.seed - life)),
@@ -113,7 +117,7 @@ std::string Broker::check_step(std::uint32_t core) {
     return "12 every frame is counted once: shard " + std::to_string(core);
   if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
                                c.worker_lost.read() + c.client_lost.read() + c.cancelled.read() +
-                               c.rejected_late.read() + c.open_tasks())
+                               c.rejected_late.read() + c.degraded_late.read() + c.open_tasks())
     return "4 every task is in one state: shard " + std::to_string(core);
   for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
     const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
@@ -193,6 +197,34 @@ std::uint64_t Broker::running_in_round(WorkerId id, std::optional<SkillId> skill
         ++running;
   }
   return running;
+}
+
+bool Broker::somebody_in(const std::string& action, const std::string& model, std::uint64_t now_ns) const {
+  // Cores read what control published in their next loop, and control publishes every few ms.
+  constexpr std::uint64_t kKnownNs = 50 * kNsPerMs;
+  const control::Registry& registry = control_.registry();
+  return std::ranges::any_of(registry.live(), [&](std::uint32_t index) {
+    const control::Session& session = registry.at(index);
+    if (!session.is_worker() || session.phase != control::Phase::kUp || session.up_at_ns + kKnownNs > now_ns ||
+        !session.pool->published)
+      return false;
+    const auto& actions = session.hello.actions;
+    const auto skill = std::ranges::find(actions, action);
+    if (skill == actions.end()) return false;
+    const auto trusted = [&](const control::BreakerId& id) {
+      const control::Breaker& breaker = control_.breakers()[id];
+      return breaker.state() == control::BreakerState::kClosed && breaker.since_ns() + kKnownNs <= now_ns;
+    };
+    const WorkerId worker = session.worker;
+    return trusted(worker) && trusted({worker, static_cast<SkillId>(skill - actions.begin())}) &&
+           (model.empty() || std::ranges::binary_search(session.hello.models, model));
+  });
+}
+
+std::uint64_t Broker::degraded(wire::Substitute kind) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i) sum += rig_.counters(i).degraded[raw(kind)].read();
+  return sum;
 }
 
 bool Broker::any_out() const {

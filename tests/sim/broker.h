@@ -49,6 +49,10 @@ class Broker {
   bool admits(SessionId worker);
   // After that ROUTE: empty when the breakers of its worker and action let it through, or take it for a probe.
   std::string check_gate(const wire::Header& route, std::uint64_t now_ns);
+  // Whether a worker that serves that, and whose breaker is closed, has been there for long enough that cores know.
+  bool somebody_in(const std::string& action, const std::string& model, std::uint64_t now_ns) const;
+  // Answers of that kind.
+  std::uint64_t degraded(wire::Substitute kind);
   // Whether some breaker is open.
   bool any_out() const;
   // Whether health probes say of some worker that it is down.

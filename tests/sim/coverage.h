@@ -6,6 +6,7 @@
 
 #include "base/drop_reason.h"
 #include "options.h"
+#include "wire/header.h"
 
 namespace mcplane::sim {
 
@@ -22,9 +23,13 @@ struct Coverage {
   // action of its, that was half-open.
   std::uint64_t polls_out = 0, polls_down = 0, probes = 0, skill_probes = 0;
 
+  // Answers that stood in for workers, by kind.
+  std::array<std::uint64_t, wire::kSubstitutes> degraded{};
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
+    for (std::size_t i = 0; i < wire::kSubstitutes; ++i) degraded[i] += other.degraded[i];
     no_buffer += other.no_buffer;
     not_taken += other.not_taken;
     again += other.again;

@@ -27,6 +27,7 @@ void World::observe(const wire::Header& header, std::uint32_t to) {
   const bool dated = !broker_->relays() && !options_.faults.may_befall(Mishap::kCorePause);
   const Ledger::Departure departure{dated ? since_ns_ : 0, dated && since_ns_ == now_ns_};
   if (route) check_route(header);
+  if (wire::has(header.flags(), wire::Flag::Degraded)) check_degraded(header);
   const bool astray = header.type() == wire::FrameType::Deliver && sabotage(Sabotage::kMisdeliver);
   ledger_.on_broker_frame(header, astray ? to + 1 : to, departure);
   if (route && sabotage(Sabotage::kRouteElsewhere)) {
@@ -47,6 +48,20 @@ void World::check_route(const wire::Header& header) {
       verdict_.fail("7 no ROUTE past a breaker", wrong);
   if (broker_->lives({ledger_.unfinished_before(header)}))
     verdict_.fail("3 no second worker while the first lives", "a task was routed anew that its worker still holds");
+}
+
+// Of the first frame that says so; what a full ring may have swallowed, or is said again, is older.
+void World::check_degraded(const wire::Header& header) {
+  const std::uint32_t number = Ledger::number_of(wire::task_id_of(header));
+  const bool first = header.type() == wire::FrameType::Route
+                         ? ledger_.begins_attempt(header)
+                         : header.type() == wire::FrameType::Deliver &&
+                               wire::substitute_of(header) != wire::Substitute::Fallback &&
+                               ledger_.begins_outcome(header);
+  if (!first || options_.degrade.when != control::DegradeWhen::kAuto || broker_->relays() || since_ns_ != now_ns_ ||
+      broker_->not_taken() > 0)
+    return;
+  if (somebody_in(number)) verdict_.fail("7 degraded while nobody is in", "something stood in for a worker that is in");
 }
 
 void World::carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame) {

@@ -72,6 +72,8 @@ class Ledger {
   };
   // A frame as the broker sent it; `to` is the peer whose address it has.
   void on_broker_frame(const wire::Header& header, std::uint32_t to, const Departure& departure);
+  // Whether no outcome of this exchange was seen before.
+  bool begins_outcome(const wire::Header& outcome) const;
   // Whether no ROUTE of this attempt was seen before.
   bool begins_attempt(const wire::Header& route) const;
   // The worker session that holds the attempt before this ROUTE's, when it never said it would not run it; else 0.
@@ -118,7 +120,7 @@ class Ledger {
     std::uint32_t session = 0, boot_id = 0;
     std::uint64_t expiry_ns = 0;    // the latest that a SEND allowed when it was read
     Seen on_wire = Seen::kNothing;  // the outcome the broker sent
-    wire::Reason reason{};
+    wire::Reason reason{};          // kRejected; Ok: by an answer of the broker's own
     wire::Executed executed{};
     std::vector<Attempt> attempts;
   };
@@ -148,6 +150,8 @@ class Ledger {
   void on_route(const wire::Header& header, const Departure& departure);
   void on_deliver(const wire::Header& header, Exchange& exchange, const Departure& departure);
   void on_reject(const wire::Header& header, Exchange& exchange);
+  void on_own_answer(const wire::Header& header, Exchange& exchange, const Departure& departure);
+  void check_denial(const wire::Header& header, const Exchange& exchange);
   Exchange* find_by_task(std::uint32_t number, const wire::Header& header);
   Exchange* find_by_token(TaskToken token, std::uint32_t boot_id);
   static Attempt* find(Exchange& exchange, std::uint8_t attempt);

@@ -26,7 +26,15 @@ void Ledger::on_broker_frame(const wire::Header& header, std::uint32_t to, const
   Exchange& exchange = exchanges_[found->second];
   if (tasks_[exchange.task].client != to)
     fail("9 only to the session that sent", exchange.task, "had its outcome sent to another peer");
+  const wire::Substitute substitute = wire::substitute_of(header);
+  if (deliver && substitute != wire::Substitute::None && substitute != wire::Substitute::Fallback)
+    return on_own_answer(header, exchange, departure);
   deliver ? on_deliver(header, exchange, departure) : on_reject(header, exchange);
+}
+
+bool Ledger::begins_outcome(const wire::Header& outcome) const {
+  const auto found = by_exchange_.find(exchange_name(outcome));
+  return found != by_exchange_.end() && exchanges_[found->second].on_wire == Seen::kNothing;
 }
 
 bool Ledger::begins_attempt(const wire::Header& route) const {
@@ -92,19 +100,41 @@ void Ledger::on_deliver(const wire::Header& header, Exchange& exchange, const De
 
 void Ledger::on_reject(const wire::Header& header, Exchange& exchange) {
   const std::uint32_t number = exchange.task;
-  const bool denies = header.executed() == wire::Executed::No;
   // A DELIVER that was lost, with its worker: all that is left to say is Maybe.
   if (exchange.on_wire == Seen::kDelivered && header.executed() != wire::Executed::Maybe)
     fail("1 one outcome", number, "was rejected after its DELIVER");
-  if (exchange.on_wire == Seen::kRejected &&
+  if (exchange.on_wire == Seen::kRejected && exchange.reason == wire::Reason::Ok &&
+      (header.reason() != wire::Reason::NoWorker || exchange.executed != header.executed()))
+    fail("1 one outcome", number, "was answered by the broker, and then rejected in other words");
+  if (exchange.on_wire == Seen::kRejected && exchange.reason != wire::Reason::Ok &&
       (exchange.reason != header.reason() || exchange.executed != header.executed()))
     fail("1 REJECT is final", number, "was rejected again in other words");
   exchange.on_wire = Seen::kRejected;
   exchange.reason = header.reason();
   exchange.executed = header.executed();
+  check_denial(header, exchange);
+}
+
+void Ledger::check_denial(const wire::Header& header, const Exchange& exchange) {
   const bool may_run = std::ranges::any_of(exchange.attempts,
                                            [](const Attempt& attempt) { return attempt.runs > 0 || !attempt.refused; });
-  if (denies && may_run) fail("3 executed=no", number, "was routed, and its client is told it was not executed");
+  if (header.executed() == wire::Executed::No && may_run)
+    fail("3 executed=no", exchange.task, "was routed, and its client is told it was not executed");
+}
+
+// As final as a REJECT: no worker gets the task any more. One that cannot be said again is followed by a REJECT.
+void Ledger::on_own_answer(const wire::Header& header, Exchange& exchange, const Departure& departure) {
+  const std::uint32_t number = exchange.task;
+  if (exchange.on_wire == Seen::kDelivered && header.executed() != wire::Executed::Maybe)
+    fail("1 one outcome", number, "was answered by the broker after a worker's DELIVER");
+  if (exchange.on_wire == Seen::kRejected && exchange.reason != wire::Reason::Ok && departure.in_order)
+    fail("1 REJECT is final", number, "was answered by the broker after its REJECT");
+  if (number_of(wire::task_id_of(header)) != number)
+    fail("9 the answer to this task", number, "was answered by the broker as another task");
+  exchange.on_wire = Seen::kRejected;
+  exchange.reason = wire::Reason::Ok;
+  exchange.executed = header.executed();
+  check_denial(header, exchange);
 }
 
 }  // namespace mcplane::sim

@@ -79,6 +79,8 @@ struct Load {
   double idempotent = 0, cancelled = 0;  // of all tasks: may run more than once; their clients give them up
   std::uint16_t worker_slots_min = 1, worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
+  // Different ones of each selector, whose tasks have the same payload and the same answer; 0: each task has its own.
+  std::uint32_t questions = 0;
   std::uint64_t failing_ns = 0;         // workers answer nothing but errors for so long, in turns; 0: none does
   bool failing_alone = false;           // to tasks of the first selector alone
   std::uint64_t probe_interval_ns = 0;  // of workers' health probes; 0: none names one
@@ -109,6 +111,7 @@ struct Options {
   Faults faults;
   Load load;
   control::BreakerSettings breaker{.enabled = false};
+  control::DegradeSettings degrade;  // of all routes
   Promise promise = Promise::kNone;
   bool drain_broker = false;  // at the end of the faulty time, for good
   Sabotage sabotage = Sabotage::kNone;

@@ -16,6 +16,8 @@ constexpr std::uint64_t kProbeIntervalNs = 2 * kNsPerMs;
 
 std::string action(std::uint32_t selector) { return "action" + std::to_string(selector); }
 
+const char* model(std::uint32_t selector) { return selector % 4 == 1 ? "model" : ""; }
+
 constexpr std::uint32_t scatter(std::uint32_t number) noexcept { return number * 0x9e3779b1U ^ number >> 7; }
 
 }  // namespace
@@ -23,7 +25,7 @@ constexpr std::uint32_t scatter(std::uint32_t number) noexcept { return number *
 void World::add_peers() {
   const Sizes& sizes = options_.sizes;
   for (std::uint32_t i = 0; i < options_.load.selectors; ++i)
-    tables_.push_back(wire::write_route_table(action(i), i % 4 == 1 ? "model" : "", {}, ""));
+    tables_.push_back(wire::write_route_table(action(i), model(i), {}, ""));
   for (std::uint32_t i = 0; i < sizes.clients + sizes.workers; ++i) {
     const bool worker = i >= sizes.clients;
     const auto port = PortId(static_cast<std::uint8_t>(random_.below(sizes.ports)));
@@ -142,7 +144,7 @@ void World::on_completions() {
   for (client::Completion& completion : done_) {
     if (sabotage(Sabotage::kSwallowOutcome)) continue;
     if (completion.delivered && sabotage(Sabotage::kDenyExecution)) completion.executed = wire::Executed::No;
-    const auto answer = answer_of(static_cast<std::uint32_t>(completion.context));
+    const auto answer = answer_to(completion);
     ledger_.on_outcome(completion, answer, now_ns_);
     if (completion.broker_lost) ++coverage_.broker_lost;
     trace_.note(now_ns_, "outcome of task", static_cast<std::uint32_t>(completion.context), raw(completion.reason));
@@ -199,10 +201,38 @@ void World::cancel(std::uint32_t index, std::uint32_t number) {
 }
 
 std::span<const std::byte> World::answer_of(std::uint32_t number) {
-  answer_.resize(sizeof number + scatter(number) % (options_.load.answer_max + 1));
-  std::memset(answer_.data(), static_cast<int>(number & 0xffU), answer_.size());
-  std::memcpy(answer_.data(), &number, sizeof number);
+  const std::uint32_t subject = subjects_[number];
+  answer_.resize(sizeof subject + scatter(subject) % (options_.load.answer_max + 1));
+  std::memset(answer_.data(), static_cast<int>(subject & 0xffU), answer_.size());
+  std::memcpy(answer_.data(), &subject, sizeof subject);
   return answer_;
+}
+
+// What the task's client should hear.
+std::span<const std::byte> World::answer_to(const client::Completion& completion) {
+  const auto number = static_cast<std::uint32_t>(completion.context);
+  if (completion.substitute == wire::Substitute::Skip) return {};
+  if (completion.substitute != wire::Substitute::Reply) return answer_of(number);
+  answer_ = wire::write_answer(options_.degrade.reply);
+  return answer_;
+}
+
+// Questions are the same for all selectors, answers are not.
+void World::write_payload(std::uint32_t number, std::uint32_t selector) {
+  const Load& load = options_.load;
+  payload_.assign(random_.below(load.payload_max + 1), std::byte{0x55});
+  selectors_.push_back(selector);
+  subjects_.push_back(number);
+  if (load.questions == 0) return;
+  const std::uint32_t question = random_.below(load.questions);
+  subjects_.back() = selector << 16 | question;
+  payload_.assign(sizeof question + scatter(question) % load.payload_max, std::byte{0x55});
+  std::memcpy(payload_.data() + payload_.size() - sizeof question, &question, sizeof question);
+}
+
+bool World::somebody_in(std::uint32_t number) const {
+  const std::uint32_t selector = selectors_[number];
+  return broker_->somebody_in(action(selector), model(selector), now_ns_);
 }
 
 void World::send_burst(std::uint32_t index) {
@@ -231,7 +261,7 @@ bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t
   const std::uint32_t number = ledger_.begin(index, ttl_ms, idempotent, now_ns_);
   selectors_.resize(number + 1);
   selectors_[number] = static_cast<std::uint16_t>(selector);
-  payload_.assign(random_.below(options_.load.payload_max + 1), std::byte{0x55});
+  write_payload(number, selector);
   client::SendRequest request;
   request.context = number;
   request.task_id = Ledger::id_of(number);

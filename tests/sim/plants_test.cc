@@ -39,6 +39,8 @@ constexpr Find kFinds[] = {
     {PlantedBug::kLeakHandoff, 31, "12 every frame is counted once"},
     {PlantedBug::kSweepSkips, 2, "4 everything drains"},
     {PlantedBug::kAcceptOverBound, 2, "5 outstanding within bound"},
+    {PlantedBug::kCacheBySelector, 20, "9 the answer to this task"},
+    {PlantedBug::kDegradeBusy, 5, "7 degraded while nobody is in"},
     {PlantedBug::kRouteToDraining, 3622, "7 no ROUTE to who was taken out"},
     {PlantedBug::kOutcomeTwice, 1, "1 what is in flight"},
     {PlantedBug::kForeignOutcome, 32, "8 RESULT of the live attempt"},

@@ -167,6 +167,22 @@ void draw_breakers(Random& random, Options& options) {
   if (options.seed % 2 == 0) options.load.probe_interval_ns = between_ns(random, 5 * kNsPerMs, 60 * kNsPerMs);
 }
 
+// Something stands in for workers: mostly while none is in. After the heal each task has to be answered.
+void draw_degradation(Random& random, Options& options) {
+  using wire::Substitute;
+  control::DegradeSettings& degrade = options.degrade;
+  if (chance(random, 0.7)) degrade.chain.push_back(Substitute::Cached);
+  if (chance(random, 0.5)) degrade.chain.push_back(Substitute::Fallback);
+  if (degrade.chain.size() == 2 && chance(random, 0.5)) std::swap(degrade.chain[0], degrade.chain[1]);
+  const bool ends = degrade.chain.empty() || chance(random, 0.6);
+  if (ends) degrade.chain.push_back(chance(random, 0.5) ? Substitute::Reply : Substitute::Skip);
+  degrade.when = ends && chance(random, 0.2) ? control::DegradeWhen::kAlways : control::DegradeWhen::kAuto;
+  degrade.reply = "nobody is in";
+  degrade.fallback_action = "action0";
+  degrade.cache_ttl_ns = between_ns(random, 10 * kNsPerMs, 4 * kNsPerSecond);
+  options.load.questions = between(random, 1, 20);
+}
+
 }  // namespace
 
 Options draw(std::uint64_t seed) {
@@ -183,6 +199,8 @@ Options draw(std::uint64_t seed) {
   if (which == 4) draw_none(random, options);
   constexpr std::uint64_t kSeedsPerBreaker = 7;
   if (which > 4 && seed % kSeedsPerBreaker == kSeedsPerBreaker - 1) draw_breakers(random, options);
+  constexpr std::uint64_t kSeedsPerDegradation = 5;
+  if (which > 4 && seed % kSeedsPerDegradation == 0) draw_degradation(random, options);
   return options;
 }
 

@@ -111,6 +111,8 @@ void World::count_broker() {
   coverage_.not_taken += broker_->not_taken();
   coverage_.probes += broker_->probes();
   coverage_.skill_probes += broker_->skill_probes();
+  for (std::size_t kind = 0; kind < wire::kSubstitutes; ++kind)
+    coverage_.degraded[kind] += broker_->degraded(wire::Substitute(kind));
 }
 
 Coverage World::coverage() {

@@ -121,6 +121,7 @@ class World {
   void leave_broker(PortId port, std::span<std::byte> frame);
   void observe(const wire::Header& header, std::uint32_t to);
   void check_route(const wire::Header& header);
+  void check_degraded(const wire::Header& header);
   void carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame);
   void arrive_at_broker(std::uint32_t peer, Frame& frame);
   std::uint32_t keep_frame(std::span<const std::byte> bytes);
@@ -141,6 +142,9 @@ class World {
   bool send_task(std::uint32_t peer, std::uint32_t selector, std::uint32_t ttl_ms);
   void cancel(std::uint32_t peer, std::uint32_t task);
   std::span<const std::byte> answer_of(std::uint32_t number);
+  std::span<const std::byte> answer_to(const client::Completion& completion);
+  void write_payload(std::uint32_t number, std::uint32_t selector);
+  bool somebody_in(std::uint32_t number) const;
 
   // mishaps.cc
   void mishap();
@@ -182,6 +186,7 @@ class World {
   client::Outbox out_;
   std::vector<client::Completion> done_;
   std::vector<client::Assignment> assigned_;
+  std::vector<std::uint32_t> subjects_, selectors_;  // of tasks: what is asked, and of whom
   std::vector<std::byte> payload_, answer_;
   Bytes scratch_;
 };

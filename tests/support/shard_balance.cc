@@ -27,7 +27,8 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   expect_equal(wrong, at + "frames dropped for no reason", c.dropped[0].read(), 0);
   expect_equal(wrong, at + "accepted, and what became of it", c.accepted.read(),
                c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() + c.worker_lost.read() +
-                   c.client_lost.read() + c.cancelled.read() + c.rejected_late.read() + c.open_tasks());
+                   c.client_lost.read() + c.cancelled.read() + c.rejected_late.read() + c.degraded_late.read() +
+                   c.open_tasks());
   expect_equal(wrong, at + "queued, and held frames", in_state(state::TaskState::kQueued, index), shard.held.size());
   std::uint64_t in_states = 0;
   for (const state::Counter& gauge : c.in_state) in_states += gauge.read();

@@ -185,16 +185,22 @@ void ShardRig::publish() {
     pool.hashed = hashed;
     snapshot->add_pool(std::move(pool));
   }
+  rule.degradation = degradation ? snapshot->add_degradation(*degradation) : state::kNoDegradation;
   snapshot->add_rule("*", "", rule);
   snapshot->client_limit = client_limit;
   shared.routes.publish(std::move(snapshot));
 }
 
 void ShardRig::count_admitting() {
-  for (const auto& pool : pools_) pool.second->admitting.store(0);
+  for (const auto& pool : pools_) {
+    pool.second->admitting.store(0);
+    pool.second->trusted.store(0);
+  }
   for (const auto& peer : peers_)
-    if (peer->published && shared.workers[peer->worker].leaf != nullptr)
+    if (peer->published && shared.workers[peer->worker].leaf != nullptr) {
       ++shared.workers[peer->worker].leaf->index->admitting;
+      ++shared.workers[peer->worker].leaf->index->trusted;
+    }
 }
 
 void ShardRig::refresh(const Peer& worker) {

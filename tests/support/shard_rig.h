@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -88,6 +89,7 @@ class ShardRig {
   Peer& add_worker(std::uint16_t slots, PeerSpec spec = {});
   // What holds for all routes, and the orders of workers in every pool, from the next publish() on.
   state::RouteRule rule;
+  std::optional<state::Degradation> degradation;
   state::Limit client_limit;
   std::shared_ptr<const state::WorkerOrder> turns, hashed;
   // Puts the published workers into pools by capability set, and makes a snapshot of these.

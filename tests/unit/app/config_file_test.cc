@@ -70,8 +70,15 @@ concurrency = 12
 [[route]]
 action = "generate"
 rate = "1/s"
+degrade = ["cached", "fallback", "reply"]
+degrade-when = "always"
+cache-ttl = "90s"
+fallback-action = "guess"
+fallback-model = "tiny"
+reply = "come back later"
 [[route]]
 action = "*"
+degrade = "skip"
 policy = "power-of-two"
 )");
   ASSERT_TRUE(file.mistakes.empty()) << file.mistakes.front();
@@ -101,6 +108,14 @@ policy = "power-of-two"
   EXPECT_EQ(s.routes[0].limits.burst, 11U);
   EXPECT_EQ(s.routes[0].limits.concurrency, 12U);
   EXPECT_EQ(s.routes[1].limits.tasks_per_s, 1);
+  using wire::Substitute;
+  const control::DegradeSettings& degrade = s.routes[1].degrade;
+  EXPECT_EQ(degrade.chain, (std::vector{Substitute::Cached, Substitute::Fallback, Substitute::Reply}));
+  EXPECT_EQ(degrade.when, control::DegradeWhen::kAlways);
+  EXPECT_EQ(degrade.cache_ttl_ns, 90 * kNsPerSecond);
+  EXPECT_EQ(degrade.fallback_action + "/" + degrade.fallback_model, "guess/tiny");
+  EXPECT_EQ(degrade.reply, "come back later");
+  EXPECT_EQ(s.routes[2].degrade.chain, std::vector{Substitute::Skip});
   EXPECT_EQ(s.routes[2].policy, state::Policy::kPowerOfTwo);
   // The text above names every key there is, and each reads back what it shows.
   for (const control::ConfigValue& value : file.values)
@@ -192,6 +207,20 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
       {"[client]\nburst = 5", "2:9: client.burst: limits nothing without a rate", "type rate"},
       {"[[route]]\naction = \"a\"\nburst = 5", "3:9: route.burst: limits nothing", "type rate"},
       {"[[route]]\nmodel = \"a\"", "1:1: route.action: is missing", "type action = "},
+      {"[[route]]\naction = \"a\"\ndegrade = [\"cache\"]", "3:11: route.degrade: 'cache' is none",
+       "did you mean cached?"},
+      {"[[route]]\naction = \"a\"\ndegrade = [\"skip\", \"skip\"]", "3:11: route.degrade: 'skip' is there twice",
+       "type it once"},
+      {"[[route]]\naction = \"a\"\ndegrade = [1]", "3:11: route.degrade: is no list of texts", "type list of cached"},
+      {"[[route]]\naction = \"a\"\ndegrade = \"reply\"", "3:11: route.degrade: has reply and no text", "type reply ="},
+      {"[[route]]\naction = \"a\"\nreply = \"x\"", "3:9: route.reply: is not used", "type degrade = [\"reply\"]"},
+      {"[[route]]\naction = \"a\"\ndegrade = \"fallback\"", "3:11: route.degrade: has fallback and no other workers",
+       "type fallback-action"},
+      {"[[route]]\naction = \"a\"\ndegrade = \"fallback\"\nfallback-action = \"a\"",
+       "3:11: route.degrade: has fallback and no other workers", "type fallback-action"},
+      {"[[route]]\naction = \"a\"\ndegrade = [\"skip\", \"cached\"]", "3:11: route.degrade: never comes to cached",
+       "put that last"},
+      {"[[route]]\naction = \"a\"\ndegrade-when = \"never\"", "3:16: route.degrade-when: is not used", "type degrade"},
       {"[[route]]\naction = \"a\"\nimbalance = 2", "3:13: route.imbalance: is not used", "type policy"},
       {"[[route]]\naction = \"a\"\n[[route]]\naction = \"a\"", "4:10: route.action: 'a' has a route in line 1 already",
        "keep one"},

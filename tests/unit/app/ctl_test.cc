@@ -8,6 +8,7 @@
 
 #include "app/ctl_admin.h"
 #include "app/ctl_breaker.h"
+#include "app/ctl_degrade.h"
 #include "app/ctl_perf.h"
 #include "app/ctl_send.h"
 
@@ -165,7 +166,7 @@ TEST(StatusTable, ShowsEveryPart) {
       R"("rx_no_buffer":4,"ips":["10.0.0.1","fd00::1"]},{"name":"pci:0000:3b:00.0","link":"down","queues":4,)"
       R"("offloads":"IPv4, UDP checksum","neighbours":0,"rx_frames":0,"tx_frames":0,"rx_missed":0,"rx_errors":0,)"
       R"("tx_errors":0,"rx_no_buffer":0,"ips":[]}],"sessions":{"clients":1,"workers":4},)"
-      R"("tasks":{"accepted":9,"delivered":8},"frames":{"received":40,"sent":39},"drops":{"bad_magic":2},)"
+      R"("tasks":{"accepted":9,"delivered":8},"degraded":{"cached":1,"skip":0},"frames":{"received":40,"sent":39},"drops":{"bad_magic":2},)"
       R"("buffers":{"total":16383,"free":15000}})");
   ASSERT_TRUE(table) << table.error;
   EXPECT_EQ(
@@ -175,6 +176,7 @@ TEST(StatusTable, ShowsEveryPart) {
       "  shards    1, on CPU 3\n"
       "  sessions  clients 1, workers 4\n"
       "  tasks     accepted 9, delivered 8\n"
+      "  degraded  cached 1, skip 0\n"
       "  frames    received 40, sent 39\n"
       "  drops     bad_magic 2\n"
       "  buffers   15000 free of 16383\n"
@@ -209,6 +211,27 @@ TEST(AdminTables, OtherBodiesAreErrors) {
     EXPECT_FALSE(nodes) << body;
     EXPECT_EQ(nodes.error.find('\n'), std::string::npos) << nodes.error;
   }
+}
+
+TEST(DegradationTable, SaysWhatStandsInAndWhy) {
+  const auto table = degradation_table(
+      R"({"routes":[{"route":"generate","chain":["cached","reply"],"when":"auto","command":null,"degraded":true,)"
+      R"("why":"no worker","since_ms":61000},{"route":"embed/e5","chain":["skip"],"when":"never","command":"on",)"
+      R"("degraded":false,"why":"","since_ms":null}]})");
+  ASSERT_TRUE(table) << table.error;
+  EXPECT_EQ(*table.value,
+            "ROUTE     CHAIN          WHEN   COMMAND  DEGRADED  SINCE  WHY\n"
+            "generate  cached, reply  auto   -        yes       1m 1s  no worker\n"
+            "embed/e5  skip           never  on       no        -\n");
+  EXPECT_NE(degradation_table(R"({"routes":[]})").value->find("set degrade in a [[route]]"), std::string::npos);
+  EXPECT_FALSE(degradation_table(R"({"routes":[{}]})"));
+}
+
+TEST(DegradeCommand, ListsOrChangesOneRoute) {
+  EXPECT_EQ(degrade_request({}).target, "/v1/degradation");
+  const Request on = degrade_request({.admin = {}, .route = "generate/llama 3", .change = "on"});
+  EXPECT_EQ(on.method, Method::kPost);
+  EXPECT_EQ(on.target, "/v1/degradation/on?route=generate%2Fllama%203");
 }
 
 constexpr const char* kBreakers =

@@ -157,9 +157,32 @@ TEST_F(ClientDeliveryTest, PullOfWhatIsNotInFlightBringsNothing) {
   now_ += 30 * kMs;
   receive(test::pull(first.bytes(), {}));  // nothing is left of its TTL
   EXPECT_TRUE(out_.empty());
+}
+
+TEST_F(ClientDeliveryTest, PullOfWhatHasItsOutcomeIsAnsweredByItsAcknowledgement) {
+  const auto first = send(1);
   finish(first);
+  pass_until(now_ + 100 * kMs);
   receive(test::pull(first.bytes(), {}));
-  EXPECT_TRUE(out_.empty());
+  const auto ack = take_one(out_, FrameType::Ack);
+  EXPECT_EQ(ack.header().answers(), FrameType::Deliver);
+  EXPECT_EQ(ack.header().sequence(), wire::header_of(first.bytes()).sequence());
+}
+
+TEST_F(ClientDeliveryTest, AnAnswerOfTheBrokersOwnIsAcknowledgedOnlyWhereATaskWaitsForIt) {
+  for (const bool waits : {false, true}) {
+    Frame own = test::deliver(send(1).bytes(), answer_);
+    wire::set_substitute(own.header(), wire::Substitute::Reply);
+    own.header().mutate_executed(wire::Executed::No);
+    own.header().mutate_attempt(0);
+    wire::set_token(own.header(), waits ? TaskToken{1, 1} : TaskToken{});
+    receive(own);
+    const auto done = take_done();
+    ASSERT_EQ(done.size(), 1U);
+    EXPECT_EQ(done[0].substitute, wire::Substitute::Reply);
+    EXPECT_EQ(done[0].executed, wire::Executed::No);
+    EXPECT_EQ(only(pass_until(now_ + 100 * kMs), FrameType::Ack).size(), waits ? 1U : 0U);
+  }
 }
 
 TEST_F(ClientDeliveryTest, NextSendOnTheSlotIsTheAcknowledgement) {

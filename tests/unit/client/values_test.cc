@@ -215,6 +215,26 @@ TEST(OutcomeTest, EveryEndHasItsKind) {
   }
 }
 
+TEST(OutcomeTest, WhatStandsInIsAResultThatSaysSo) {
+  Completion completion;
+  completion.delivered = true;
+  completion.substitute = wire::Substitute::Skip;
+  completion.executed = wire::Executed::No;
+  const Outcome skipped = outcome_of(completion, "id", 0, 0);
+  EXPECT_TRUE(skipped.ok());
+  EXPECT_EQ(skipped.degraded, "skip");
+  EXPECT_EQ(skipped.executed, Executed::kNo);
+  EXPECT_EQ(skipped.text, "");
+  completion.executed = wire::Executed::Maybe;
+  EXPECT_EQ(outcome_of(completion, "id", 0, 0).executed, Executed::kMaybe);
+  completion.substitute = wire::Substitute::Fallback;
+  completion.executed = wire::Executed::Yes;
+  EXPECT_EQ(outcome_of(completion, "id", 0, 0).executed, Executed::kYes);
+  EXPECT_EQ(outcome_of(completion, "id", 0, 0).degraded, "fallback");
+  completion.substitute = wire::Substitute::None;
+  EXPECT_EQ(outcome_of(completion, "id", 0, 0).degraded, "");
+}
+
 TEST(OutcomeTest, UnsoundAnswerIsAWorkerError) {
   Completion completion;
   completion.delivered = true;

@@ -195,16 +195,19 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
   EXPECT_EQ(info["ports"], json::parse(R"([{"name":"tap:west","link":"up","queues":2,"offloads":"UDP checksum",)"
                                        R"("neighbours":1,"rx_frames":1,"tx_frames":2,"rx_missed":3,"rx_errors":4,)"
                                        R"("tx_errors":5,"rx_no_buffer":6,"ips":["10.0.0.1","fd00::1"]}])"));
-  EXPECT_EQ(info["per_shard"][1], json::parse(R"({"id":1,"cpu":3,"received":100,"forwarded":0,"handed_off":0,)"
-                                              R"("accepted":10,"loops":8,"busy_loops":0,"asleep_ms":7})"));
+  EXPECT_EQ(
+      info["per_shard"][1],
+      json::parse(
+          R"({"id":1,"cpu":3,"received":100,"forwarded":0,"handed_off":0,)"
+          R"("accepted":10,"degraded":{"cached":0,"fallback":0,"reply":0,"skip":0},"loops":8,"busy_loops":0,"asleep_ms":7})"));
   EXPECT_EQ(info["per_shard"].size(), 2U);
   EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}}));
   const std::map<std::string, int> tasks = {{"accepted", 20}, {"delivered", 14}, {"rejected", 6}};
   for (const auto& [name, value] : info["tasks"].items())
     EXPECT_EQ(value, tasks.contains(name) ? tasks.at(name) : 0) << name;
-  for (const char* name :
-       {"expired_unrouted", "expired_routed", "worker_lost", "client_lost", "cancelled", "rejected_late", "failed_over",
-        "queued", "routed", "running", "pulling", "delivering", "rejecting", "cancelling"})
+  for (const char* name : {"expired_unrouted", "expired_routed", "worker_lost", "client_lost", "cancelled",
+                           "rejected_late", "degraded_late", "failed_over", "queued", "routed", "running", "pulling",
+                           "delivering", "rejecting", "cancelling"})
     EXPECT_TRUE(info["tasks"].contains(name)) << name;
   EXPECT_EQ(info["frames"]["received"], 200);
   EXPECT_EQ(info["drops"], json({{"bad_magic", 8}}));

@@ -61,7 +61,7 @@ TEST_F(ActionsTest, WhatFailsIsOutAndTheRestGoesOn) {
   EXPECT_NE(shared->workers[kFirst].round(), before) << "what was under way counts no more";
   const state::LoadIndex& index = *routes().pool(0).load;
   EXPECT_TRUE(index.some_out(kEmbed));
-  EXPECT_FALSE(index.all_out(kEmbed));
+  EXPECT_TRUE(index.trusts(kEmbed));
   EXPECT_FALSE(index.some_out(kGenerate));
 }
 
@@ -161,7 +161,8 @@ TEST_F(ActionsTest, PeopleHoldOneActionOpen) {
   EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kForcedOpen, "embed"), "");
   step_ms(200);
   EXPECT_TRUE(is_out(kEmbed));
-  EXPECT_TRUE(routes().pool(0).load->all_out(kEmbed));
+  EXPECT_FALSE(routes().pool(0).load->admits(kEmbed));
+  EXPECT_TRUE(routes().pool(0).load->admits(kGenerate));
   EXPECT_GT(admitted(kFirst), 0U);
   EXPECT_NE(breakers_json(*control).find(R"("action":"embed","state":"open","mode":"forced-open")"), std::string::npos)
       << breakers_json(*control);

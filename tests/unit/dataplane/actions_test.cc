@@ -32,7 +32,7 @@ class Actions : public WorkersTest {
   // As control does: its own word first, then a new round.
   void put_out(std::size_t i, SkillId skill, std::uint8_t permits = 0) {
     line(i).skills_out = static_cast<std::uint16_t>(1U << raw(skill));
-    line(i).leaf->index->skills_out = 1U << raw(skill);
+    line(i).leaf->index->skills_out |= state::LoadIndex::skill_bit(raw(skill), 0);
     const auto round = static_cast<state::GateRound>(line(i).round() + 1);
     line(i).skills->set_gate(skill, round, permits);
     line(i).admits = 1U + round;
@@ -135,7 +135,8 @@ TEST_F(Actions, IdleOnesThatAreOutDoNotHideTheOthers) {
 TEST_F(Actions, WithAllOutATaskIsRejectedAtOnce) {
   start_workers(1, 4);
   put_out(0, kEmbed);
-  line(0).leaf->index->skills_out = 1U << raw(kEmbed) | 1U << (kSkillsMax + raw(kEmbed));
+  for (const std::uint32_t of : {0U, 1U, 2U})
+    line(0).leaf->index->skills_out |= state::LoadIndex::skill_bit(raw(kEmbed), of);
   expect_reject(only(submit(kEmbed, 0), FrameType::Reject), Reason::NoWorker, Executed::No);
   EXPECT_EQ(worker_of(route(kGenerate, 1)), workers[0]);
 }

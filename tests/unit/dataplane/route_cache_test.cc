@@ -69,7 +69,7 @@ TEST_F(RouteCacheTest, ResolvesByActionModelAndTags) {
   RouteCache cache(64, key);
   const auto pools = [&](const wire::RouteView& view) {
     const RouteEntry* entry = cache.find(view, snapshot);
-    return std::vector<std::uint32_t>(entry->pools.begin(), entry->pools.begin() + entry->pool_count);
+    return std::vector<std::uint32_t>(entry->own.pools.begin(), entry->own.pools.begin() + entry->own.count);
   };
   EXPECT_EQ(pools(selector("gen")), (std::vector<std::uint32_t>{0, 1}));
   EXPECT_EQ(pools(selector("gen", "m2")), (std::vector<std::uint32_t>{1}));
@@ -84,12 +84,12 @@ TEST_F(RouteCacheTest, ANewSnapshotIsResolvedAnew) {
   const auto after = snapshot_of(2, {{"other", "", ""}, {"gen", "m", "t"}, {"gen", "m", "t"}});
   RouteCache cache(16, key);
   RouteEntry* const entry = cache.find(selector("gen", "m", {"t"}), before);
-  EXPECT_EQ(entry->pool_count, 1U);
-  EXPECT_EQ(entry->pools[0], 0U);
+  EXPECT_EQ(entry->own.count, 1U);
+  EXPECT_EQ(entry->own.pools[0], 0U);
   cache.refresh(*entry, after);
-  EXPECT_EQ(entry->pool_count, 2U);
-  EXPECT_EQ(entry->pools[0], 1U);
-  EXPECT_EQ(entry->pools[1], 2U);
+  EXPECT_EQ(entry->own.count, 2U);
+  EXPECT_EQ(entry->own.pools[0], 1U);
+  EXPECT_EQ(entry->own.pools[1], 2U);
 }
 
 TEST_F(RouteCacheTest, AFullSetEvictsTheLongestUnused) {

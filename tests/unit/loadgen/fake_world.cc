@@ -150,6 +150,11 @@ void FakeBroker::deliver(const wire::Header& send, const wire::Endpoint& to, std
     const std::string_view text = wire::read_answer({body, answer.size()}).value();
     body[reinterpret_cast<const std::byte*>(text.data()) - body + 20] ^= std::byte{1};
   }
+  if (every(faults_.degrade_every, answers_)) {
+    wire::set_substitute(header, wire::Substitute::Skip);
+    header.mutate_message_length(0);
+    replies_.back().bytes.resize(2 + wire::kLeadBytes);
+  }
   if (every(faults_.duplicate_every, answers_)) replies_.push_back(Datagram(replies_.back()));
 }
 

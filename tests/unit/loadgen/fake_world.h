@@ -19,6 +19,7 @@ struct Faults {
   std::uint32_t lose_every = 0;       // every n-th task's SENDs are never answered; 0: none
   std::uint32_t corrupt_every = 0;    // one byte of the answer is flipped
   std::uint32_t duplicate_every = 0;  // the answer comes twice
+  std::uint32_t degrade_every = 0;    // the answer is another, and says so
   std::uint32_t reject_every = 0;     // REJECT(QueueFull)
   // From here until there the broker says nothing; then it answers all that came in.
   std::uint64_t silent_from_ns = 0, silent_until_ns = 0;

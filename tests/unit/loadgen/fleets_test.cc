@@ -166,6 +166,16 @@ TEST(Fleets, AWrongByteIsAMismatch) {
   EXPECT_EQ(tally.mismatched, 20U);
 }
 
+TEST(Fleets, AnswersThatStoodInAreCountedApartAndNotCompared) {
+  FakeWorld world(open_loop(1'000), {.degrade_every = 50});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.degraded(), 20U);
+  EXPECT_EQ(tally.delivered(), 980U);
+  EXPECT_EQ(tally.latency.count(), tally.delivered());
+  EXPECT_EQ(tally.refused() + tally.lost() + tally.mismatched, 0U);
+  EXPECT_EQ(ended(tally), tally.sent);
+}
+
 TEST(Fleets, RepeatedFramesAreNoDuplicates) {
   FakeWorld world(open_loop(1'000), {.duplicate_every = 10});
   const Tally tally = world.run();

@@ -169,10 +169,17 @@ TEST(CheckDatagram, FieldsByType) {
   }
   const auto degraded = [](Header& h) {
     h.mutate_attempt(0);
-    h.mutate_flags(raw(Flag::Degraded));
+    set_substitute(h, Substitute::Reply);
   };
   EXPECT_EQ(reason_of(spec_of(FrameType::Deliver, degraded)), kNone);
   EXPECT_EQ(reason_of(spec_of(FrameType::Result, degraded)), kBadField);
+  for (const std::uint32_t unknown : {0U, 5U})
+    EXPECT_EQ(reason_of(spec_of(FrameType::Deliver,
+                                [unknown](Header& h) {
+                                  h.mutate_flags(raw(Flag::Degraded));
+                                  h.mutate_ttl_ms(unknown);
+                                })),
+              kBadField);
 }
 
 TEST(CheckDatagram, UnsupportedButValid) {
