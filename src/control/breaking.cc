@@ -75,7 +75,7 @@ bool Control::may_open(const Session& session, const BreakerId& id) const noexce
 void Control::turn(Session& session, const BreakerId& id, BreakerState before, BreakerChange change) {
   if (change == BreakerChange::kNone) return;
   const Breaker& breaker = breakers_[id];
-  pools_.turn(*session.pool, id.skill, before, breaker.state());
+  if (!id.skill || session.skills_counted) pools_.turn(*session.pool, id.skill, before, breaker.state());
   log_turn(session, id, change);
   if (id.skill)
     turn_skill(session, *id.skill, change);
@@ -120,6 +120,7 @@ void Control::turn_gate(Session& session, BreakerChange change) {
     case BreakerChange::kHeldBack:
       return;
     case BreakerChange::kOpened:
+      count_skills(session, false);
       let_skills_in(session, false);
       // Relaxed: nothing is published through it; a core that misses it routes what it was about to route.
       if (!planted(PlantedBug::kRouteToOpen))
@@ -129,6 +130,7 @@ void Control::turn_gate(Session& session, BreakerChange change) {
       return set_gate(session,
                       {.round = line.round(), .metered = true, .permits = permits_of(breakers_[session.worker])});
     case BreakerChange::kClosed:
+      count_skills(session, true);
       session.up_at_ns = now_ns_;
       keep_pace(session);
       return set_gate(session, {.round = line.round()});
@@ -146,6 +148,7 @@ void Control::set_gate(const Session& session, const state::Gate& gate) {
 
 // Before it is neither in the pool nor up any more.
 void Control::retire(Session& session) {
+  count_skills(session, false);
   let_skills_in(session, true);
   pools_.turn(*session.pool, {}, breakers_[session.worker].state(), BreakerState::kClosed);
   breakers_.begin(session.worker, Health::kUp, now_ns_);

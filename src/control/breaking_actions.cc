@@ -1,5 +1,7 @@
 // Breakers of single actions of workers: the gates they turn (state/skill_board.h), and what becomes of them with the
 // worker's own breaker, which goes before them.
+#include <utility>
+
 #include "control/control.h"
 
 namespace mcplane::control {
@@ -40,19 +42,26 @@ void Control::begin_round(Session& session) {
   set_gate(session, {.round = round});
 }
 
+// A worker that is out counts as that alone.
+void Control::count_skills(Session& session, bool counted) {
+  if (std::exchange(session.skills_counted, counted) == counted) return;
+  for_skills_of(session, [&](SkillId skill) {
+    const BreakerState state = breakers_[{session.worker, skill}].state();
+    const BreakerState before = counted ? BreakerState::kClosed : state;
+    pools_.turn(*session.pool, skill, before, counted ? state : BreakerState::kClosed);
+  });
+}
+
 // What came of their tasks is forgotten: the worker itself is out, is gone, or is new. forced: those as well that
 // people hold open or closed.
 void Control::let_skills_in(Session& session, bool forced) {
   std::uint16_t out = 0;
   for_skills_of(session, [&](SkillId skill) {
     const BreakerId id{session.worker, skill};
-    const Breaker& breaker = breakers_[id];
-    if (!forced && breaker.mode() != BreakerMode::kAuto) {
-      if (breaker.state() != BreakerState::kClosed) out = static_cast<std::uint16_t>(out | 1U << raw(skill));
-      return;
-    }
-    pools_.turn(*session.pool, skill, breaker.state(), BreakerState::kClosed);
-    breakers_.begin(id, Health::kUp, now_ns_);
+    if (forced || breakers_[id].mode() == BreakerMode::kAuto)
+      breakers_.begin(id, Health::kUp, now_ns_);
+    else if (breakers_[id].state() != BreakerState::kClosed)
+      out = static_cast<std::uint16_t>(out | 1U << raw(skill));
   });
   shared_.workers[session.worker].skills_out.store(out, std::memory_order_relaxed);
 }

@@ -167,6 +167,7 @@ class Control {
   void turn_gate(Session& session, BreakerChange change);
   void turn_skill(Session& session, SkillId skill, BreakerChange change);
   void begin_round(Session& session);
+  void count_skills(Session& session, bool counted);
   void let_skills_in(Session& session, bool forced);
   void set_gate(const Session& session, const state::Gate& gate);
   void retire(Session& session);

@@ -69,6 +69,7 @@ void Control::bring_up(Session& session) {
   const bool probed = session.hello.probe.asks() && options_.prober != nullptr;
   breakers_.begin(session.worker, probed ? Health::kAwaited : Health::kUp, now_ns_);
   session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);
+  session.skills_counted = true;
   let_skills_in(session, true);
   keep_pace(session);
   begin_probing(session);

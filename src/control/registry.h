@@ -38,6 +38,7 @@ struct Session {
   ShardId owner{};  // a client's only shard
   WorkerId worker = kNoWorker;
   std::unique_ptr<state::SkillBoard> skills;  // worker with several actions: until its slot is another's
+  bool skills_counted = true;                 // its actions that are out, in its pool: while it is not out itself
   Pool* pool = nullptr;                       // worker: since it was up, until every shard has let go of it
   std::uint32_t client = kNoClient;           // index of its client slot range
   std::uint32_t cookie_ms = 0;                // when its newest HELLO's cookie was made

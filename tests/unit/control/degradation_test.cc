@@ -61,7 +61,7 @@ TEST_F(ControlDegradationTest, BreakersThatAreOpenCountAsOut) {
   pass(200);
   const auto trusted = [this] { return routes().pool(0).load->trusted.load(); };
   EXPECT_EQ(trusted(), 1U);
-  ASSERT_TRUE(control->force_breaker(worker, BreakerMode::kForcedOpen));
+  ASSERT_EQ(control->force_breaker(worker, BreakerMode::kForcedOpen), "");
   EXPECT_EQ(trusted(), 0U);
   pass(200);
   EXPECT_EQ(why(), "breakers open");
