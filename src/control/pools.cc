@@ -237,9 +237,15 @@ Presence Pools::presence(const std::string& action, const std::string& model) co
   Presence best = Presence::kNobody;
   for (const auto& [set, pool] : pools_) {
     if (pool->up.empty() || !serves(set, action, model)) continue;
-    const Presence here = pool->out < pool->up.size()    ? Presence::kSome
-                          : pool->shut < pool->up.size() ? Presence::kProbing
-                                                         : Presence::kOut;
+    Pool::Ejected left_out = pool->whole;
+    if (const auto skill = std::ranges::find(set.actions, action); skill != set.actions.end()) {
+      const Pool::Ejected& alone = pool->skills[static_cast<std::size_t>(skill - set.actions.begin())];
+      left_out.out += alone.out;
+      left_out.shut += alone.shut;
+    }
+    const Presence here = left_out.out < pool->up.size()    ? Presence::kSome
+                          : left_out.shut < pool->up.size() ? Presence::kProbing
+                                                            : Presence::kOut;
     best = std::min(best, here);
   }
   return best;
