@@ -24,7 +24,8 @@ using state::TaskState;
 
 struct alignas(kCacheLineBytes) Task {
   std::uint32_t generation = 1;  // of the slot; goes up when a task leaves it
-  TaskState state = TaskState::kFree;
+  TaskState state : 4 = TaskState::kFree;
+  SkillId skill : 4 = {};          // what its worker does
   std::uint8_t attempt = 0;        // workers it was routed to
   std::uint16_t flags = 0;         // as the SEND had them
   SessionId client;                // none: the client is gone, or knows the outcome
@@ -45,7 +46,6 @@ struct alignas(kCacheLineBytes) Task {
   std::uint16_t round : 9 = state::kNoRound;  // of its worker's gate, until its outcome is told (worker_outcome.h)
   bool client_knows : 1 = false;              // that its SEND came: nothing of it needs an ACK
   bool open : 1 = false;                      // counts for its client, and for its route's limit
-  SkillId skill : 4 = {};                     // what its worker does
   bool paces : 1 = false;                     // its RESULT is a sample of its worker's pace: it found a free slot
   bool degraded : 1 = false;                  // its worker stands in for those asked for
   bool keeps_answer : 1 = false;              // its answer may stand in later (answer_cache.h)
