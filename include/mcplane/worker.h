@@ -28,6 +28,7 @@ struct WorkerOptions {
   std::vector<std::string> models{};   // at most 16
   std::vector<std::string> tags{};     // at most 16
   std::uint16_t slots = 1;             // tasks at once = handler threads
+  bool shadow = false;                 // takes shadow tasks, and no others: for load tests
   std::chrono::milliseconds connect_timeout{5'000};
 };
 

@@ -34,6 +34,7 @@ enum class PlantedBug : std::uint8_t {
   kSweepSkips,           // the end of a session passes over one task in two
   kAcceptOverBound,      // a worker takes one task more than it has slots
   kLoseFullAcks,         // an acknowledgement that finds its worker's line full is lost
+  kDeliverMirrored,      // the answer to a copy is delivered to the client of the task that was copied
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -41,6 +42,7 @@ enum class PlantedBug : std::uint8_t {
   kOverlappingSlots,  // two clients share a slot
   kRouteToOpen,       // a worker whose breaker opened takes tasks
   kPermitTwice,       // a probe takes no permit
+  kShadowAnywhere,    // a shadow task goes to a worker of production
   // Client.
   kOutcomeTwice,    // an outcome that comes twice ends its send twice
   kForeignOutcome,  // frames of another session, or another life of the broker, are taken for ours
@@ -80,12 +82,14 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "sweep-skips",
     "accept-over-bound",
     "lose-full-acks",
+    "deliver-mirrored",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",
     "overlapping-slots",
     "route-to-open",
     "permit-twice",
+    "shadow-anywhere",
     "outcome-twice",
     "foreign-outcome",
     "deny-moved",

@@ -2,6 +2,7 @@
 #include "control/pools.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -53,7 +54,7 @@ void publish_admitting(const Pool& pool) noexcept {
 }  // namespace
 
 Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker) {
-  CapabilitySet set{hello.actions, hello.models, hello.tags};
+  CapabilitySet set{hello.actions, hello.models, hello.tags, wire::is_shadow(hello.service)};
   auto& [key, pool] = *pools_.try_emplace(std::move(set)).first;
   if (pool == nullptr) {
     pool = std::make_unique<Pool>();
@@ -63,7 +64,7 @@ Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, stat
   pool->load->place(line, worker);
   pool->up.emplace(worker, OrderMember{worker, hello.weight, wire::hash_of(kSpreadKey, peer)});
   pool->weight += hello.weight;
-  ++workers_;
+  if (!pool->set->shadow) ++workers_;
   on_members_changed(*pool);
   return *pool;
 }
@@ -79,7 +80,7 @@ void Pools::retire(Pool& pool, WorkerId worker) {
   CHECK(member != pool.up.end());
   pool.weight -= member->second.weight;
   pool.up.erase(member);
-  --workers_;
+  if (!pool.set->shadow) --workers_;
   on_members_changed(pool);
 }
 
@@ -191,6 +192,7 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
     published.models = intern_all(*snapshot, set.models);
     published.tags = intern_all(*snapshot, set.tags);
     published.load = pool->load;
+    published.shadow = set.shadow;
     published.key = pool->key;
     published.weight = pool->weight;
     if (wants_turns_) published.turns = pool->turns;
@@ -199,6 +201,7 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
   }
   for (const RouteSettings& route : routes_) {
     state::RouteRule rule{.policy = route.policy, .imbalance = static_cast<float>(route.imbalance)};
+    rule.mirror = static_cast<std::uint32_t>(std::lround(route.mirror * state::kMirrorWhole));
     rule.limit = limit_of(route.limits);
     if (rule.limit.any()) rule.shared_limit = take_shared_limit(route);
     snapshot->add_rule(route.action, route.model, rule);

@@ -42,6 +42,7 @@ struct RouteSettings {
   state::Policy policy = state::Policy::kLeastOutstanding;
   double imbalance = 1.25;  // session, prefix: its worker may hold so many times the mean of all, and 1
   Limits limits;            // over all clients
+  double mirror = 0;        // share of its tasks that are copied to shadow workers
 
   friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };

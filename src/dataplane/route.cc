@@ -7,7 +7,9 @@
 #include "dataplane/admission.h"
 #include "dataplane/client_slots.h"
 #include "dataplane/departure.h"
+#include "dataplane/mirror.h"
 #include "dataplane/recover.h"
+#include "dataplane/shadow.h"
 #include "dataplane/task_end.h"
 #include "dataplane/waiting.h"
 #include "dataplane/worker_choice.h"
@@ -40,6 +42,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.flags = header.flags();
   task.attempt = 0;
   task.client_knows = false;
+  task.mirror = false;
   task.client = client.record.id;
   task.slot = header.slot();
   task.sequence = header.sequence();
@@ -47,8 +50,13 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
   task.arrived_ns = shard.now_ns;
-  ++client.accepted;
-  shard.counters.accepted.add();
+  if (entry.shadow) [[unlikely]] {
+    ++client.shadow_accepted;
+    shard.counters.shadow.accepted.add();
+  } else {
+    ++client.accepted;
+    shard.counters.accepted.add();
+  }
   open_task(shard, entry, client, task);
 }
 
@@ -76,6 +84,7 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
     return Verdict::complete();
   }
   route_task(shard, task, place.worker, *place.to, packet, frame);
+  mirror(shard, entry, task);
   return Verdict::forward();
 }
 
@@ -83,6 +92,8 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
 Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& header, const Session& client) noexcept {
   const FlowName name = flow_of(shard, entry, client.record.id, header.flags());
   const std::uint32_t waiting = shard.held.waiting(name);
+  if (entry.shadow)
+    if (const Refusal refusal = check_shadow_line(shard)) return refusal;
   if (!shard.held.has_room(waiting)) return {.reason = wire::Reason::QueueFull};
   return check_wait(shard, entry, name.priority, waiting, header.ttl_ms());
 }
@@ -93,7 +104,10 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
   const auto refused = [&](const Refusal& why) {
     return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
   };
-  if (const Refusal limit = check_limits(shard, entry, client)) return refused(limit);
+  // Most brokers limit nobody.
+  if (entry.checked) [[unlikely]]
+    if (const Refusal why = entry.shadow ? check_shadow_table(shard) : check_limits(shard, entry, client))
+      return refused(why);
   const Place place = find_place(shard, entry, {client.record.id, frame.header});
   if (place.choice == Choice::kNoneLive) return refused({.reason = wire::Reason::NoWorker});
   if (place.to == nullptr)
@@ -121,11 +135,12 @@ Checked check_send(Shard& shard, const net::Packet& packet, const Frame& frame, 
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const auto table = wire::table_of(datagram);
-  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot, session.route_hint);
+  const bool shadow = wire::is_shadow(frame.header->flags());
+  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot, session.route_hint, shadow);
   if (entry != nullptr) return {.entry = entry};
   const auto selector = wire::read_route_table(table);
   if (!selector) return {.reason = wire::Reason::Malformed};
-  entry = shard.routes.find(*selector, *shard.snapshot);
+  entry = shard.routes.find(*selector, *shard.snapshot, shadow);
   if (entry == nullptr) return {.reason = wire::Reason::TableFull};
   shard.routes.remember(table, *entry);
   return {.entry = entry};
@@ -136,7 +151,8 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
   const TaskToken token = wire::token_of(header);
   Task* task = token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
   if (task == nullptr || task->client.value != header.session() || task->slot != header.slot() ||
-      task->sequence != header.sequence() || task->attempt != header.attempt())
+      task->sequence != header.sequence() || task->attempt != header.attempt() ||
+      wire::is_shadow(task->flags) != wire::is_shadow(header.flags()))
     return nullptr;
   const bool waits = task->state == TaskState::kPulling || task->state == TaskState::kRouted;
   if (planted(PlantedBug::kRouteExpired)) return waits ? task : nullptr;
@@ -161,7 +177,8 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
     return Verdict::complete();
   }
   // The client keeps the payload: the next RESEND asks for it again.
-  if (place.to == nullptr && shard.held.full()) return Verdict::drop(DropReason::kQueueFull);
+  const bool full = shard.held.full() || (checked.entry->shadow && check_shadow_line(shard));
+  if (place.to == nullptr && full) return Verdict::drop(DropReason::kQueueFull);
   return go_to(shard, place, *checked.entry, *task, packet, frame);
 }
 

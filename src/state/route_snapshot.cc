@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/planted_bug.h"
+
 namespace mcplane::state {
 namespace {
 
@@ -43,7 +45,8 @@ std::optional<NameId> RouteSnapshot::find(std::string_view name) const noexcept 
 }
 
 std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view model,
-                                   std::span<const std::string_view> tags, PoolList& pools) const noexcept {
+                                   std::span<const std::string_view> tags, PoolList& pools,
+                                   bool shadow) const noexcept {
   const auto action_name = find(action);
   if (!action_name || tags.size() > kSelectorTagsMax) return 0;
   std::optional<NameId> model_name;
@@ -57,7 +60,8 @@ std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view mod
   std::size_t count = 0;
   for (std::uint32_t index = 0; index < pools_.size() && count < kPoolsPerRoute; ++index) {
     const Pool& candidate = pools_[index];
-    const bool serves = contains(candidate.actions, *action_name) &&
+    const bool same_kind = candidate.shadow == shadow || (shadow && planted(PlantedBug::kShadowAnywhere));
+    const bool serves = same_kind && contains(candidate.actions, *action_name) &&
                         (!model_name || contains(candidate.models, *model_name)) &&
                         std::all_of(tag_names.begin(), tag_names.begin() + tags.size(),
                                     [&](NameId name) { return contains(candidate.tags, name); });

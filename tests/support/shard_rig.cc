@@ -154,7 +154,7 @@ Peer& ShardRig::add_worker(std::uint16_t slots, PeerSpec spec) {
 void ShardRig::publish() {
   for (const auto& peer : peers_) {
     if (!peer->published || shared.workers[peer->worker].leaf != nullptr) continue;
-    auto& index = pools_[{peer->spec.actions, peer->spec.models, peer->spec.tags}];
+    auto& index = pools_[{peer->spec.actions, peer->spec.models, peer->spec.tags, wire::is_shadow(peer->spec.service)}];
     if (index == nullptr) index = std::make_shared<state::LoadIndex>();
     index->place(shared.workers[peer->worker], peer->worker);
     refresh(*peer);
@@ -174,6 +174,7 @@ void ShardRig::publish() {
     pool.actions = intern(std::get<0>(set));
     pool.models = intern(std::get<1>(set));
     pool.tags = intern(std::get<2>(set));
+    pool.shadow = std::get<3>(set);
     pool.load = index;
     pool.weight = index->admitting.load();
     pool.key = mix64(snapshot->pools().size());

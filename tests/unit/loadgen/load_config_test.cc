@@ -47,6 +47,7 @@ TEST(LoadConfig, EveryFlagReachesItsOption) {
                                      "--tasks",
                                      "5000",
                                      "--idempotent",
+                                     "--shadow",
                                      "--workers",
                                      "2",
                                      "--worker-slots",
@@ -68,6 +69,7 @@ TEST(LoadConfig, EveryFlagReachesItsOption) {
   EXPECT_EQ(options.seed, 9U);
   EXPECT_EQ(options.tasks, 5'000U);
   EXPECT_TRUE(options.idempotent);
+  EXPECT_TRUE(options.shadow);
   EXPECT_EQ(options.workers, 2U);
   EXPECT_EQ(options.worker_slots, 4);
   EXPECT_EQ(options.service_time.form, loadgen::ServiceTime::Form::kExponential);
