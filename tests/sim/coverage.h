@@ -21,6 +21,9 @@ struct Coverage {
   // Breakers: polls of control while one was open, and frames that tried a worker whose was half-open.
   std::uint64_t polls_out = 0, probes = 0;
 
+  // Tasks of load tests that were accepted, and copies that were made.
+  std::uint64_t shadow = 0, copied = 0;
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
@@ -33,6 +36,8 @@ struct Coverage {
     executed_again += other.executed_again;
     polls_out += other.polls_out;
     probes += other.probes;
+    shadow += other.shadow;
+    copied += other.copied;
     return *this;
   }
 };

@@ -27,6 +27,8 @@ void World::observe(const wire::Header& header, std::uint32_t to) {
   const bool dated = !broker_->relays() && !options_.faults.may_befall(Mishap::kCorePause);
   const Ledger::Departure departure{dated ? since_ns_ : 0, dated && since_ns_ == now_ns_};
   if (route) check_route(header);
+  if (route && wire::is_shadow(header.flags()) != wire::is_shadow(peers_[to].hello.service))
+    verdict_.fail("13 shadow and production are apart", "a ROUTE to a worker of the other kind");
   const bool astray = header.type() == wire::FrameType::Deliver && sabotage(Sabotage::kMisdeliver);
   ledger_.on_broker_frame(header, astray ? to + 1 : to, departure);
   if (route && sabotage(Sabotage::kRouteElsewhere)) {

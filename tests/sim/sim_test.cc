@@ -88,6 +88,8 @@ TEST(Simulation, TheSwarmDrawsEverything) {
   EXPECT_GT(all.executed_again, 0U);
   EXPECT_GT(all.polls_out, 0U);
   EXPECT_GT(all.probes, 0U);
+  EXPECT_GT(all.shadow, 0U);
+  EXPECT_GT(all.copied, 0U);
   EXPECT_GT(most.loss, 0.27);
   EXPECT_GT(most.duplicate, 0.45);
   EXPECT_GT(most.reorder, 0.45);

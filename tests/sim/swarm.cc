@@ -165,6 +165,13 @@ void draw_breakers(Random& random, Options& options) {
   options.load.failing_ns = between_ns(random, 20 * kNsPerMs, 400 * kNsPerMs);
 }
 
+// A load test beside production, and copies of production's tasks; at times nobody is there for them.
+void draw_shadow(Random& random, Options& options) {
+  options.sizes.shadow_workers = between(random, 0, 3);
+  options.load.shadow = chance(random, 0.3) ? 0 : 0.6 * random.unit();
+  options.load.mirror = chance(random, 0.3) ? 0 : random.unit();
+}
+
 }  // namespace
 
 Options draw(std::uint64_t seed) {
@@ -181,6 +188,8 @@ Options draw(std::uint64_t seed) {
   if (which == 4) draw_none(random, options);
   constexpr std::uint64_t kSeedsPerBreaker = 7;
   if (which > 4 && seed % kSeedsPerBreaker == kSeedsPerBreaker - 1) draw_breakers(random, options);
+  constexpr std::uint64_t kSeedsPerShadow = 5;
+  if (which > 4 && seed % kSeedsPerShadow == kSeedsPerShadow - 1) draw_shadow(random, options);
   return options;
 }
 
