@@ -28,6 +28,9 @@ struct Task {
   std::chrono::milliseconds ttl{30'000};                          // time to live from send(), 1 ms to 24 h
   std::uint8_t priority = 1;                                      // 0 (most urgent) to 3
   bool idempotent = false;                                        // may be executed more than once
+  // Load-test traffic: goes to shadow workers only, and leaves production's limits, breakers and counters alone. A
+  // shadow worker may run copies of production's tasks too, and sees `true` here for these as well.
+  bool shadow = false;
   // Where the broker's policy for the route is `prefix`, tasks with the same text here go to the same worker, which may
   // have their beginning cached. Empty: made from the first 256 bytes of history and prompt. Does not travel as text.
   std::string affinity{};
@@ -79,7 +82,7 @@ std::string_view to_string(Executed executed) noexcept;
 
 // Reads the JSON form: {"mcp_version":"1.0","task_id":...,"action":...,"payload":{"prompt":...,
 // "context":{"history":[{"role":...,"content":...}]}},"ttl":seconds}. All of these are required; `model`, `tags`,
-// `priority`, `idempotent`, `affinity` and `payload.parameters` are accepted too, anything else is refused.
+// `priority`, `idempotent`, `shadow`, `affinity` and `payload.parameters` are accepted too, anything else is refused.
 // Throws std::invalid_argument whose one line names the field: "payload.prompt: missing".
 Task task_from_json(std::string_view json);
 

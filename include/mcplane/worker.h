@@ -28,6 +28,7 @@ struct WorkerOptions {
   std::vector<std::string> models{};   // at most 16
   std::vector<std::string> tags{};     // at most 16
   std::uint16_t slots = 1;             // tasks at once = handler threads
+  bool shadow = false;                 // takes shadow tasks, and no others: for load tests
   std::chrono::milliseconds connect_timeout{5'000};
   // How the broker asks after the health of what stands behind the worker, at the worker's own address: "heartbeat"
   // (not at all: its PINGs are enough), "tcp:9000", "http:9000/health", "http:9000/health=204" (200 unless typed),

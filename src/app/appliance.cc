@@ -37,7 +37,7 @@ Appliance::~Appliance() {
 
 bool Appliance::idle() const noexcept {
   for (const auto& shard : shared_.shards)
-    if (shard->counters.open_tasks() > 0) return false;
+    if (shard->counters.open_tasks() + shard->counters.shadow.open_tasks() > 0) return false;
   return true;
 }
 

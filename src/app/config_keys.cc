@@ -280,6 +280,9 @@ std::vector<HotKey<RouteSettings>> route_keys() {
   add(
       "concurrency", count(0, kTasksMax), "Tasks accepted and not ended; 0: no limit",
       [](auto& r) -> auto& { return r.limits.concurrency; });
+  add(
+      "mirror", share(0, 1), "Of its tasks, copied to shadow workers; what those answer is dropped",
+      [](auto& r) -> auto& { return r.mirror; });
   return keys;
 }
 

@@ -38,6 +38,10 @@ std::string counts_of(const Json& counts) {
   return text.empty() ? "none" : text;
 }
 
+bool any_of(const Json& counts) {
+  return std::ranges::any_of(counts, [](const Json& count) { return count.get<std::uint64_t>() > 0; });
+}
+
 std::string ports_text(const Json& ports) {
   std::vector<Row> rows = {
       {"PORT", "LINK", "QUEUES", "NEIGHBOURS", "RX", "TX", "LOST", "ERRORS", "ADDRESSES", "OFFLOADS"}};
@@ -65,6 +69,8 @@ std::string status_text(const Json& info) {
   row("sessions", counts_of(info.at("sessions")));
   row("tasks", counts_of(info.at("tasks")));
   row("degraded", counts_of(info.at("degraded")));
+  for (const char* name : {"shadow", "mirror"})
+    if (any_of(info.at(name))) row(name, counts_of(info.at(name)));
   row("frames", counts_of(info.at("frames")));
   row("drops", counts_of(info.at("drops")));
   row("buffers",
@@ -83,7 +89,7 @@ std::string health_text(const Json& probe) {
 
 Row row_of(const Json& node) {
   return {text_of(node.at("node_id")),
-          text_of(node.at("service")),
+          (node.at("shadow").get<bool>() ? "shadow " : "") + text_of(node.at("service")),
           text_of(node.at("name")),
           text_of(node.at("address")),
           text_of(node.at("state")),

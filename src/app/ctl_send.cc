@@ -77,6 +77,7 @@ Parsed<Task> task_from_flags(const SendFlags& flags) {
   task.ttl = std::chrono::milliseconds(flags.ttl_ns / kNsPerMs);
   task.priority = flags.priority;
   task.idempotent = flags.idempotent;
+  task.shadow = flags.shadow;
   task.affinity = flags.affinity;
   // The field `tags` is the flag --tag.
   if (const std::string fault = client::malformed_field(task); !fault.empty())
@@ -174,6 +175,7 @@ void add_send_flags(CLI::App& command, SendFlags& flags) {
   add_text(command, "--affinity", flags.affinity, "TEXT",
            "Tasks with the same one go to the same worker where the route's policy is prefix");
   add_switch(command, "--idempotent", flags.idempotent, "It may be executed more than once");
+  add_switch(command, "--shadow", flags.shadow, "It goes to shadow workers only, as a load test does");
 }
 
 Parsed<Task> make_task(const SendFlags& flags, std::istream& input) {

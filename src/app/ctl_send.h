@@ -21,6 +21,7 @@ struct SendFlags {
   std::uint64_t ttl_ns = 30 * kNsPerSecond;
   std::uint8_t priority = 1;
   bool idempotent = false;
+  bool shadow = false;
   std::string affinity{};
   bool json = false;
   std::uint64_t connect_timeout_ns = 5 * kNsPerSecond;

@@ -83,6 +83,9 @@ void add_task_flags(CLI::App& app, loadgen::Options& options) {
       ->group(group);
   add_duration(app, "--ttl", options.ttl_ns, "Time to live of each task", {kNsPerMs, kDayNs})->group(group);
   add_switch(app, "--idempotent", options.idempotent, "Tasks may be executed more than once")->group(group);
+  add_switch(app, "--shadow", options.shadow,
+             "A load test beside production: tasks go to shadow workers only, and in-process workers are such")
+      ->group(group);
 }
 
 void add_worker_flags(CLI::App& app, loadgen::Options& options) {

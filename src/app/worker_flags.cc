@@ -53,6 +53,7 @@ void add_flags(CLI::App& app, WorkerCommand& command, std::uint64_t& connect_tim
   add_capability(app, "--model", options.models, "Model it has, repeatable");
   add_capability(app, "--tag", options.tags, "Tag it carries, repeatable");
   add_count(app, "--slots", options.slots, "Tasks at once", {1, kSlotsMax});
+  add_switch(app, "--shadow", options.shadow, "Takes shadow tasks, of load tests beside production, and no others");
   add_value(app, "--name", "NAME", options.name, "Its name for people", [&options](const std::string& typed) {
     options.name = typed;
     return wire::is_name(typed) ? "" : quote(typed) + " is not a name; type 1 to 64 bytes without control characters";
@@ -113,11 +114,13 @@ std::string registered_line(const WorkerCommand& command, std::uint32_t node_id)
                  {"models", options.models},
                  {"tags", options.tags},
                  {"slots", options.slots},
-                 {"probe", options.probe}});
+                 {"probe", options.probe},
+                 {"shadow", options.shadow}});
+  const char* const shadow = options.shadow ? " --shadow" : "";
   return one_line(fmt::format(
-      "{}: node {} at broker {} offers {}, {} at once; next: mcplane-ctl send --broker {} --action {} --prompt hi",
+      "{}: node {} at broker {} offers {}, {} at once; next: mcplane-ctl send --broker {} --action {}{} --prompt hi",
       kProgram, node, options.broker, fmt::join(options.actions, ", "), options.slots, options.broker,
-      options.actions.front()));
+      options.actions.front(), shadow));
 }
 
 std::string stopped_line(const WorkerCommand& command, std::uint64_t tasks_done) {

@@ -36,6 +36,7 @@ enum class PlantedBug : std::uint8_t {
   kLoseFullAcks,         // an acknowledgement that finds its worker's line full is lost
   kCacheBySelector,      // what was answered to another payload stands in
   kDegradeBusy,          // a worker that is busy counts as one that is out
+  kDeliverMirrored,      // the answer to a copy is delivered to the client of the task that was copied
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -43,6 +44,7 @@ enum class PlantedBug : std::uint8_t {
   kOverlappingSlots,  // two clients share a slot
   kRouteToOpen,       // a worker whose breaker opened takes tasks
   kPermitTwice,       // a probe takes no permit
+  kShadowAnywhere,    // a shadow task goes to a worker of production
   // Client.
   kOutcomeTwice,    // an outcome that comes twice ends its send twice
   kForeignOutcome,  // frames of another session, or another life of the broker, are taken for ours
@@ -84,12 +86,14 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "lose-full-acks",
     "cache-by-selector",
     "degrade-busy",
+    "deliver-mirrored",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",
     "overlapping-slots",
     "route-to-open",
     "permit-twice",
+    "shadow-anywhere",
     "outcome-twice",
     "foreign-outcome",
     "deny-moved",

@@ -68,9 +68,8 @@ EncodedTask encode_task(Task& task, Random& random) {
   payload.prompt = task.prompt;
   for (const auto& turn : task.history) payload.history.push_back({turn.role, turn.content});
   for (const auto& [key, value] : task.parameters) payload.parameters.push_back({key, value});
-  const std::uint16_t flags = task.idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0};
   return {.id = id.bytes,
-          .flags = wire::with_priority(flags, task.priority),
+          .flags = wire::send_flags(task.idempotent, task.shadow, task.priority),
           .affinity = affinity_of(task),
           .table = wire::write_route_table(task.action, task.model, task.tags, id.text_travels ? task.id : ""),
           .payload = wire::write_task_payload(payload)};

@@ -134,16 +134,18 @@ void read_optional_fields(const Fields& fields, Task& task) {
       refuse("priority", "must be an integer from 0 to 3");
     task.priority = priority->get<std::uint8_t>();
   }
-  if (const Json* idempotent = fields.find("idempotent")) {
-    if (!idempotent->is_boolean()) refuse("idempotent", "must be true or false");
-    task.idempotent = idempotent->get<bool>();
+  for (const auto& [name, value] : {std::pair("idempotent", &task.idempotent), std::pair("shadow", &task.shadow)}) {
+    const Json* given = fields.find(name);
+    if (given == nullptr) continue;
+    if (!given->is_boolean()) refuse(name, "must be true or false");
+    *value = given->get<bool>();
   }
 }
 
 Task read_task(const Json& json) {
-  const Fields fields(
-      json, "",
-      {"mcp_version", "task_id", "action", "payload", "ttl", "model", "tags", "priority", "idempotent", "affinity"});
+  const Fields fields(json, "",
+                      {"mcp_version", "task_id", "action", "payload", "ttl", "model", "tags", "priority", "idempotent",
+                       "shadow", "affinity"});
   if (fields.text("mcp_version") != "1.0") refuse("mcp_version", "must be \"1.0\"");
   Task task;
   task.id = fields.text("task_id");

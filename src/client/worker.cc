@@ -28,7 +28,7 @@ constexpr std::chrono::milliseconds kStopPoll{10};
 
 wire::HelloBody hello_of(const WorkerOptions& options) {
   wire::HelloBody hello;
-  hello.service = wire::Service::kWorker;
+  hello.service = options.shadow ? wire::Service::kShadowWorker : wire::Service::kWorker;
   hello.slots = options.slots;
   hello.name = client::endpoint_name(options.name);
   hello.actions = options.actions;

@@ -82,6 +82,7 @@ Job WorkerLink::job_of(const Assignment& assigned, std::uint64_t now) const {
   job.task.ttl = std::chrono::milliseconds(assigned.ttl_ms);
   job.task.priority = wire::priority_of(assigned.flags);
   job.task.idempotent = wire::has(assigned.flags, wire::Flag::Idempotent);
+  job.task.shadow = wire::is_shadow(assigned.flags);
   job.payload.assign(assigned.payload.begin(), assigned.payload.end());
   return job;
 }

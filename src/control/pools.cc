@@ -2,6 +2,7 @@
 #include "control/pools.h"
 
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -76,7 +77,7 @@ void Pools::publish_admitting(const Pool& pool) noexcept {
 }
 
 Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, state::WorkerLine& line, WorkerId worker) {
-  CapabilitySet set{hello.actions, hello.models, hello.tags};
+  CapabilitySet set{hello.actions, hello.models, hello.tags, wire::is_shadow(hello.service)};
   auto& [key, pool] = *pools_.try_emplace(std::move(set)).first;
   if (pool == nullptr) {
     pool = std::make_unique<Pool>();
@@ -86,7 +87,7 @@ Pool& Pools::join(const wire::HelloBody& hello, const wire::Endpoint& peer, stat
   pool->load->place(line, worker);
   pool->up.emplace(worker, OrderMember{worker, hello.weight, wire::hash_of(kSpreadKey, peer)});
   pool->weight += hello.weight;
-  ++workers_;
+  if (!pool->set->shadow) ++workers_;
   on_members_changed(*pool);
   return *pool;
 }
@@ -103,7 +104,7 @@ void Pools::retire(Pool& pool, WorkerId worker) {
   CHECK(member != pool.up.end());
   pool.weight -= member->second.weight;
   pool.up.erase(member);
-  --workers_;
+  if (!pool.set->shadow) --workers_;
   on_members_changed(pool);
 }
 
@@ -215,6 +216,7 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
     published.models = sorted(intern_all(*snapshot, set.models));
     published.tags = sorted(intern_all(*snapshot, set.tags));
     published.load = pool->load;
+    published.shadow = set.shadow;
     published.key = pool->key;
     published.weight = pool->weight;
     if (wants_turns_) published.turns = pool->turns;
@@ -223,6 +225,7 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
   }
   for (const RouteSettings& route : routes_) {
     state::RouteRule rule{.policy = route.policy, .imbalance = static_cast<float>(route.imbalance)};
+    rule.mirror = static_cast<std::uint32_t>(std::lround(route.mirror * state::kMirrorWhole));
     rule.limit = limit_of(route.limits);
     if (rule.limit.any()) rule.shared_limit = take_shared_limit(route);
     add_degradation(route.degrade, *snapshot, rule);
@@ -236,7 +239,7 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
 Presence Pools::presence(const std::string& action, const std::string& model) const {
   Presence best = Presence::kNobody;
   for (const auto& [set, pool] : pools_) {
-    if (pool->up.empty() || !serves(set, action, model)) continue;
+    if (pool->up.empty() || set.shadow || !serves(set, action, model)) continue;
     Pool::Ejected left_out = pool->whole;
     if (const auto skill = std::ranges::find(set.actions, action); skill != set.actions.end()) {
       const Pool::Ejected& alone = pool->skills[static_cast<std::size_t>(skill - set.actions.begin())];

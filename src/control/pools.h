@@ -26,9 +26,10 @@ namespace mcplane::control {
 // Each list sorted and unique since registration, so equal sets compare equal.
 struct CapabilitySet {
   std::vector<std::string> actions, models, tags;
+  bool shadow = false;  // shadow workers have pools of their own
 
   friend bool operator<(const CapabilitySet& a, const CapabilitySet& b) {
-    return std::tie(a.actions, a.models, a.tags) < std::tie(b.actions, b.models, b.tags);
+    return std::tie(a.shadow, a.actions, a.models, a.tags) < std::tie(b.shadow, b.actions, b.models, b.tags);
   }
 };
 
@@ -88,7 +89,7 @@ class Pools {
   // Grows whenever that may have changed.
   std::uint64_t changes() const noexcept { return changes_; }
 
-  std::uint32_t workers() const noexcept { return workers_; }  // that take new tasks
+  std::uint32_t workers() const noexcept { return workers_; }  // that take new tasks of production
   std::size_t index_bytes() const;
 
  private:

@@ -113,8 +113,9 @@ void Control::start_session(Session& session) {
     line.session.store(session.id.value, std::memory_order_release);
   }
   for_shards_of(session, [&](ShardId shard) { install(session, shard); });
-  log_.info(now_ns_, "registered {} '{}' at {} as {:08x}, shard {}", session.is_worker() ? "worker" : "client",
-            session.hello.name, wire::to_string(session.path.peer), session.id.value, raw(session.owner));
+  log_.info(now_ns_, "registered {}{} '{}' at {} as {:08x}, shard {}", session.is_shadow() ? "shadow " : "",
+            session.is_worker() ? "worker" : "client", session.hello.name, wire::to_string(session.path.peer),
+            session.id.value, raw(session.owner));
 }
 
 void Control::install(const Session& session, ShardId shard) {

@@ -77,7 +77,7 @@ Session* Registry::try_add(wire::HelloBody hello, const Path& path, std::uint32_
   }
   if (worker) {
     session.worker = WorkerId(free_workers_.take());
-    ++workers_;
+    ++(session.is_shadow() ? shadow_workers_ : workers_);
   }
   session.live_position = static_cast<std::uint32_t>(live_.size());
   live_.push_back(index);
@@ -99,7 +99,7 @@ void Registry::begin_end(Session& session) {
     --clients_on_shard_[raw(session.owner)];
     --clients_;
   }
-  if (session.is_worker()) --workers_;
+  if (session.is_worker()) --(session.is_shadow() ? shadow_workers_ : workers_);
 }
 
 Session* Registry::on_shard_ended(SessionId id, ShardId shard) {

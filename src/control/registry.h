@@ -61,6 +61,7 @@ struct Session {
 
   bool is_client() const noexcept { return wire::is_client(hello.service); }
   bool is_worker() const noexcept { return wire::is_worker(hello.service); }
+  bool is_shadow() const noexcept { return wire::is_shadow(hello.service); }
   // Workers serve every shard.
   bool lives_on(ShardId shard) const noexcept { return is_worker() || owner == shard; }
 };
@@ -90,7 +91,8 @@ class Registry {
   // Indices of the live sessions, in no order; begin_end() moves the last one to the place of the ended one.
   std::span<const std::uint32_t> live() const noexcept { return live_; }
   std::uint32_t clients() const noexcept { return clients_; }
-  std::uint32_t workers() const noexcept { return workers_; }
+  std::uint32_t workers() const noexcept { return workers_; }  // of production
+  std::uint32_t shadow_workers() const noexcept { return shadow_workers_; }
 
  private:
   class IndexQueue {
@@ -118,7 +120,7 @@ class Registry {
   std::vector<std::uint32_t> live_;
   std::vector<std::uint32_t> clients_on_shard_;
   std::unordered_map<wire::Endpoint, std::uint32_t, EndpointHash> by_peer_;  // session indices
-  std::uint32_t clients_ = 0, workers_ = 0;                                  // live ones; who is both counts in both
+  std::uint32_t clients_ = 0, workers_ = 0, shadow_workers_ = 0;             // live ones; who is both counts in both
 };
 
 }  // namespace mcplane::control

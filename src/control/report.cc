@@ -24,26 +24,30 @@ std::uint64_t sum_of(const state::Shared& shared, Which which) {
   return sum;
 }
 
-Json tasks_json(const state::Shared& shared) {
-  using Counters = state::ShardCounters;
+// `kind` gives the books of one kind of tasks.
+template <typename Kind>
+Json tasks_json(const state::Shared& shared, Kind kind) {
+  using Books = state::TaskCounters;
+  const auto sum = [&](auto which) {
+    return sum_of(
+        shared, [&](const state::ShardCounters& counters) -> auto& { return std::invoke(which, kind(counters)); });
+  };
   std::uint64_t rejected = 0;  // a stranger is refused too, but had no task
   for (std::size_t reason = raw(wire::Reason::UnknownSession) + 1; reason < state::kReasons; ++reason)
-    rejected += sum_of(
-        shared, [reason](const Counters& counters) -> auto& { return counters.rejected[reason]; });
-  Json tasks = {{"accepted", sum_of(shared, &Counters::accepted)},
-                {"delivered", sum_of(shared, &Counters::delivered)},
+    rejected += sum([reason](const Books& books) -> auto& { return books.rejected[reason]; });
+  Json tasks = {{"accepted", sum(&Books::accepted)},
+                {"delivered", sum(&Books::delivered)},
                 {"rejected", rejected},
-                {"expired_unrouted", sum_of(shared, &Counters::expired_unrouted)},
-                {"expired_routed", sum_of(shared, &Counters::expired_routed)},
-                {"worker_lost", sum_of(shared, &Counters::worker_lost)},
-                {"client_lost", sum_of(shared, &Counters::client_lost)},
-                {"cancelled", sum_of(shared, &Counters::cancelled)},
-                {"rejected_late", sum_of(shared, &Counters::rejected_late)},
-                {"degraded_late", sum_of(shared, &Counters::degraded_late)},
-                {"failed_over", sum_of(shared, &Counters::failed_over)}};
+                {"expired_unrouted", sum(&Books::expired_unrouted)},
+                {"expired_routed", sum(&Books::expired_routed)},
+                {"worker_lost", sum(&Books::worker_lost)},
+                {"client_lost", sum(&Books::client_lost)},
+                {"cancelled", sum(&Books::cancelled)},
+                {"rejected_late", sum(&Books::rejected_late)},
+                {"degraded_late", sum(&Books::degraded_late)},
+                {"failed_over", sum(&Books::failed_over)}};
   for (std::size_t i = 1; i < state::kTaskStates; ++i)
-    tasks[std::string(state::kTaskStateNames[i])] = sum_of(
-        shared, [i](const Counters& counters) -> auto& { return counters.in_state[i]; });
+    tasks[std::string(state::kTaskStateNames[i])] = sum([i](const Books& books) -> auto& { return books.in_state[i]; });
   return tasks;
 }
 
@@ -61,6 +65,21 @@ Json degraded_json(const state::Shared& shared) {
     degraded[std::string(wire::kSubstituteNames[kind])] = sum_of(
         shared, [kind](const state::ShardCounters& counters) -> auto& { return counters.degraded[kind]; });
   return degraded;
+}
+
+Json mirror_json(const state::Shared& shared) {
+  using Counters = state::ShardCounters;
+  const auto sum = [&shared](auto which) { return sum_of(shared, which); };
+  std::uint64_t under_way = 0;
+  for (const auto& shard : shared.shards) under_way += shard->counters.mirror.open_tasks();
+  return {{"copied", sum([](const Counters& counters) -> auto& { return counters.mirror.accepted; })},
+          {"answered", sum([](const Counters& counters) -> auto& { return counters.mirror.delivered; })},
+          {"expired", sum([](const Counters& counters) -> auto& { return counters.mirror.expired_routed; })},
+          {"lost", sum([](const Counters& counters) -> auto& { return counters.mirror.client_lost; })},
+          {"under_way", under_way},
+          {"no_worker", sum(&Counters::mirror_no_worker)},
+          {"over_cap", sum(&Counters::mirror_over_cap)},
+          {"no_buffer", sum(&Counters::mirror_no_buffer)}};
 }
 
 Json frames_json(const state::Shared& shared) {
@@ -95,8 +114,10 @@ std::string_view service_name(wire::Service service) {
     case wire::Service::kClient:
       return "client";
     case wire::Service::kWorker:
+    case wire::Service::kShadowWorker:
       return "worker";
     case wire::Service::kBoth:
+    case wire::Service::kShadowBoth:
       return "both";
   }
   return "";
@@ -187,6 +208,7 @@ Json node_json(const Control& control, const Session& session) {
   if (session.is_worker()) outstanding = control.shared().workers[session.worker].outstanding();
   return {{"node_id", hex8(session.id.value)},
           {"service", service_name(session.hello.service)},
+          {"shadow", session.is_shadow()},
           {"name", session.hello.name},
           {"address", wire::to_string(session.path.peer)},
           {"state", phase_name(session.phase)},
@@ -223,9 +245,16 @@ std::string info_json(const Control& control) {
                {"mtu", options.mtu},
                {"link_up", control.links().all_up()},
                {"ports", ports_json(control)},
-               {"sessions", {{"clients", control.registry().clients()}, {"workers", control.registry().workers()}}},
-               {"tasks", tasks_json(shared)},
+               {"sessions",
+                {{"clients", control.registry().clients()},
+                 {"workers", control.registry().workers()},
+                 {"shadow_workers", control.registry().shadow_workers()}}},
+               {"tasks", tasks_json(
+                             shared, [](const auto& counters) -> const auto& { return counters; })},
                {"degraded", degraded_json(shared)},
+               {"shadow", tasks_json(
+                              shared, [](const auto& counters) -> const auto& { return counters.shadow; })},
+               {"mirror", mirror_json(shared)},
                {"frames", frames_json(shared)},
                {"per_shard", shards_json(control)},
                {"drops", drops_json(shared)},

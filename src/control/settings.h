@@ -75,6 +75,7 @@ struct RouteSettings {
   double imbalance = 1.25;  // session, prefix: its worker may hold so many times the mean of all, and 1
   Limits limits;            // over all clients
   DegradeSettings degrade;
+  double mirror = 0;  // share of its tasks that are copied to shadow workers
 
   friend bool operator==(const RouteSettings&, const RouteSettings&) = default;
 };

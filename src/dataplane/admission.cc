@@ -11,11 +11,6 @@ constexpr std::uint64_t kStandingTasks = 8, kWaitTasks = 3;  // as long as so ma
 constexpr std::uint64_t kRetryMsMax = 60'000;
 constexpr std::uint8_t kMayWait = wire::kPriorities - 1;
 
-// Most brokers limit nobody: their tasks are not counted.
-bool are_limited(const Shard& shard, const RouteEntry& entry) noexcept {
-  return shard.snapshot->client_limit.any() || entry.rule.shared_limit != state::kNoSharedLimit;
-}
-
 Refusal refusal_for(wire::Reason reason, std::uint64_t wait_ns) noexcept {
   return {reason, static_cast<std::uint32_t>(std::clamp<std::uint64_t>(wait_ns / kNsPerMs + 1, 1, kRetryMsMax))};
 }
@@ -42,7 +37,6 @@ Refusal pay_shared(state::SharedLimit& shared, const state::Limit& limit, std::u
 }  // namespace
 
 Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noexcept {
-  if (!are_limited(shard, entry)) return {};
   const state::Limit& own = shard.snapshot->client_limit;
   const state::RouteRule& rule = entry.rule;
   if (own.concurrency > 0 && client.open >= own.concurrency) return {.reason = wire::Reason::RateLimited};
@@ -81,7 +75,7 @@ Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t pri
 }
 
 void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& task) noexcept {
-  task.open = are_limited(shard, entry);
+  task.open = entry.limited;
   if (!task.open) return;
   ++client.open;
   task.shared_limit = entry.rule.shared_limit;

@@ -15,7 +15,7 @@ struct Refusal {
   explicit operator bool() const noexcept { return reason != wire::Reason::Ok; }
 };
 
-// By rates and by how much is open. A task that may come is paid for.
+// By rates and by how much is open, where the entry is `limited`. A task that may come is paid for.
 Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noexcept;
 
 // Before it joins the line of a route without a free worker. Its wait is foreseen from what is before it and from how

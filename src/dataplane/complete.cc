@@ -8,6 +8,7 @@
 #include "dataplane/client_slots.h"
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
+#include "dataplane/mirror.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
 #include "dataplane/worker_outcome.h"
@@ -39,13 +40,6 @@ Task* find_attempt(Shard& shard, const wire::Header& header) noexcept {
 // What a worker may say of a task it ran.
 constexpr bool is_verdict(wire::Reason reason) noexcept {
   return reason == wire::Reason::Ok || reason == wire::Reason::WorkerError || reason == wire::Reason::TooLarge;
-}
-
-// How long the worker's round trip is in its service times, of a task that had none before it there.
-void note_pace(Shard& shard, const Task& task, std::uint32_t worker_us) noexcept {
-  if (!task.paces) return;
-  const auto away_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs) - task.queued_us;
-  shard.shared.workers[task.worker].pace.note(away_us > worker_us ? away_us - worker_us : 0, worker_us);
 }
 
 // Discard: the worker may forget the RESULT, nobody waits for it. Held: not yet.
@@ -119,7 +113,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   }
   const Session* client = shard.sessions.find(task->client);
   if (client == nullptr) {
-    end_for_nobody(shard, *task);
+    task->mirror ? end_copy(shard, *task, header) : end_for_nobody(shard, *task);
     return acknowledge(shard, packet, frame, wire::Reason::Discard);
   }
   if (task->state == TaskState::kDelivering) {

@@ -83,7 +83,7 @@ Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* s
 }
 
 Verdict reject(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, Answer how) noexcept {
-  shard.counters.rejected[raw(how.reason)].add();
+  shard.counters_of(frame.header->flags()).rejected[raw(how.reason)].add();
   if (how.ttl_ms == 0) how.ttl_ms = shard.options.retry_after_ms;
   return answer(shard, packet, frame, session, how);
 }

@@ -55,8 +55,10 @@ Session* find_session(Shard& shard, net::Packet& packet, Frame& frame, Verdict& 
 }
 
 // A shard whose waiting lines fill up asks its clients for less, while there is still room for what is on its way.
+// A load test is told otherwise: it is refused.
 std::uint16_t slots_wanted(const Shard& shard, const Session& session) noexcept {
-  const std::uint32_t waiting = shard.held.size(), room = shard.held.capacity();
+  const std::uint64_t shadow = shard.counters.shadow.in_state[raw(TaskState::kQueued)].read();
+  const std::uint64_t waiting = shard.held.size() - shadow, room = shard.held.capacity();
   const unsigned fewer = waiting > room - room / 4 ? 2 : waiting > room / 2 ? 1 : 0;
   const std::uint16_t limit = session.record.slot_limit;
   return static_cast<std::uint16_t>(limit == 0 ? 0 : std::max(1, limit >> fewer));

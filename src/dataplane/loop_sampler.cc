@@ -60,7 +60,7 @@ void LoopSampler::begin_if_due(std::uint32_t run) noexcept {
   burst_.fill({});
   bursts_ = 0;
   frames_ = 0;
-  accepted_before_ = counters_.accepted.read();
+  accepted_before_ = counters_.accepted.read() + counters_.shadow.accepted.read();
   began_tsc_ = lap_tsc_ = tsc();
 }
 
@@ -92,7 +92,7 @@ void LoopSampler::record(bool busy) noexcept {
   perf_.busy_cycles.add(cycles);
   for (std::size_t i = 0; i < laps_.size(); ++i) perf_.cycles[i].add(laps_[i]);
   perf_.frames.add(frames_);
-  perf_.tasks.add(counters_.accepted.read() - accepted_before_);
+  perf_.tasks.add(counters_.accepted.read() + counters_.shadow.accepted.read() - accepted_before_);
   for (const Burst& burst : burst_)
     for (std::size_t leg = 0; leg < state::kLegs; ++leg)
       add(perf_.residence[leg], lap_tsc_ - burst.received_tsc, burst.frames[leg]);

@@ -78,7 +78,7 @@ void say_reject(Shard& shard, Task& task, const Session* client) noexcept {
   if (client == nullptr) return;
   const ClientSlot& slot = shard.client_slot(*client, task.slot);
   if (task.tries > 0) shard.counters.repeated.add();
-  shard.counters.rejected[raw(slot.reason)].add();
+  shard.counters_of(task).rejected[raw(slot.reason)].add();
   send_about(shard, task, *client, {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
 }
 

@@ -8,7 +8,9 @@
 #include "dataplane/client_slots.h"
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
+#include "dataplane/mirror.h"
 #include "dataplane/recover.h"
+#include "dataplane/shadow.h"
 #include "dataplane/task_end.h"
 #include "dataplane/waiting.h"
 #include "dataplane/worker_choice.h"
@@ -42,6 +44,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.attempt = 0;
   task.client_knows = false;
   task.keeps_answer = false;
+  task.mirror = false;
   task.client = client.record.id;
   task.slot = header.slot();
   task.sequence = header.sequence();
@@ -49,8 +52,13 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
   task.arrived_ns = shard.now_ns;
-  ++client.accepted;
-  shard.counters.accepted.add();
+  if (entry.shadow) [[unlikely]] {
+    ++client.shadow_accepted;
+    shard.counters.shadow.accepted.add();
+  } else {
+    ++client.accepted;
+    shard.counters.accepted.add();
+  }
   open_task(shard, entry, client, task);
 }
 
@@ -85,6 +93,7 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
     return Verdict::complete();
   }
   route_task(shard, task, place.worker, *place.to, packet, frame);
+  mirror(shard, entry, task);
   return Verdict::forward();
 }
 
@@ -92,6 +101,8 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
 Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& header, const Session& client) noexcept {
   const FlowName name = flow_of(shard, entry, client.record.id, header.flags());
   const std::uint32_t waiting = shard.held.waiting(name);
+  if (entry.shadow)
+    if (const Refusal refusal = check_shadow_line(shard)) return refusal;
   if (!shard.held.has_room(waiting)) return {.reason = wire::Reason::QueueFull};
   return check_wait(shard, entry, name.priority, waiting, header.ttl_ms());
 }
@@ -134,8 +145,10 @@ Verdict start_without(Shard& shard, net::Packet& packet, Frame& frame, Session& 
 // A task within its limits.
 Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
               RouteEntry& entry) noexcept {
-  if (const Refusal limit = check_limits(shard, entry, client))
-    return refuse(shard, packet, frame, client, slot, {limit, slots_of(shard, entry)});
+  // Most brokers limit nobody.
+  if (entry.checked) [[unlikely]]
+    if (const Refusal why = entry.shadow ? check_shadow_table(shard) : check_limits(shard, entry, client))
+      return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
   const Place place = find_place(shard, entry, {client.record.id, frame.header});
   if (place.choice == Choice::kNoneLive) return start_without(shard, packet, frame, client, slot, entry);
   return admit(shard, place, packet, frame, client, slot, entry);
@@ -148,11 +161,12 @@ CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& fra
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const auto table = wire::table_of(datagram);
-  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot, session.route_hint);
+  const bool shadow = wire::is_shadow(frame.header->flags());
+  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot, session.route_hint, shadow);
   if (entry != nullptr) return {.entry = entry};
   const auto selector = wire::read_route_table(table);
   if (!selector) return {.reason = wire::Reason::Malformed};
-  entry = shard.routes.find(*selector, *shard.snapshot);
+  entry = shard.routes.find(*selector, *shard.snapshot, shadow);
   if (entry == nullptr) return {.reason = wire::Reason::TableFull};
   shard.routes.remember(table, *entry);
   return {.entry = entry};
@@ -165,7 +179,8 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
   const TaskToken token = wire::token_of(header);
   Task* task = token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
   if (task == nullptr || task->client.value != header.session() || task->slot != header.slot() ||
-      task->sequence != header.sequence() || task->attempt != header.attempt())
+      task->sequence != header.sequence() || task->attempt != header.attempt() ||
+      wire::is_shadow(task->flags) != wire::is_shadow(header.flags()))
     return nullptr;
   const bool waits =
       task->state == TaskState::kPulling || task->state == TaskState::kRouted || has_own_answer(shard, *task);
@@ -198,7 +213,8 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
     place = place_of(shard, instead);
   }
   // The client keeps the payload: the next RESEND asks for it again.
-  if (place.to == nullptr && shard.held.full()) return Verdict::drop(DropReason::kQueueFull);
+  const bool full = shard.held.full() || (checked.entry->shadow && check_shadow_line(shard));
+  if (place.to == nullptr && full) return Verdict::drop(DropReason::kQueueFull);
   const Verdict verdict = go_to(shard, place, *checked.entry, *task, packet, frame);
   if (place.stands_in && place.to != nullptr) mark_degraded(*task, frame);
   return verdict;

@@ -1,4 +1,5 @@
-// A selector is hashed and compared as one flat key: each name behind a byte that holds its length.
+// A selector is hashed and compared as one flat key: the kind of task, then each name behind a byte that holds its
+// length.
 #include "dataplane/route_cache.h"
 
 #include <immintrin.h>
@@ -13,7 +14,8 @@ struct SelectorKey {
   std::array<std::byte, RouteEntry::kKeyBytesMax> bytes;
   std::size_t length = 0;
 
-  explicit SelectorKey(const wire::RouteView& selector) noexcept {
+  SelectorKey(const wire::RouteView& selector, bool shadow) noexcept {
+    bytes[length++] = std::byte{shadow};
     append(selector.action);
     append(selector.model);
     for (const std::string_view tag : selector.tag_list()) append(tag);
@@ -60,8 +62,9 @@ RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key)
   waiting_.reserve(std::size_t{sets_} * kWays);
 }
 
-RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot) noexcept {
-  const SelectorKey key(selector);
+RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot,
+                             bool shadow) noexcept {
+  const SelectorKey key(selector, shadow);
   RouteEntry* entry = last_;
   if (entry == nullptr || !key.is(*entry)) {
     const std::uint64_t hash = siphash24(key_, {key.bytes.data(), key.length});
@@ -74,6 +77,7 @@ RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::Route
       if (entry == nullptr) return nullptr;
       entry->key_length = static_cast<std::uint16_t>(key.length);
       std::memcpy(entry->key.data(), key.bytes.data(), key.length);
+      entry->shadow = shadow;
       entry->generation = ~snapshot.generation;
     }
     last_ = entry;
@@ -84,8 +88,8 @@ RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::Route
 }
 
 // Any mix will do: what is found is compared, and who makes two tables meet only has them verified.
-std::uint8_t RouteCache::memo_of(std::span<const std::byte> table) noexcept {
-  std::uint64_t mix = 0;
+std::uint8_t RouteCache::memo_of(std::span<const std::byte> table, bool shadow) noexcept {
+  std::uint64_t mix = shadow ? 1 : 0;
   for (std::size_t at = 0; at + sizeof(std::uint32_t) <= table.size(); at += sizeof(std::uint32_t)) {
     std::uint32_t word;
     std::memcpy(&word, table.data() + at, sizeof word);
@@ -94,16 +98,17 @@ std::uint8_t RouteCache::memo_of(std::span<const std::byte> table) noexcept {
   return static_cast<std::uint8_t>(mix);
 }
 
-bool RouteCache::holds(const Memo& memo, std::span<const std::byte> table) const noexcept {
-  return memo.length == table.size() && memo.claimed == entries_[memo.entry].claimed &&
+bool RouteCache::holds(const Memo& memo, std::span<const std::byte> table, std::uint16_t stamp) const noexcept {
+  return memo.stamp == stamp && memo.claimed == entries_[memo.entry].claimed &&
          equal_bytes(memo.bytes.data(), table.data(), table.size());
 }
 
 RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
-                               std::uint8_t& hint) noexcept {
-  if (!holds(memos_[hint], table)) {
-    hint = memo_of(table);
-    if (!holds(memos_[hint], table)) return nullptr;
+                               std::uint8_t& hint, bool shadow) noexcept {
+  const std::uint16_t stamp = stamp_of(table, shadow);
+  if (!holds(memos_[hint], table, stamp)) {
+    hint = memo_of(table, shadow);
+    if (!holds(memos_[hint], table, stamp)) return nullptr;
   }
   RouteEntry& entry = entries_[memos_[hint].entry];
   entry.last_used = ++clock_;
@@ -113,10 +118,10 @@ RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::Ro
 
 void RouteCache::remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept {
   if (table.size() > Memo::kBytesMax) return;
-  Memo& memo = memos_[memo_of(table)];
+  Memo& memo = memos_[memo_of(table, entry.shadow)];
   memo.claimed = entry.claimed;
   memo.entry = index_of(entry);
-  memo.length = static_cast<std::uint16_t>(table.size());
+  memo.stamp = stamp_of(table, entry.shadow);
   std::memcpy(memo.bytes.data(), table.data(), table.size());
 }
 
@@ -132,30 +137,36 @@ RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   *oldest = RouteEntry{};
   oldest->hash = hash;
   oldest->claimed = ++claims_;
+  // Not all from nothing, or of many selectors with few tasks each none would be copied.
+  oldest->mirror.due = static_cast<std::uint32_t>(hash % state::kMirrorWhole);
   return oldest;
 }
 
 void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
-  std::size_t at = 0;
+  std::size_t at = 1;
   const std::string_view action = next_name(entry, at);
   const std::string_view model = next_name(entry, at);
   std::array<std::string_view, wire::kTagsMax> tags;
   std::size_t tag_count = 0;
   while (at < entry.key_length) tags[tag_count++] = next_name(entry, at);
-  entry.rule = snapshot.rule_of(action, model);
-  const auto serving = [&](std::string_view of_action, std::string_view of_model) {
+  const state::RouteRule rule = snapshot.rule_of(action, model);
+  entry.rule = entry.shadow ? rule.for_shadow() : rule;
+  entry.limited = !entry.shadow && (snapshot.client_limit.any() || rule.shared_limit != state::kNoSharedLimit);
+  entry.checked = entry.limited || entry.shadow;
+  const auto serving = [&](std::string_view of_action, std::string_view of_model, bool shadow) {
     ServingPools found;
-    found.count =
-        static_cast<std::uint32_t>(snapshot.resolve(of_action, of_model, {tags.data(), tag_count}, found.pools));
+    found.count = static_cast<std::uint32_t>(
+        snapshot.resolve(of_action, of_model, {tags.data(), tag_count}, found.pools, shadow));
     for (std::uint32_t i = 0; i < found.count; ++i) found.skills[i] = snapshot.skill_of(found.pools[i], of_action);
     return found;
   };
-  entry.own = entry.rule.degraded ? ServingPools{} : serving(action, model);
+  entry.own = entry.rule.degraded ? ServingPools{} : serving(action, model, entry.shadow);
+  if (entry.rule.mirror > 0) entry.mirror.pools = serving(action, model, true);
   entry.stand_ins = {};
   if (entry.rule.degradation != state::kNoDegradation) {
     const state::Degradation& how = snapshot.degradation(entry.rule.degradation);
     if (std::ranges::find(how.chain, wire::Substitute::Fallback) != how.chain.end())
-      entry.stand_ins = serving(how.action.empty() ? action : how.action, how.model.empty() ? model : how.model);
+      entry.stand_ins = serving(how.action.empty() ? action : how.action, how.model.empty() ? model : how.model, false);
   }
   entry.generation = snapshot.generation;
 }

@@ -49,8 +49,8 @@ struct ServingPools {
 };
 
 struct RouteEntry {
-  // action, model and tags, each behind a length byte.
-  static constexpr std::size_t kKeyBytesMax = (2 + wire::kTagsMax) * (wire::kNameBytesMax + 1);
+  // Whether it is of shadow tasks; action, model and tags, each behind a length byte.
+  static constexpr std::size_t kKeyBytesMax = 1 + (2 + wire::kTagsMax) * (wire::kNameBytesMax + 1);
 
   std::uint64_t hash = 0;
   std::uint64_t generation = 0;        // of the snapshot the pools belong to
@@ -58,6 +58,9 @@ struct RouteEntry {
   std::uint32_t claimed = 0;           // number of the claim that made it this selector's; 0: nobody's
   std::uint16_t key_length = 0;        // 0: entry is empty
   std::uint16_t waiting_position = 0;  // in RouteCache's list, while tasks are in the lines
+  bool shadow = false;
+  bool limited = false;  // its tasks count for limits, of each client or of its route
+  bool checked = false;  // they may not come just so: limited, or shadow
   ServingPools own;
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
@@ -66,6 +69,12 @@ struct RouteEntry {
   ServingPools stand_ins;                                                   // of the fallback, where the rule has one
   WaitingLines lines;
   Pace pace;
+  // Where copies of its tasks go (mirror.h), where its rule asks for any.
+  struct Mirror {
+    std::uint32_t due = 0;  // of state::kMirrorWhole: at that, the next copy
+    ServingPools pools;
+    std::uint32_t rotor = 0;
+  } mirror;
   std::array<std::byte, kKeyBytesMax> key;
 };
 
@@ -78,12 +87,13 @@ class RouteCache {
 
   // The entry of a selector, resolved against `snapshot`; made when it is new, in the place of the set's longest
   // unused entry without waiting tasks. Null when all of the set have tasks waiting.
-  RouteEntry* find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot) noexcept;
+  // shadow: of shadow tasks, which have entries of their own.
+  RouteEntry* find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot, bool shadow = false) noexcept;
 
   // The same for a route table's bytes that remember() has seen, which is to say for nearly every SEND: verified then,
   // and only compared now. Null when they are not remembered. hint: the caller's, 0 at first: where its last one was.
-  RouteEntry* recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
-                     std::uint8_t& hint) noexcept;
+  RouteEntry* recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot, std::uint8_t& hint,
+                     bool shadow = false) noexcept;
   void remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept;
 
   std::uint16_t index_of(const RouteEntry& entry) const noexcept {
@@ -109,7 +119,7 @@ class RouteCache {
 
     std::uint32_t claimed = 0;  // of the entry, which may have become another selector's since
     std::uint16_t entry = 0;
-    std::uint16_t length = 0;  // 0: free
+    std::uint16_t stamp = 0;  // stamp_of() the table; 0: free
     std::array<std::byte, kBytesMax> bytes;
   };
   static_assert(sizeof(Memo) == 2 * kCacheLineBytes);
@@ -117,8 +127,12 @@ class RouteCache {
 
   RouteEntry* claim(std::uint64_t hash) noexcept;
   void resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
-  static std::uint8_t memo_of(std::span<const std::byte> table) noexcept;
-  bool holds(const Memo& memo, std::span<const std::byte> table) const noexcept;
+  // Its length, a multiple of 4, and what kind of task it came with.
+  static std::uint16_t stamp_of(std::span<const std::byte> table, bool shadow) noexcept {
+    return static_cast<std::uint16_t>(table.size() | (shadow ? 1U : 0U));
+  }
+  static std::uint8_t memo_of(std::span<const std::byte> table, bool shadow) noexcept;
+  bool holds(const Memo& memo, std::span<const std::byte> table, std::uint16_t stamp) const noexcept;
 
   SipKey key_;
   std::uint32_t sets_;

@@ -88,14 +88,16 @@ inline constexpr std::uint32_t kTimersPerLoop = 32;
 inline constexpr std::uint32_t kEndedPerLoop = 32;
 inline constexpr std::uint32_t kSweptPerLoop = 256;
 inline constexpr std::uint32_t kWaitersPerLoop = 64;
+inline constexpr std::uint32_t kShadowWaitersPerLoop = 8;  // besides those
+inline constexpr std::uint32_t kMirroredPerLoop = 64;
 inline constexpr std::uint32_t kOwedPerLoop = 32;  // workers told that their RESULTs are done with
 inline constexpr std::uint32_t kRelayedPerLoop = net::kBurstMax;
-inline constexpr std::size_t kSpares = 224;
+inline constexpr std::size_t kSpares = 288;
 inline constexpr std::size_t kDepartures = 512;
 static_assert(2 * net::kBurstMax + kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kWaitersPerLoop +
-                  kOwedPerLoop + kRelayedPerLoop <=
+                  kShadowWaitersPerLoop + kMirroredPerLoop + kOwedPerLoop + kRelayedPerLoop <=
               kDepartures);
-static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kOwedPerLoop <= kSpares);
+static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kOwedPerLoop + kMirroredPerLoop <= kSpares);
 
 class Shard {
  public:
@@ -113,10 +115,20 @@ class Shard {
   }
   std::uint32_t index_of(const Task& task) noexcept { return static_cast<std::uint32_t>(&task - &tasks[0]); }
   TaskToken token_of(const Task& task) noexcept { return TaskToken::make(options.id, index_of(task), task.generation); }
+  // Of the kind of task that it is; and that a SEND with these flags asks for.
+  state::TaskCounters& counters_of(const Task& task) noexcept {
+    if (!wire::is_shadow(task.flags)) [[likely]]
+      return counters;
+    return task.mirror ? counters.mirror : counters.shadow;
+  }
+  state::TaskCounters& counters_of(std::uint16_t flags) noexcept {
+    return wire::is_shadow(flags) ? counters.shadow : counters;
+  }
   // kFree is the task table's to set.
   void set_state(Task& task, TaskState to) noexcept {
-    if (task.state != TaskState::kFree) counters.in_state[raw(task.state)].subtract();
-    counters.in_state[raw(to)].add();
+    state::TaskCounters& counts = counters_of(task);
+    if (task.state != TaskState::kFree) counts.in_state[raw(task.state)].subtract();
+    counts.in_state[raw(to)].add();
     task.state = to;
     task.tries = 0;
     if (!state::is_open(to)) close(task);
@@ -132,7 +144,7 @@ class Shard {
   // Its timer stays where it is: the slot's next task moves it, or it finds the slot free.
   void free_task(Task& task) noexcept {
     close(task);
-    counters.in_state[raw(task.state)].subtract();
+    counters_of(task).in_state[raw(task.state)].subtract();
     tasks.release(index_of(task));
   }
   // Serial-number arithmetic, on the shard's clock.

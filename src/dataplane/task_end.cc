@@ -16,8 +16,11 @@ constexpr std::uint32_t kRerunsFree = 10, kTasksPerRerun = 10;
 constexpr std::uint8_t kAttemptsMax = 255;
 
 bool may_run_again(const Task& task, const Session& client) noexcept {
+  const bool shadow = wire::is_shadow(task.flags);
+  const std::uint32_t accepted = shadow ? client.shadow_accepted : client.accepted;
+  const std::uint32_t failed_over = shadow ? client.shadow_failed_over : client.failed_over;
   return (wire::has(task.flags, wire::Flag::Idempotent) || planted(PlantedBug::kFailOverAnyTask)) &&
-         task.attempt < kAttemptsMax && client.failed_over < kRerunsFree + client.accepted / kTasksPerRerun;
+         task.attempt < kAttemptsMax && failed_over < kRerunsFree + accepted / kTasksPerRerun;
 }
 
 // What a REJECT of the task says, kept for its repeats.
@@ -83,13 +86,14 @@ void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
 }
 
 void expire_queued(Shard& shard, Task& task) noexcept {
-  (task.attempt == 0 ? shard.counters.expired_unrouted : shard.counters.expired_routed).add();
+  (task.attempt == 0 ? shard.counters_of(task).expired_unrouted : shard.counters_of(task).expired_routed).add();
   end_queued(shard, task, wire::Reason::Expired);
 }
 
 void expire_routed(Shard& shard, Task& task) noexcept {
-  shard.counters.expired_routed.add();
+  shard.counters_of(task).expired_routed.add();
   ClientSlot* slot = slot_of(shard, task);
+  if (task.mirror) count_failure(shard, task);
   if (slot == nullptr) return abandon(shard, task);
   close_slot(shard, *slot, wire::Reason::Expired, wire::Executed::Maybe);
   if (task.state == TaskState::kPulling) return begin_rejecting(shard, task);
@@ -98,16 +102,16 @@ void expire_routed(Shard& shard, Task& task) noexcept {
 }
 
 void cancel_task(Shard& shard, Task& task) noexcept {
-  shard.counters.cancelled.add();
+  shard.counters_of(task).cancelled.add();
   abandon(shard, task);
 }
 
 void lose_client(Shard& shard, Task& task) noexcept {
   // Its answer left; that nobody is there to say that it came does not undo it.
   if (task.state == TaskState::kDelivering) {
-    shard.counters.delivered.add();
+    shard.counters_of(task).delivered.add();
   } else if (state::is_open(task.state)) {
-    shard.counters.client_lost.add();
+    shard.counters_of(task).client_lost.add();
   }
   abandon(shard, task);
 }
@@ -115,7 +119,7 @@ void lose_client(Shard& shard, Task& task) noexcept {
 void lose_last_worker(Shard& shard, Task& task) noexcept {
   ClientSlot* slot = slot_of(shard, task);
   if (slot == nullptr) return lose_client(shard, task);
-  shard.counters.worker_lost.add();
+  shard.counters_of(task).worker_lost.add();
   close_slot(shard, *slot, wire::Reason::WorkerLost, wire::Executed::Maybe);
   begin_rejecting(shard, task);
 }
@@ -125,8 +129,8 @@ void lose_worker(Shard& shard, Task& task) noexcept {
   if (client == nullptr) return end_for_nobody(shard, task);
   if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
   if (may_run_again(task, *client)) {
-    ++client->failed_over;
-    shard.counters.failed_over.add();
+    ++(wire::is_shadow(task.flags) ? client->shadow_failed_over : client->failed_over);
+    shard.counters_of(task).failed_over.add();
     shard.client_slot(*client, task.slot).state = ClientSlot::State::kBusy;
     return begin_pulling(shard, task);
   }
@@ -135,11 +139,12 @@ void lose_worker(Shard& shard, Task& task) noexcept {
 
 void end_for_nobody(Shard& shard, Task& task) noexcept {
   if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
-  shard.counters.client_lost.add();
+  shard.counters_of(task).client_lost.add();
   shard.free_task(task);
 }
 
 void return_task(Shard& shard, Task& task) noexcept {
+  if (task.mirror) return end_for_nobody(shard, task);
   release_worker_slot(shard, task);
   if (task.attempt == kAttemptsMax) {
     shard.set_state(task, TaskState::kPulling);
@@ -149,12 +154,12 @@ void return_task(Shard& shard, Task& task) noexcept {
 }
 
 void on_outcome_known(Shard& shard, Task& task) noexcept {
-  if (task.state == TaskState::kDelivering) shard.counters.delivered.add();
+  if (task.state == TaskState::kDelivering) shard.counters_of(task).delivered.add();
   abandon(shard, task);
 }
 
 void forget_client(Shard& shard, Task& task) noexcept {
-  if (task.state == TaskState::kDelivering) shard.counters.expired_routed.add();
+  if (task.state == TaskState::kDelivering) shard.counters_of(task).expired_routed.add();
   if (ClientSlot* slot = slot_of(shard, task)) slot->leave();
   abandon(shard, task);
 }

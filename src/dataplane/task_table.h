@@ -46,6 +46,7 @@ struct alignas(kCacheLineBytes) Task {
   std::uint16_t round : 9 = state::kNoRound;  // of its worker's gate, until its outcome is told (worker_outcome.h)
   bool client_knows : 1 = false;              // that its SEND came: nothing of it needs an ACK
   bool open : 1 = false;                      // counts for its client, and for its route's limit
+  bool mirror : 1 = false;                    // a copy of another task (mirror.h)
   bool paces : 1 = false;                     // its RESULT is a sample of its worker's pace: it found a free slot
   bool degraded : 1 = false;                  // its worker stands in for those asked for
   bool keeps_answer : 1 = false;              // its answer may stand in later (answer_cache.h)

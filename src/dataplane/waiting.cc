@@ -4,6 +4,7 @@
 
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
+#include "dataplane/mirror.h"
 #include "dataplane/recover.h"
 #include "dataplane/route.h"
 #include "dataplane/task_end.h"
@@ -15,7 +16,7 @@ namespace {
 // Queued, and nobody is in who could run it.
 void end_without_worker(Shard& shard, Task& task, const StandIn& instead) noexcept {
   if (instead.kind != wire::Substitute::None) return answer_queued(shard, task, instead);
-  (task.attempt == 0 ? shard.counters.rejected_late : shard.counters.worker_lost).add();
+  (task.attempt == 0 ? shard.counters_of(task).rejected_late : shard.counters_of(task).worker_lost).add();
   end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);
 }
 
@@ -58,6 +59,7 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
   entry.pace.on_turn(shard.now_ns);
   Frame frame = frame_of(held);
   route_task(shard, task, worker, *to, held.packet, frame);
+  mirror(shard, entry, task);
   if (stands_in) mark_degraded(task, frame);
   return true;
 }
@@ -87,12 +89,13 @@ HeldFrame take_queued(Shard& shard, Task& task) noexcept {
 
 void route_waiting(Shard& shard) noexcept {
   const auto& waiting = shard.routes.waiting();
-  std::uint32_t budget = kWaitersPerLoop;
+  std::uint32_t budget = kWaitersPerLoop, shadow_budget = kShadowWaitersPerLoop;
   // Each route with waiters has its turn, starting one further each loop.
   for (std::size_t visits = waiting.size(); visits > 0 && !waiting.empty() && budget > 0; --visits) {
     shard.waiting_rotor = shard.waiting_rotor + 1 < waiting.size() ? shard.waiting_rotor + 1 : 0;
     RouteEntry& entry = shard.routes[waiting[shard.waiting_rotor]];
-    while (budget > 0 && entry.lines.frames > 0 && route_front(shard, entry)) --budget;
+    std::uint32_t& left = entry.shadow ? shadow_budget : budget;
+    while (left > 0 && entry.lines.frames > 0 && route_front(shard, entry)) --left;
   }
 }
 

@@ -12,8 +12,10 @@ void enqueue(Shard& shard, RouteEntry& entry, Task& task, net::Packet& packet, c
 // Queued: takes the task's frame out of its line; the task has no state to be in until the caller gives it one.
 HeldFrame take_queued(Shard& shard, Task& task) noexcept;
 
+// Shadow tasks are of the least urgent class, whatever they say.
 inline FlowName flow_of(Shard& shard, const RouteEntry& entry, SessionId client, std::uint16_t flags) noexcept {
-  return {client, shard.routes.index_of(entry), wire::priority_of(flags)};
+  constexpr std::uint8_t kLeastUrgent = wire::kPriorities - 1;
+  return {client, shard.routes.index_of(entry), entry.shadow ? kLeastUrgent : wire::priority_of(flags)};
 }
 
 }  // namespace mcplane::dataplane

@@ -29,4 +29,11 @@ inline void count_result(Shard& shard, Task& task, const wire::Header& result) n
   count_probe(shard, task);
 }
 
+// How long the worker's round trip is in its service times, of a task that had none before it there.
+inline void note_pace(Shard& shard, const Task& task, std::uint32_t worker_us) noexcept {
+  if (!task.paces) return;
+  const auto away_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs) - task.queued_us;
+  shard.shared.workers[task.worker].pace.note(away_us > worker_us ? away_us - worker_us : 0, worker_us);
+}
+
 }  // namespace mcplane::dataplane

@@ -218,7 +218,7 @@ bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t n
   request.context = (std::uint64_t{task.generation} << 32) | index;
   request.task_id = task_id_for(options_.seed, next_number_);
   request.ttl_ms = static_cast<std::uint32_t>(options_.ttl_ns / kNsPerMs);
-  request.flags = wire::with_priority(options_.idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0}, 1);
+  request.flags = wire::send_flags(options_.idempotent, options_.shadow, 1);
   request.table = table_;
   request.payload = payloads_.write(next_number_, client.engine.payload_place(table_.size(), outbox_));
   if (client.engine.send(request, now_ns, outbox_) != client::SendStatus::kSent) return false;

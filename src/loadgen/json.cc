@@ -137,6 +137,7 @@ std::string json_of(const Options& options, const RunResult& result, std::string
   json["duration_s"] = seconds(tally.measured_ns);
   json["clients"] = options.clients;
   json["workers"] = options.workers;
+  json["shadow"] = options.shadow;
   json["transport"] = options.transport();
   json["payload_bytes"] = options.prompt_bytes;
   json["send_bytes"] = send_bytes(options);

@@ -74,6 +74,7 @@ struct Options {
   PromptSizes prompt_sizes;
   std::uint64_t ttl_ns = 5 * kNsPerSecond;
   bool idempotent = false;
+  bool shadow = false;  // tasks and workers are of a load test beside production
 
   // In-process workers. 0: those that others have registered.
   std::uint32_t workers = 0;

@@ -11,7 +11,7 @@ constexpr std::size_t kOutboxRoomMin = 8;
 
 wire::HelloBody hello_of(const Options& options) {
   wire::HelloBody hello;
-  hello.service = wire::Service::kWorker;
+  hello.service = options.shadow ? wire::Service::kShadowWorker : wire::Service::kWorker;
   hello.slots = options.worker_slots;
   hello.name = "mcplane-load-worker";
   hello.actions = {options.action};

@@ -32,7 +32,40 @@ class Counter {
 
 inline constexpr std::size_t kReasons = static_cast<std::size_t>(wire::Reason::MAX) + 1;
 
-struct alignas(kCacheLineBytes) ShardCounters {
+// The books of one kind of tasks.
+struct TaskCounters {
+  // Every accepted task ends in exactly one of these; those not ended yet are in a state that is_open().
+  Counter accepted, delivered, expired_unrouted, expired_routed, worker_lost, client_lost, cancelled, rejected_late;
+  Counter degraded_late;  // answered by the broker itself, which makes no task of a SEND that it answers at once
+  std::array<Counter, kTaskStates> in_state;  // gauges
+  std::array<Counter, kReasons> rejected;     // REJECTs sent, by reason, accepted or not, repeats too
+  Counter failed_over;                        // tasks taken from a worker that is gone, for another
+
+  // Accepted, and their outcomes not known to have arrived. Any thread; the states are read one by one.
+  std::uint64_t open_tasks() const noexcept {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < kTaskStates; ++i)
+      if (is_open(static_cast<TaskState>(i))) sum += in_state[i].read();
+    return sum;
+  }
+  // Ended or not, as many as there are in the task table.
+  std::uint64_t in_table() const noexcept {
+    std::uint64_t sum = 0;
+    for (const Counter& tasks : in_state) sum += tasks.read();
+    return sum;
+  }
+};
+
+// Its own books are production's: what a load test does, with the flag SHADOW, moves no figure of theirs. Frames are
+// those of all tasks.
+struct alignas(kCacheLineBytes) ShardCounters : TaskCounters {
+  TaskCounters shadow;
+  // Copies of production's tasks at shadow workers: `delivered` says that an answer came, and was dropped;
+  // `client_lost` that none will.
+  TaskCounters mirror;
+  // Copies that were due and not made: no shadow worker with room, too many under way, no spare buffer.
+  Counter mirror_no_worker, mirror_over_cap, mirror_no_buffer;
+
   // Every received frame is counted once in `received` and once in exactly one of the next five.
   Counter received, forwarded, handed_off, punted, completed;
   std::array<Counter, kDropReasons> dropped;
@@ -42,25 +75,11 @@ struct alignas(kCacheLineBytes) ShardCounters {
   Counter relayed;       // frames left to a core that has a queue of their port; it counts them as sent or dropped
   Counter no_buffer;     // frames of our own that no spare buffer was left for
 
-  // Every accepted task ends in exactly one of these; those not ended yet are in a state that is_open().
-  Counter accepted, delivered, expired_unrouted, expired_routed, worker_lost, client_lost, cancelled, rejected_late;
-  Counter degraded_late;  // answered by the broker itself, which makes no task of a SEND that it answers at once
-  std::array<Counter, kTaskStates> in_state;         // gauges
-  std::array<Counter, kReasons> rejected;            // REJECTs sent, by reason, accepted or not, repeats too
   std::array<Counter, wire::kSubstitutes> degraded;  // answers that stood in, accepted or not, without repeats
 
-  Counter acks_sent;    // ACK frames of our own: vectors, and answers to frames that came twice
-  Counter resends;      // RESENDs: something was lost, or its worker
-  Counter repeated;     // REJECTs and CANCELs sent again
-  Counter failed_over;  // tasks taken from a worker that is gone, for another
-
-  // Accepted, and their outcomes not known to have arrived. Any thread; the states are read one by one.
-  std::uint64_t open_tasks() const noexcept {
-    std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < kTaskStates; ++i)
-      if (is_open(static_cast<TaskState>(i))) sum += in_state[i].read();
-    return sum;
-  }
+  Counter acks_sent;  // ACK frames of our own: vectors, and answers to frames that came twice
+  Counter resends;    // RESENDs: something was lost, or its worker
+  Counter repeated;   // REJECTs and CANCELs sent again
 
   Counter loops, busy_loops;  // of the core; busy: at least one frame or message
   Counter asleep_ns;          // between loops, with --idle sleep

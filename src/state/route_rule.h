@@ -31,7 +31,12 @@ struct RouteRule {
   std::uint16_t degradation = kNoDegradation;  // number of its Degradation in the same snapshot
   std::uint32_t cache_ttl_ms = 0;              // its answers may stand in for so long; 0: they are not kept
   Limit limit{};                               // over all clients
+  std::uint32_t mirror = 0;                    // of kMirrorWhole tasks, copied to shadow workers
+
+  // What of it holds for shadow tasks: the choice among workers, so that a load test tells something. Nothing else.
+  RouteRule for_shadow() const noexcept { return {.policy = policy, .imbalance = imbalance}; }
 };
+inline constexpr std::uint32_t kMirrorWhole = 1'000'000;
 
 // A pool's workers in an order that was made in advance: a smooth round (kWeighted) or a Maglev table (kSourceHash,
 // kSession, kPrefix). It may lag behind the pool: who left it gives no slot, and who is new is found without it.

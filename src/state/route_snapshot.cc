@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "base/planted_bug.h"
+
 namespace mcplane::state {
 namespace {
 
@@ -55,7 +57,8 @@ SkillId RouteSnapshot::skill_of(std::uint32_t pool, std::string_view action) con
 }
 
 std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view model,
-                                   std::span<const std::string_view> tags, PoolList& pools) const noexcept {
+                                   std::span<const std::string_view> tags, PoolList& pools,
+                                   bool shadow) const noexcept {
   const auto action_name = find(action);
   if (!action_name || tags.size() > kSelectorTagsMax) return 0;
   std::optional<NameId> model_name;
@@ -69,7 +72,8 @@ std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view mod
   std::size_t count = 0;
   for (std::uint32_t index = 0; index < pools_.size() && count < kPoolsPerRoute; ++index) {
     const Pool& candidate = pools_[index];
-    const bool serves = std::ranges::find(candidate.actions, *action_name) != candidate.actions.end() &&
+    const bool same_kind = candidate.shadow == shadow || (shadow && planted(PlantedBug::kShadowAnywhere));
+    const bool serves = same_kind && std::ranges::find(candidate.actions, *action_name) != candidate.actions.end() &&
                         (!model_name || contains(candidate.models, *model_name)) &&
                         std::all_of(tag_names.begin(), tag_names.begin() + tags.size(),
                                     [&](NameId name) { return contains(candidate.tags, name); });

@@ -28,6 +28,7 @@ struct Pool {
   std::vector<NameId> models, tags;  // each sorted
   // Of its workers; lives as long as a snapshot names it. One worker was placed before the first does.
   std::shared_ptr<LoadIndex> load;
+  bool shadow = false;       // its workers take shadow tasks, and no others
   std::uint64_t key = 0;     // of its capability set, the same wherever and whenever
   std::uint32_t weight = 0;  // sum of its workers'
   // Null or not empty; null unless some rule's policy asks for it, and until it is made.
@@ -48,11 +49,11 @@ class RouteSnapshot {
   // Returns its number, for a rule.
   std::uint16_t add_degradation(Degradation degradation);
 
-  // The pools that serve (action, model or any, all tags), at most kPoolsPerRoute of them, in pool order; returns how
-  // many were written. Cost: a hash look-up a name, then a walk of all pools. Cores call it once a selector and
-  // snapshot (dataplane/route_cache.h). Allocates nothing.
+  // The pools of that kind that serve (action, model or any, all tags), at most kPoolsPerRoute of them, in pool order;
+  // returns how many were written. Cost: a hash look-up a name, then a walk of all pools. Cores call it once a selector
+  // and snapshot (dataplane/route_cache.h). Allocates nothing.
   std::size_t resolve(std::string_view action, std::string_view model, std::span<const std::string_view> tags,
-                      PoolList& pools) const noexcept;
+                      PoolList& pools, bool shadow = false) const noexcept;
 
   // Which of the pool's actions that is; one that resolve() found it by.
   SkillId skill_of(std::uint32_t pool, std::string_view action) const noexcept;

@@ -46,9 +46,15 @@ inline const Header& header_of(std::span<const std::byte> datagram) noexcept {
 }
 
 constexpr bool has(std::uint16_t flags, Flag flag) noexcept { return (flags & raw(flag)) != 0; }
+constexpr bool is_shadow(std::uint16_t flags) noexcept { return has(flags, Flag::Shadow); }
 constexpr std::uint8_t priority_of(std::uint16_t flags) noexcept { return static_cast<std::uint8_t>(flags >> 14); }
 constexpr std::uint16_t with_priority(std::uint16_t flags, std::uint8_t priority) noexcept {
   return static_cast<std::uint16_t>((flags & 0x3fffU) | (unsigned{priority} << 14));
+}
+// Of a SEND.
+constexpr std::uint16_t send_flags(bool idempotent, bool shadow, std::uint8_t priority) noexcept {
+  const unsigned flags = (idempotent ? raw(Flag::Idempotent) : 0U) | (shadow ? raw(Flag::Shadow) : 0U);
+  return with_priority(static_cast<std::uint16_t>(flags), priority);
 }
 
 inline TaskToken token_of(const Header& header) noexcept { return {header.token_index(), header.token_generation()}; }

@@ -19,8 +19,13 @@ bool names_sound(const std::vector<std::string>& names) noexcept {
   return names.size() <= kCapabilitiesMax && std::ranges::all_of(names, [](const auto& name) { return is_name(name); });
 }
 
+bool is_known(Service service) noexcept {
+  return raw(service) >= raw(Service::kClient) && raw(service) <= raw(Service::kShadowBoth) &&
+         (is_worker(service) || !is_shadow(service));
+}
+
 bool fields_sound(const HelloBody& hello) noexcept {
-  if (raw(hello.service) < raw(Service::kClient) || raw(hello.service) > raw(Service::kBoth)) return false;
+  if (!is_known(hello.service)) return false;
   if (hello.weight == 0 || hello.weight > kWeightMax || !is_label(hello.name)) return false;
   if (!names_sound(hello.actions) || !names_sound(hello.models) || !names_sound(hello.tags)) return false;
   if (!is_sound(hello.probe) || (hello.probe.asks() && !is_worker(hello.service))) return false;

@@ -16,9 +16,13 @@
 
 namespace mcplane::wire {
 
-enum class Service : std::uint8_t { kClient = 1, kWorker = 2, kBoth = 3 };
+// A shadow worker says so with a bit of its own, not with a field: a broker that does not know it refuses the HELLO,
+// and never gives it production's tasks.
+enum class Service : std::uint8_t { kClient = 1, kWorker = 2, kBoth = 3, kShadowWorker = 6, kShadowBoth = 7 };
 constexpr bool is_client(Service service) noexcept { return (raw(service) & 1U) != 0; }
 constexpr bool is_worker(Service service) noexcept { return (raw(service) & 2U) != 0; }
+// A worker that takes tasks with the flag SHADOW, and no others.
+constexpr bool is_shadow(Service service) noexcept { return (raw(service) & 4U) != 0; }
 
 inline constexpr std::size_t kCapabilitiesMax = 16;  // actions, models, tags: each list
 

@@ -54,6 +54,8 @@ control::ControlOptions control_options(const Options& options, const std::array
   if (options.load.probe_interval_ns > 0) control.prober = &prober;
   if (!options.degrade.chain.empty())
     settings.routes = {{.action = "*", .model = "", .limits = {}, .degrade = options.degrade}};
+  if (options.load.mirror > 0 && settings.routes.empty()) settings.routes.emplace_back().action = "*";
+  for (control::RouteSettings& route : settings.routes) route.mirror = options.load.mirror;
   control.config.settings = std::make_shared<const control::Settings>(settings);
   control.hooks.link_up = [&link_up](PortId port) { return link_up[raw(port)]; };
   return control;
@@ -115,9 +117,7 @@ std::string Broker::check_step(std::uint32_t core) {
   if (c.received.read() !=
       c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + all_dropped(c))
     return "12 every frame is counted once: shard " + std::to_string(core);
-  if (c.accepted.read() != c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() +
-                               c.worker_lost.read() + c.client_lost.read() + c.cancelled.read() +
-                               c.rejected_late.read() + c.degraded_late.read() + c.open_tasks())
+  if (!testing::adds_up(c) || !testing::adds_up(c.shadow) || !testing::adds_up(c.mirror))
     return "4 every task is in one state: shard " + std::to_string(core);
   for (std::uint32_t i = 0; i < rig_.shared.workers.capacity(); ++i) {
     const state::WorkerLine& line = rig_.shared.workers[WorkerId{i}];
@@ -205,8 +205,8 @@ bool Broker::somebody_in(const std::string& action, const std::string& model, st
   const control::Registry& registry = control_.registry();
   return std::ranges::any_of(registry.live(), [&](std::uint32_t index) {
     const control::Session& session = registry.at(index);
-    if (!session.is_worker() || session.phase != control::Phase::kUp || session.up_at_ns + kKnownNs > now_ns ||
-        !session.pool->published)
+    if (!session.is_worker() || wire::is_shadow(session.hello.service) || session.phase != control::Phase::kUp ||
+        session.up_at_ns + kKnownNs > now_ns || !session.pool->published)
       return false;
     const auto& actions = session.hello.actions;
     const auto skill = std::ranges::find(actions, action);
@@ -262,8 +262,7 @@ bool Broker::knows(SessionId session, const wire::Id16& instance) const {
 bool Broker::idle() {
   for (std::uint32_t i = 0; i < sizes_.shards; ++i) {
     const state::ShardCounters& c = rig_.counters(i);
-    for (const state::Counter& tasks : c.in_state)
-      if (tasks.read() != 0) return false;
+    if (c.in_table() + c.shadow.in_table() + c.mirror.in_table() != 0) return false;
   }
   return true;
 }
@@ -277,6 +276,19 @@ void Broker::exhaust_buffers() {
 void Broker::release_buffers() {
   rig_.nic().free(withheld_);
   withheld_.clear();
+}
+
+std::uint64_t Broker::accepted(bool shadow) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i)
+    sum += (shadow ? rig_.counters(i).shadow : rig_.counters(i)).accepted.read();
+  return sum;
+}
+
+std::uint64_t Broker::copied() {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < sizes_.shards; ++i) sum += rig_.counters(i).mirror.accepted.read();
+  return sum;
 }
 
 std::string Broker::check_empty() {

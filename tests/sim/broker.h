@@ -82,6 +82,10 @@ class Broker {
   // Frames dropped for that reason, and frames that no NIC or relay ring took.
   std::uint64_t dropped(DropReason reason);
   std::uint64_t not_taken();
+  // Tasks, by its books of that kind; and copies.
+  std::uint64_t accepted(bool shadow);
+  std::uint64_t copied();
+  std::uint32_t boot_id() const noexcept { return rig_.shared.options.boot_id; }
   bool relays() const noexcept { return sizes_.queues < sizes_.shards; }
 
   std::array<bool, 2> link_up{true, true};  // by PortId

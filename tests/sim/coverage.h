@@ -26,6 +26,9 @@ struct Coverage {
   // Answers that stood in for workers, by kind.
   std::array<std::uint64_t, wire::kSubstitutes> degraded{};
 
+  // Tasks of load tests that were accepted, and copies that were made.
+  std::uint64_t shadow = 0, copied = 0;
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
@@ -41,6 +44,8 @@ struct Coverage {
     polls_down += other.polls_down;
     probes += other.probes;
     skill_probes += other.skill_probes;
+    shadow += other.shadow;
+    copied += other.copied;
     return *this;
   }
 };

@@ -28,6 +28,8 @@ void World::observe(const wire::Header& header, std::uint32_t to) {
   const Ledger::Departure departure{dated ? since_ns_ : 0, dated && since_ns_ == now_ns_};
   if (route) check_route(header);
   if (wire::has(header.flags(), wire::Flag::Degraded)) check_degraded(header);
+  if (route && wire::is_shadow(header.flags()) != wire::is_shadow(peers_[to].hello.service))
+    verdict_.fail("13 shadow and production are apart", "a ROUTE to a worker of the other kind");
   const bool astray = header.type() == wire::FrameType::Deliver && sabotage(Sabotage::kMisdeliver);
   ledger_.on_broker_frame(header, astray ? to + 1 : to, departure);
   if (route && sabotage(Sabotage::kRouteElsewhere)) {

@@ -51,12 +51,13 @@ std::uint32_t Ledger::number_of(const wire::Id16& id) noexcept {
   return number;
 }
 
-std::uint32_t Ledger::begin(std::uint32_t client, std::uint32_t ttl_ms, bool idempotent, std::uint64_t now_ns) {
+std::uint32_t Ledger::begin(std::uint32_t client, std::uint32_t ttl_ms, const Kind& kind, std::uint64_t now_ns) {
   Task& task = tasks_.emplace_back();
   task.client = client;
   task.ttl_ms = ttl_ms;
   task.deadline_ns = now_ns + ttl_ms * kNsPerMs + wire::kGraceNs;
-  task.idempotent = idempotent;
+  task.idempotent = kind.idempotent;
+  task.shadow = kind.shadow;
   ++open_;
   return number_of(task);
 }
@@ -109,6 +110,8 @@ void Ledger::on_send(const wire::Header& header) {
     return;
   }
   Task& task = tasks_[number];
+  if (wire::is_shadow(header.flags()) != task.shadow)
+    fail("13 shadow and production are apart", number, "was sent as the other kind");
   if (wire::has(header.flags(), wire::Flag::Retry)) fail("1 what is sent again says so", number, "was never sent");
   if (task.latest != kNobody && !task.idempotent)
     fail("3 at most once", number, "was sent as new a second time, and may not run twice");
@@ -142,6 +145,12 @@ void Ledger::on_execution(const client::Assignment& assignment, const client::Se
   const std::uint32_t number = number_of(assignment.task_id);
   if (number >= tasks_.size()) return fail("9 a worker ran what nobody sent", number, "is unknown");
   Task& task = tasks_[number];
+  if (is_copy(task, assignment.flags)) {
+    const auto copy = copies_.find(token_name(assignment.token, worker.boot_id()));
+    if (copy == copies_.end()) return fail("8 executed without a ROUTE", number, "was no copy");
+    if (++copy->second > 1) fail("3 an attempt runs once", number, "was executed twice as one copy");
+    return;
+  }
   Exchange* exchange = find_by_token(assignment.token, worker.boot_id());
   Attempt* attempt = exchange != nullptr ? find(*exchange, assignment.attempt) : nullptr;
   if (attempt == nullptr || exchange->task != number)
@@ -194,6 +203,16 @@ void Ledger::on_outcome(const client::Completion& completion, std::span<const st
   const bool empty = completion.reason == wire::Reason::TooLarge && completion.payload.empty();
   if (!empty && !std::ranges::equal(completion.payload, answer))
     fail("9 the answer to this task", number, "was delivered with another answer than its worker gave");
+}
+
+Ledger::Begun Ledger::begun(std::uint32_t boot_id, bool shadow) const {
+  Begun begun;
+  for (const Exchange& exchange : exchanges_) {
+    if (exchange.boot_id != boot_id || tasks_[exchange.task].shadow != shadow) continue;
+    ++begun.sent;
+    if (!exchange.attempts.empty()) ++begun.routed;
+  }
+  return begun;
 }
 
 void Ledger::on_client_gone(std::uint32_t client) {

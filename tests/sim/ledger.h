@@ -52,7 +52,10 @@ class Ledger {
   explicit Ledger(Verdict& verdict) : verdict_(verdict) {}
 
   // What a task's client does. Returns the task's number.
-  std::uint32_t begin(std::uint32_t client, std::uint32_t ttl_ms, bool idempotent, std::uint64_t now_ns);
+  struct Kind {
+    bool idempotent = false, shadow = false;
+  };
+  std::uint32_t begin(std::uint32_t client, std::uint32_t ttl_ms, const Kind& kind, std::uint64_t now_ns);
   void on_cancel(std::uint32_t number) { tasks_[number].cancelled = true; }
   static wire::Id16 id_of(std::uint32_t number) noexcept;
   static std::uint32_t number_of(const wire::Id16& id) noexcept;
@@ -92,6 +95,12 @@ class Ledger {
   // Executions beyond a task's first, and outcomes by reason.
   std::uint64_t executed_again() const noexcept { return executed_again_; }
   const Outcomes& outcomes() const noexcept { return outcomes_; }
+  // Of one life of the broker: exchanges whose SENDs left their clients, and those of which a ROUTE was seen. What the
+  // broker accepted is between the two.
+  struct Begun {
+    std::uint64_t sent = 0, routed = 0;
+  };
+  Begun begun(std::uint32_t boot_id, bool shadow) const;
 
  private:
   enum class Seen : std::uint8_t { kNothing, kDelivered, kRejected };
@@ -104,7 +113,7 @@ class Ledger {
     std::uint32_t executions = 0;
     Seen outcome = Seen::kNothing;  // that the client heard
     wire::Reason reason{};
-    bool idempotent = false, cancelled = false;
+    bool idempotent = false, shadow = false, cancelled = false;
     bool denied = false;  // the client heard that it was not executed
     bool ended = false;
   };
@@ -144,6 +153,9 @@ class Ledger {
   static Name token_name(TaskToken token, std::uint32_t boot_id) noexcept {
     return {(std::uint64_t{token.generation} << 32) | token.location, boot_id};
   }
+  // Of a task of production at a shadow worker.
+  static bool is_copy(const Task& task, std::uint16_t flags) noexcept { return wire::is_shadow(flags) && !task.shadow; }
+  void on_copy(const wire::Header& route, std::uint32_t number);
   void count(const wire::Header& header);
   void on_send(const wire::Header& header);
   void on_refusal(const wire::Header& header);
@@ -163,6 +175,7 @@ class Ledger {
   std::vector<Task> tasks_;
   std::vector<Exchange> exchanges_;
   std::unordered_map<Name, std::uint32_t, HashOfName> by_exchange_, by_token_;
+  std::unordered_map<Name, std::uint32_t, HashOfName> copies_;  // by token: how often they ran
   std::size_t open_ = 0;
   std::uint64_t delivered_ = 0, executed_again_ = 0;
   Outcomes outcomes_{};

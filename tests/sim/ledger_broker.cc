@@ -51,8 +51,19 @@ std::uint32_t Ledger::unfinished_before(const wire::Header& route) const {
   return 0;
 }
 
+// Once, and in nobody's name.
+void Ledger::on_copy(const wire::Header& header, std::uint32_t number) {
+  if (!copies_.try_emplace(token_name(wire::token_of(header), header.boot_id())).second)
+    fail("13 a copy is sent once", number, "was copied again for the same token");
+  if (header.session() != header.worker_session())
+    fail("13 a copy has no client", number, "was copied in its client's name");
+  if (header.ttl_ms() == 0 || header.ttl_ms() > tasks_[number].ttl_ms)
+    fail("6 no ROUTE without time", number, "was copied with another time than it had");
+}
+
 void Ledger::on_route(const wire::Header& header, const Departure& departure) {
   const std::uint32_t number = number_of(wire::task_id_of(header));
+  if (number < tasks_.size() && is_copy(tasks_[number], header.flags())) return on_copy(header, number);
   Exchange* exchange = find_by_task(number, header);
   if (exchange == nullptr) return fail("9 ROUTE of what was sent", number, "is unknown");
   const TaskToken token = wire::token_of(header);
@@ -86,6 +97,8 @@ void Ledger::on_deliver(const wire::Header& header, Exchange& exchange, const De
   const std::uint32_t number = exchange.task;
   if (exchange.on_wire == Seen::kRejected) fail("1 REJECT is final", number, "was delivered after a REJECT");
   exchange.on_wire = Seen::kDelivered;
+  if (copies_.contains(token_name(wire::token_of(header), header.boot_id())))
+    return fail("13 answers to copies are dropped", number, "was answered with the RESULT of a copy");
   const Attempt* attempt = find(exchange, header.attempt());
   if (attempt == nullptr || attempt->runs == 0)
     return fail("8 RESULT of the live attempt", number, "was delivered and never executed so");

@@ -18,7 +18,8 @@ void World::mishap() {
 
 std::optional<std::uint32_t> World::draw_peer(bool client) {
   const Sizes& sizes = options_.sizes;
-  const std::uint32_t index = client ? random_.below(sizes.clients) : sizes.clients + random_.below(sizes.workers);
+  const std::uint32_t index =
+      client ? random_.below(sizes.clients) : sizes.clients + random_.below(sizes.workers + sizes.shadow_workers);
   if (peers_[index].down() || peers_[index].leaving) return std::nullopt;
   return index;
 }

@@ -60,7 +60,7 @@ enum class Promise : std::uint8_t {
 
 struct Sizes {
   std::uint32_t shards = 1, ports = 1, queues = 1;
-  std::uint32_t clients = 1, workers = 1;
+  std::uint32_t clients = 1, workers = 1, shadow_workers = 0;
   std::uint32_t buffers = 2'048, handoff_frames = 256, tx_capacity = 0;
   std::uint16_t burst = 32;
   std::uint32_t max_tasks = 1'024, max_queued = 256, max_routes = 64;
@@ -77,6 +77,7 @@ struct Load {
   std::uint32_t payload_max = 200, answer_max = 200;  // bytes
   std::uint32_t selectors = 4;                        // of tasks; some of them nobody serves
   double idempotent = 0, cancelled = 0;  // of all tasks: may run more than once; their clients give them up
+  double shadow = 0, mirror = 0;         // of all tasks: for shadow workers only; of the others: copied to such
   std::uint16_t worker_slots_min = 1, worker_slots_max = 8;
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
   // Different ones of each selector, whose tasks have the same payload and the same answer; 0: each task has its own.

@@ -26,13 +26,16 @@ void World::add_peers() {
   const Sizes& sizes = options_.sizes;
   for (std::uint32_t i = 0; i < options_.load.selectors; ++i)
     tables_.push_back(wire::write_route_table(action(i), model(i), {}, ""));
-  for (std::uint32_t i = 0; i < sizes.clients + sizes.workers; ++i) {
+  const std::uint32_t shadow_from = sizes.clients + sizes.workers;
+  for (std::uint32_t i = 0; i < shadow_from + sizes.shadow_workers; ++i) {
     const bool worker = i >= sizes.clients;
     const auto port = PortId(static_cast<std::uint8_t>(random_.below(sizes.ports)));
     const auto family = chance(random_, 0.3) ? testing::Family::kIpv6 : testing::Family::kIpv4;
     const auto vlan = static_cast<std::uint16_t>(chance(random_, 0.2) ? 5 : wire::kNoVlan);
     Peer& peer = peers_.emplace_back(Peer{.host = Host(i, port, family, vlan), .hello = {}});
-    peer.hello.service = worker ? wire::Service::kWorker : wire::Service::kClient;
+    peer.hello.service = i >= shadow_from ? wire::Service::kShadowWorker
+                         : worker         ? wire::Service::kWorker
+                                          : wire::Service::kClient;
     peer.hello.name = (worker ? "worker" : "client") + std::to_string(i);
     peer.hello.slots = worker ? static_cast<std::uint16_t>(
                                     between(random_, options_.load.worker_slots_min, options_.load.worker_slots_max))
@@ -258,7 +261,8 @@ bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t
   client::ClientEngine* const engine = peers_[index].client.get();
   if (engine == nullptr || !engine->session().registered() || engine->slots_free() == 0 || out_.full()) return false;
   const bool idempotent = chance(random_, options_.load.idempotent);
-  const std::uint32_t number = ledger_.begin(index, ttl_ms, idempotent, now_ns_);
+  const bool shadow = sending_ && options_.load.shadow > 0 && chance(random_, options_.load.shadow);
+  const std::uint32_t number = ledger_.begin(index, ttl_ms, {idempotent, shadow}, now_ns_);
   selectors_.resize(number + 1);
   selectors_[number] = static_cast<std::uint16_t>(selector);
   write_payload(number, selector);
@@ -266,8 +270,7 @@ bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t
   request.context = number;
   request.task_id = Ledger::id_of(number);
   request.ttl_ms = ttl_ms;
-  request.flags = wire::with_priority(idempotent ? raw(wire::Flag::Idempotent) : std::uint16_t{0},
-                                      static_cast<std::uint8_t>(random_.below(wire::kPriorities)));
+  request.flags = wire::send_flags(idempotent, shadow, static_cast<std::uint8_t>(random_.below(wire::kPriorities)));
   request.table = tables_[selector];
   request.payload = payload_;
   if (chance(random_, sending_ ? options_.load.cancelled : 0))

@@ -60,6 +60,8 @@ constexpr Find kFinds[] = {
     {PlantedBug::kOverlappingSlots, 89, "silence"},
     {PlantedBug::kRouteToOpen, 13, "7 no ROUTE past a breaker"},
     {PlantedBug::kPermitTwice, 13, "7 no ROUTE past a breaker"},
+    {PlantedBug::kShadowAnywhere, 4, "13 shadow and production are apart"},
+    {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
 };
 
 class PlantTest : public ::testing::TestWithParam<Find> {};

@@ -92,6 +92,8 @@ TEST(Simulation, TheSwarmDrawsEverything) {
   EXPECT_GT(all.skill_probes, 0U);
   for (std::size_t kind = 1; kind < wire::kSubstitutes; ++kind)
     EXPECT_GT(all.degraded[kind], 0U) << wire::kSubstituteNames[kind];
+  EXPECT_GT(all.shadow, 0U);
+  EXPECT_GT(all.copied, 0U);
   EXPECT_GT(most.loss, 0.27);
   EXPECT_GT(most.duplicate, 0.45);
   EXPECT_GT(most.reorder, 0.45);

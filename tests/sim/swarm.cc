@@ -183,6 +183,13 @@ void draw_degradation(Random& random, Options& options) {
   options.load.questions = between(random, 1, 20);
 }
 
+// A load test beside production, and copies of production's tasks; at times nobody is there for them.
+void draw_shadow(Random& random, Options& options) {
+  options.sizes.shadow_workers = between(random, 0, 3);
+  options.load.shadow = chance(random, 0.3) ? 0 : 0.6 * random.unit();
+  options.load.mirror = chance(random, 0.3) ? 0 : random.unit();
+}
+
 }  // namespace
 
 Options draw(std::uint64_t seed) {
@@ -201,6 +208,8 @@ Options draw(std::uint64_t seed) {
   if (which > 4 && seed % kSeedsPerBreaker == kSeedsPerBreaker - 1) draw_breakers(random, options);
   constexpr std::uint64_t kSeedsPerDegradation = 5;
   if (which > 4 && seed % kSeedsPerDegradation == 0) draw_degradation(random, options);
+  constexpr std::uint64_t kSeedsPerShadow = 5;
+  if (which > 4 && seed % kSeedsPerShadow == kSeedsPerShadow - 1) draw_shadow(random, options);
   return options;
 }
 

@@ -20,7 +20,8 @@ World::World(const Options& options, bool print)
       random_(options.seed * 2 + 1),
       trace_(print),
       ledger_(verdict_),
-      network_(options.faults, options.sizes.clients + options.sizes.workers, Random(options.seed * 2 + 2)),
+      network_(options.faults, options.sizes.clients + options.sizes.workers + options.sizes.shadow_workers,
+               Random(options.seed * 2 + 2)),
       cores_(options.sizes.shards),
       sending_(options.promise == Promise::kNone) {
   start_broker();
@@ -113,6 +114,8 @@ void World::count_broker() {
   coverage_.skill_probes += broker_->skill_probes();
   for (std::size_t kind = 0; kind < wire::kSubstitutes; ++kind)
     coverage_.degraded[kind] += broker_->degraded(wire::Substitute(kind));
+  coverage_.shadow += broker_->accepted(true);
+  coverage_.copied += broker_->copied();
 }
 
 Coverage World::coverage() {
@@ -128,6 +131,12 @@ void World::check() {
   if (broker_ == nullptr) return;
   if (const std::string wrong = broker_->check_all(); !wrong.empty())
     verdict_.fail("4, 5, 8, 10, 12 full sweep", wrong);
+  for (const bool shadow : {false, true}) {
+    const Ledger::Begun begun = ledger_.begun(broker_->boot_id(), shadow);
+    const std::uint64_t accepted = broker_->accepted(shadow);
+    if (accepted < begun.routed || accepted > begun.sent)
+      verdict_.fail("13 each kind has its books", shadow ? "of shadow tasks" : "of production");
+  }
 }
 
 bool World::drained() {

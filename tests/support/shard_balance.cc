@@ -13,7 +13,20 @@ void expect_equal(std::string& wrong, const std::string& what, std::uint64_t got
   if (got != want) wrong += what + ": " + std::to_string(got) + " but " + std::to_string(want) + "\n";
 }
 
+std::array<const state::TaskCounters*, 3> books_of(const state::ShardCounters& counters) {
+  return {&counters, &counters.shadow, &counters.mirror};
+}
+
+// Whose books it is in, of books_of().
+std::size_t kind_of(const dataplane::Task& task) { return task.mirror ? 2 : wire::is_shadow(task.flags) ? 1 : 0; }
+
 }  // namespace
+
+bool adds_up(const state::TaskCounters& books) {
+  return books.accepted.read() == books.delivered.read() + books.expired_unrouted.read() + books.expired_routed.read() +
+                                      books.worker_lost.read() + books.client_lost.read() + books.cancelled.read() +
+                                      books.rejected_late.read() + books.degraded_late.read() + books.open_tasks();
+}
 
 void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   dataplane::Shard& shard = *shards_[index];
@@ -25,14 +38,25 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   expect_equal(wrong, at + "received, and what became of it", c.received.read(),
                c.forwarded.read() + c.handed_off.read() + c.punted.read() + c.completed.read() + dropped);
   expect_equal(wrong, at + "frames dropped for no reason", c.dropped[0].read(), 0);
-  expect_equal(wrong, at + "accepted, and what became of it", c.accepted.read(),
-               c.delivered.read() + c.expired_unrouted.read() + c.expired_routed.read() + c.worker_lost.read() +
-                   c.client_lost.read() + c.cancelled.read() + c.rejected_late.read() + c.degraded_late.read() +
-                   c.open_tasks());
-  expect_equal(wrong, at + "queued, and held frames", in_state(state::TaskState::kQueued, index), shard.held.size());
-  std::uint64_t in_states = 0;
-  for (const state::Counter& gauge : c.in_state) in_states += gauge.read();
-  expect_equal(wrong, at + "tasks by state, and task slots in use", in_states, shard.tasks.in_use());
+  for (const state::TaskCounters* books : books_of(c))
+    if (!adds_up(*books)) wrong += at + "accepted is not what became of it\n";
+  const auto sum = [&](auto count) {
+    std::uint64_t of_all = 0;
+    for (const state::TaskCounters* books : books_of(c)) of_all += count(*books);
+    return of_all;
+  };
+  expect_equal(wrong, at + "queued, and held frames",
+               sum([](const auto& books) { return books.in_state[raw(state::TaskState::kQueued)].read(); }),
+               shard.held.size());
+  expect_equal(wrong, at + "tasks by state, and task slots in use",
+               sum([](const auto& books) { return books.in_table(); }), shard.tasks.in_use());
+  std::array<std::array<std::uint64_t, state::kTaskStates>, 3> there{};  // by kind and state
+  for (std::uint32_t i = 0; i < shard.tasks.touched(); ++i)
+    if (const dataplane::Task& task = shard.tasks[i]; task.state != state::TaskState::kFree)
+      ++there[kind_of(task)][raw(task.state)];
+  for (std::size_t kind = 0; kind < there.size(); ++kind)
+    for (std::size_t s = 0; s < state::kTaskStates; ++s)
+      expect_equal(wrong, at + "tasks of a kind and state", books_of(c)[kind]->in_state[s].read(), there[kind][s]);
   // Free slots may have one left.
   if (shard.timers.armed() < shard.tasks.in_use())
     wrong += at + "fewer timers, " + std::to_string(shard.timers.armed()) + ", than task slots in use, " +
@@ -84,7 +108,8 @@ std::string ShardRig::check_counters() {
   for (std::uint32_t i = 0; i < options.shards; ++i) {
     check_shard(i, wrong);
     for (std::size_t s = 0; s < state::kTaskStates; ++s)
-      if (state::holds_worker_slot(static_cast<state::TaskState>(s))) slots_owed += counters(i).in_state[s].read();
+      if (state::holds_worker_slot(static_cast<state::TaskState>(s)))
+        for (const state::TaskCounters* books : books_of(counters(i))) slots_owed += books->in_state[s].read();
   }
   for (std::uint32_t i = 0; i < options.workers; ++i) slots_taken += shared.workers[WorkerId{i}].outstanding();
   expect_equal(wrong, "worker slots taken, and tasks that hold one", slots_taken, slots_owed);

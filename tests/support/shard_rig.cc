@@ -157,7 +157,7 @@ Peer& ShardRig::add_worker(std::uint16_t slots, PeerSpec spec) {
 void ShardRig::publish() {
   for (const auto& peer : peers_) {
     if (!peer->published || shared.workers[peer->worker].leaf != nullptr) continue;
-    auto& index = pools_[{peer->spec.actions, peer->spec.models, peer->spec.tags}];
+    auto& index = pools_[{peer->spec.actions, peer->spec.models, peer->spec.tags, wire::is_shadow(peer->spec.service)}];
     if (index == nullptr) index = std::make_shared<state::LoadIndex>();
     index->place(shared.workers[peer->worker], peer->worker);
     refresh(*peer);
@@ -178,6 +178,7 @@ void ShardRig::publish() {
     pool.tags = intern(std::get<2>(set));
     std::ranges::sort(pool.models);
     std::ranges::sort(pool.tags);
+    pool.shadow = std::get<3>(set);
     pool.load = index;
     pool.weight = index->admitting.load();
     pool.key = mix64(snapshot->pools().size());

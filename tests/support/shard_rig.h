@@ -74,6 +74,9 @@ struct Sent {
   Parsed parsed;           // as its addressee sees it; reason kNone when all lengths and checksums are right
 };
 
+// Every accepted task has ended once, or is in one state.
+bool adds_up(const state::TaskCounters& books);
+
 class ShardRig {
  public:
   using Loop = dataplane::CoreLoop<net::MemoryNic>;
@@ -173,8 +176,8 @@ class ShardRig {
   std::vector<std::unique_ptr<Loop>> loops_;
   std::vector<std::unique_ptr<Peer>> peers_;
   using Names = std::vector<std::string>;
-  std::map<std::tuple<Names, Names, Names>, std::shared_ptr<state::LoadIndex>> pools_;
-  std::vector<std::uint32_t> client_slots_used_;  // by shard
+  std::map<std::tuple<Names, Names, Names, bool>, std::shared_ptr<state::LoadIndex>> pools_;  // the last: shadow
+  std::vector<std::uint32_t> client_slots_used_;                                              // by shard
   std::uint32_t workers_used_ = 0;
   std::uint64_t frames_taken_ = 0;
   std::uint64_t generation_ = 0;

@@ -46,7 +46,8 @@ TEST(MakeTask, FromFlags) {
                           .history = {"user:a:b", "assistant:"},
                           .ttl_ns = 1'500'000'000,
                           .priority = 0,
-                          .idempotent = true});
+                          .idempotent = true,
+                          .shadow = true});
   ASSERT_TRUE(task) << task.error;
   EXPECT_EQ(task.value->id, "x");
   EXPECT_EQ(task.value->action, "embed");
@@ -57,6 +58,7 @@ TEST(MakeTask, FromFlags) {
   EXPECT_EQ(task.value->ttl, 1'500ms);
   EXPECT_EQ(task.value->priority, 0);
   EXPECT_TRUE(task.value->idempotent);
+  EXPECT_TRUE(task.value->shadow);
   const auto least = make({.prompt = "hi"});
   ASSERT_TRUE(least);
   EXPECT_EQ(least.value->action, "generate");
@@ -166,7 +168,8 @@ TEST(StatusTable, ShowsEveryPart) {
       R"("rx_no_buffer":4,"ips":["10.0.0.1","fd00::1"]},{"name":"pci:0000:3b:00.0","link":"down","queues":4,)"
       R"("offloads":"IPv4, UDP checksum","neighbours":0,"rx_frames":0,"tx_frames":0,"rx_missed":0,"rx_errors":0,)"
       R"("tx_errors":0,"rx_no_buffer":0,"ips":[]}],"sessions":{"clients":1,"workers":4},)"
-      R"("tasks":{"accepted":9,"delivered":8},"degraded":{"cached":1,"skip":0},"frames":{"received":40,"sent":39},"drops":{"bad_magic":2},)"
+      R"("tasks":{"accepted":9,"delivered":8},"degraded":{"cached":1,"skip":0},"shadow":{"accepted":3,"delivered":0},"mirror":{"copied":0},)"
+      R"("frames":{"received":40,"sent":39},"drops":{"bad_magic":2},)"
       R"("buffers":{"total":16383,"free":15000}})");
   ASSERT_TRUE(table) << table.error;
   EXPECT_EQ(
@@ -177,6 +180,7 @@ TEST(StatusTable, ShowsEveryPart) {
       "  sessions  clients 1, workers 4\n"
       "  tasks     accepted 9, delivered 8\n"
       "  degraded  cached 1, skip 0\n"
+      "  shadow    accepted 3, delivered 0\n"
       "  frames    received 40, sent 39\n"
       "  drops     bad_magic 2\n"
       "  buffers   15000 free of 16383\n"
@@ -188,16 +192,17 @@ TEST(StatusTable, ShowsEveryPart) {
 
 TEST(NodesTable, ColumnsLineUpAndNamesAreTame) {
   const auto table = nodes_table(
-      R"({"nodes":[{"node_id":"00100001","service":"worker","name":"e\u001b[1m","address":"10.0.0.2:4000","state":"up",)"
+      R"({"nodes":[{"node_id":"00100001","service":"worker","shadow":true,"name":"e\u001b[1m","address":"10.0.0.2:4000","state":"up",)"
       R"("breaker":"half-open","probe":{"asks":"http:9000/health","health":"down","since_ms":61000,"said":"HTTP 503","said_ms":2},)"
       R"("last_seen_ms":12,"age_s":90,"actions":["generate","embed"],"models":[],"tags":["gpu"],"slots":64,)"
       R"("outstanding":3}]})");
   ASSERT_TRUE(table) << table.error;
-  EXPECT_EQ(*table.value,
-            "NODE      SERVICE  NAME   ADDRESS        STATE  BREAKER    PROBE             HEALTH                SEEN   "
-            "   AGE     SLOTS  BUSY  ACTIONS          MODELS  TAGS\n"
-            "00100001  worker   e?[1m  10.0.0.2:4000  up     half-open  http:9000/health  down 1m 1s, HTTP 503  12ms ag"
-            "o  1m 30s  64     3     generate, embed          gpu\n");
+  EXPECT_EQ(
+      *table.value,
+      "NODE      SERVICE        NAME   ADDRESS        STATE  BREAKER    PROBE             HEALTH                SEEN   "
+      "   AGE     SLOTS  BUSY  ACTIONS          MODELS  TAGS\n"
+      "00100001  shadow worker  e?[1m  10.0.0.2:4000  up     half-open  http:9000/health  down 1m 1s, HTTP 503  12ms ag"
+      "o  1m 30s  64     3     generate, embed          gpu\n");
   const auto none = nodes_table(R"({"nodes":[]})");
   ASSERT_TRUE(none);
   EXPECT_NE(none.value->find("next: mcplane-worker"), std::string::npos);

@@ -26,15 +26,23 @@ TEST(WorkerFlags, Defaults) {
 }
 
 TEST(WorkerFlags, RepeatedFlagsAddUp) {
-  const auto command =
-      parse({"--broker", "[fd00::1]:5000", "--backend", "exec:cat", "--action", "a", "--action", "b", "--model", "m",
-             "--tag", "gpu", "--slots", "64", "--name", "w1", "--probe", "grpc:9000/my.Service", "--json"});
+  const auto command = parse({"--broker",  "[fd00::1]:5000",
+                              "--backend", "exec:cat",
+                              "--action",  "a",
+                              "--action",  "b",
+                              "--model",   "m",
+                              "--tag",     "gpu",
+                              "--slots",   "64",
+                              "--name",    "w1",
+                              "--probe",   "grpc:9000/my.Service",
+                              "--shadow",  "--json"});
   ASSERT_FALSE(command.stop) << command.stop->text;
   EXPECT_EQ(command.options.actions, std::vector<std::string>({"a", "b"}));
   EXPECT_EQ(command.options.models, std::vector<std::string>({"m"}));
   EXPECT_EQ(command.options.tags, std::vector<std::string>({"gpu"}));
   EXPECT_EQ(command.options.slots, 64);
   EXPECT_EQ(command.options.probe, "grpc:9000/my.Service");
+  EXPECT_TRUE(command.options.shadow);
   EXPECT_TRUE(command.json);
 }
 
@@ -71,12 +79,15 @@ TEST(WorkerFlags, LinesForPeopleAndForPrograms) {
       "mcplane-worker: node 001a2b3c at broker 10.0.0.1 offers generate, 2 at once; next: mcplane-ctl send --broker "
       "10.0.0.1 --action generate --prompt hi");
   EXPECT_EQ(stopped_line(command, 7), "mcplane-worker: stopped after 7 tasks");
+  command.options.shadow = true;
+  EXPECT_NE(registered_line(command, 1).find("--action generate --shadow --prompt hi"), std::string::npos);
   command.json = true;
   const auto registered = nlohmann::json::parse(registered_line(command, 0x1a2b3c));
   EXPECT_EQ(registered.at("event"), "registered");
   EXPECT_EQ(registered.at("node_id"), "001a2b3c");
   EXPECT_EQ(registered.at("actions"), nlohmann::json({"generate"}));
   EXPECT_EQ(registered.at("slots"), 2);
+  EXPECT_EQ(registered.at("shadow"), true);
   EXPECT_EQ(stopped_line(command, 7), R"({"event":"stopped","tasks_done":7})");
 }
 

@@ -88,6 +88,7 @@ TEST(Sdk, WorkerSeesTheTaskAsItWasSent) {
     task.parameters = {{"temperature", "0.2"}};
     task.priority = 3;
     task.idempotent = true;
+    task.shadow = true;
     const Outcome outcome = client.call(task);
     ASSERT_TRUE(outcome.ok());
     EXPECT_EQ(outcome.task_id, id);
@@ -99,6 +100,7 @@ TEST(Sdk, WorkerSeesTheTaskAsItWasSent) {
     EXPECT_EQ(seen.parameters, task.parameters);
     EXPECT_EQ(seen.priority, 3);
     EXPECT_TRUE(seen.idempotent);
+    EXPECT_TRUE(seen.shadow);
     EXPECT_LE(seen.ttl, task.ttl);
   }
 }

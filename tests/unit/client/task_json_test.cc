@@ -40,11 +40,13 @@ TEST(TaskJson, TheProjectsTaskIsAccepted) {
   EXPECT_EQ(task.ttl, std::chrono::seconds(300));
   EXPECT_EQ(task.priority, 1);
   EXPECT_FALSE(task.idempotent);
+  EXPECT_FALSE(task.shadow);
 }
 
 TEST(TaskJson, OptionalFieldsAreAccepted) {
   std::string json = replaced(
-      R"("ttl":300)", R"("ttl":0.25,"model":"m","tags":["a","b"],"priority":3,"idempotent":true,"affinity":"k")");
+      R"("ttl":300)",
+      R"("ttl":0.25,"model":"m","tags":["a","b"],"priority":3,"idempotent":true,"shadow":true,"affinity":"k")");
   json.replace(json.find(R"("context")"), 0, R"("parameters":{"z":"s","a":0.5,"t":true},)");
   const Task task = task_from_json(json);
   EXPECT_EQ(task.ttl, std::chrono::milliseconds(250));
@@ -52,6 +54,7 @@ TEST(TaskJson, OptionalFieldsAreAccepted) {
   EXPECT_EQ(task.tags, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(task.priority, 3);
   EXPECT_TRUE(task.idempotent);
+  EXPECT_TRUE(task.shadow);
   EXPECT_EQ(task.affinity, "k");
   const std::vector<std::pair<std::string, std::string>> parameters = {{"z", "s"}, {"a", "0.5"}, {"t", "true"}};
   EXPECT_EQ(task.parameters, parameters);
@@ -110,6 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"300", R"(300,"priority":4)", "priority: must be an integer from 0 to 3"},
                     Case{"300", R"(300,"priority":1.0)", "priority: must be an integer from 0 to 3"},
                     Case{"300", R"(300,"idempotent":1)", "idempotent: must be true or false"},
+                    Case{"300", R"(300,"shadow":"yes")", "shadow: must be true or false"},
                     Case{"300", R"(300,"tags":["a",1])", "tags[1]: must be a string"},
                     Case{"300", R"(300,"model":1)", "model: must be a string"}));
 

@@ -124,6 +124,7 @@ TEST(EncodedTaskTest, EverythingTravels) {
   task.parameters = {{"temperature", "0.2"}};
   task.priority = 3;
   task.idempotent = true;
+  task.shadow = true;
   const EncodedTask encoded = encode_task(task, random);
   const auto route = wire::read_route_table(encoded.table);
   ASSERT_TRUE(route);
@@ -135,6 +136,7 @@ TEST(EncodedTaskTest, EverythingTravels) {
   EXPECT_EQ(payload->parameters.at(0).value, "0.2");
   EXPECT_EQ(wire::priority_of(encoded.flags), 3);
   EXPECT_TRUE(wire::has(encoded.flags, wire::Flag::Idempotent));
+  EXPECT_TRUE(wire::is_shadow(encoded.flags));
 }
 
 // What begins alike may share a worker's cache; what was typed says so by itself.

@@ -175,6 +175,12 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
     shard->counters.delivered.add(7);
     shard->counters.rejected[static_cast<std::size_t>(wire::Reason::NoWorker)].add(2);
     shard->counters.rejected[static_cast<std::size_t>(wire::Reason::QueueFull)].add(1);
+    shard->counters.shadow.accepted.add(5);
+    shard->counters.shadow.rejected[static_cast<std::size_t>(wire::Reason::NoWorker)].add(4);
+    shard->counters.mirror.accepted.add(3);
+    shard->counters.mirror.delivered.add(2);
+    shard->counters.mirror.in_state[raw(state::TaskState::kRunning)].add(1);
+    shard->counters.mirror_over_cap.add(6);
     shard->counters.received.add(100);
     shard->counters.loops.add(8);
     shard->counters.asleep_ns.add(7 * kNsPerMs);
@@ -201,10 +207,16 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
           R"({"id":1,"cpu":3,"received":100,"forwarded":0,"handed_off":0,)"
           R"("accepted":10,"degraded":{"cached":0,"fallback":0,"reply":0,"skip":0},"loops":8,"busy_loops":0,"asleep_ms":7})"));
   EXPECT_EQ(info["per_shard"].size(), 2U);
-  EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}}));
+  EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}, {"shadow_workers", 0}}));
   const std::map<std::string, int> tasks = {{"accepted", 20}, {"delivered", 14}, {"rejected", 6}};
   for (const auto& [name, value] : info["tasks"].items())
     EXPECT_EQ(value, tasks.contains(name) ? tasks.at(name) : 0) << name;
+  const std::map<std::string, int> shadow = {{"accepted", 10}, {"rejected", 8}};
+  for (const auto& [name, value] : info["shadow"].items())
+    EXPECT_EQ(value, shadow.contains(name) ? shadow.at(name) : 0) << name;
+  EXPECT_EQ(info["shadow"].size(), info["tasks"].size());
+  EXPECT_EQ(info["mirror"], json::parse(R"({"copied":6,"answered":4,"expired":0,"lost":0,"under_way":2,"no_worker":0,)"
+                                        R"("over_cap":12,"no_buffer":0})"));
   for (const char* name : {"expired_unrouted", "expired_routed", "worker_lost", "client_lost", "cancelled",
                            "rejected_late", "degraded_late", "failed_over", "queued", "routed", "running", "pulling",
                            "delivering", "rejecting", "cancelling"})
@@ -233,6 +245,7 @@ TEST_F(ControlTest, NodesTellsWhoIsThere) {
   ASSERT_EQ(nodes.size(), 2U);
   EXPECT_EQ(nodes[0]["node_id"].get<std::string>().size(), 8U);
   EXPECT_EQ(nodes[0]["service"], "worker");
+  EXPECT_EQ(nodes[0]["shadow"], false);
   EXPECT_EQ(nodes[0]["name"], "gpu \xef\xbf\xbd");
   EXPECT_EQ(nodes[0]["address"], "10.0.0.2:1000");
   EXPECT_EQ(nodes[0]["state"], "up");

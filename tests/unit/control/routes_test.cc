@@ -45,6 +45,24 @@ TEST_F(ControlTest, EqualCapabilitySetsShareAPool) {
   EXPECT_TRUE(workers_for("llama").empty());
 }
 
+TEST_F(ControlTest, ShadowWorkersHaveAPoolOfTheirOwn) {
+  start();
+  HelloSpec hello = worker_hello(1'001);
+  hello.body.service = wire::Service::kShadowWorker;
+  join_worker(hello);
+  EXPECT_TRUE(workers_for("generate").empty());
+  EXPECT_EQ(control->published_workers(), 0U) << "nobody is there for production";
+  join_worker(worker_hello(1'000));
+  ASSERT_EQ(routes().pools().size(), 2U);
+  EXPECT_FALSE(routes().pools()[0].shadow);
+  EXPECT_TRUE(routes().pools()[1].shadow);
+  EXPECT_NE(routes().pools()[0].load, routes().pools()[1].load);
+  EXPECT_EQ(workers_for("generate"), std::vector{WorkerId{1}});
+  EXPECT_EQ(control->registry().workers(), 1U);
+  EXPECT_EQ(control->registry().shadow_workers(), 1U);
+  EXPECT_EQ(control->published_workers(), 1U);
+}
+
 // Names are numbered by first use, here a, z, b: the second pool's numbers run against the alphabet.
 TEST_F(ControlTest, PoolsResolveWhateverTheOrderOfTheirNames) {
   start();

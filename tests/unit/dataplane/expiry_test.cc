@@ -158,7 +158,7 @@ TEST_F(Expiry, AClockThatJumpsIsCaughtUpWith) {
 }
 
 TEST_F(Expiry, WithoutABufferTheClientIsToldByTheRepeat) {
-  options.buffers = 256;
+  options.buffers = 512;
   start(1);
   route(0, 1, 100);
   std::vector<net::Packet> hoard(rig().nic().buffers_free());

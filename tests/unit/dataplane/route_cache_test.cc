@@ -41,6 +41,29 @@ class RouteCacheTest : public ::testing::Test {
   const state::RouteSnapshot empty = {};
 };
 
+TEST_F(RouteCacheTest, ShadowTasksHaveEntriesOfTheirOwn) {
+  state::RouteSnapshot snapshot = snapshot_of(1, {{"gen", "", ""}});
+  snapshot.add_pool({.actions = {snapshot.intern("gen")}, .models = {}, .tags = {}, .load = {}, .shadow = true});
+  snapshot.client_limit = {.concurrency = 1};
+  RouteCache cache(16, key);
+  const std::vector<std::byte> table = wire::write_route_table("gen", "", {}, "");
+  RouteEntry* const own = cache.find(selector("gen"), snapshot);
+  RouteEntry* const shadow = cache.find(selector("gen"), snapshot, true);
+  ASSERT_NE(own, shadow);
+  EXPECT_EQ(own->pools[0], 0U);
+  EXPECT_EQ(shadow->pools[0], 1U);
+  EXPECT_TRUE(own->limited && own->checked);
+  EXPECT_TRUE(!shadow->limited && shadow->checked);
+  cache.remember(table, *own);
+  std::uint8_t hint = 0;
+  EXPECT_EQ(cache.recall(table, snapshot, hint, true), nullptr) << "remembered as production's";
+  cache.remember(table, *shadow);
+  for (int turn = 0; turn < 3; ++turn) {
+    EXPECT_EQ(cache.recall(table, snapshot, hint), own);
+    EXPECT_EQ(cache.recall(table, snapshot, hint, true), shadow);
+  }
+}
+
 TEST_F(RouteCacheTest, ASelectorKeepsItsEntry) {
   RouteCache cache(16, key);
   RouteEntry* const a = cache.find(selector("a", "m", {"t", "u"}), empty);

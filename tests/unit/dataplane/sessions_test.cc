@@ -167,7 +167,7 @@ TEST_F(Sessions, AWorkerThatIsEndingGetsNothingNew) {
 }
 
 TEST_F(Sessions, WithoutABufferAClientIsToldByTheRepeat) {
-  options.buffers = 256;
+  options.buffers = 512;
   start(4);
   route(0);
   rig().end_session(*worker);

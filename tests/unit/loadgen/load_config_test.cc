@@ -25,35 +25,11 @@ TEST(LoadConfig, DefaultsAreAClosedLoop) {
 }
 
 TEST(LoadConfig, EveryFlagReachesItsOption) {
-  const LoadCommand command = parse({"--udp",
-                                     "[fd00::1]:5000",
-                                     "--rate",
-                                     "200k/s",
-                                     "--poisson",
-                                     "--clients",
-                                     "3",
-                                     "--duration",
-                                     "2m",
-                                     "--warmup",
-                                     "250ms",
-                                     "--payload",
-                                     "1KiB",
-                                     "--ttl",
-                                     "1500ms",
-                                     "--action",
-                                     "embed",
-                                     "--seed",
-                                     "9",
-                                     "--tasks",
-                                     "5000",
-                                     "--idempotent",
-                                     "--workers",
-                                     "2",
-                                     "--worker-slots",
-                                     "4",
-                                     "--service-time",
-                                     "exp:50us",
-                                     "--json"});
+  const LoadCommand command = parse({"--udp", "[fd00::1]:5000", "--rate", "200k/s",         "--poisson", "--clients",
+                                     "3",     "--duration",     "2m",     "--warmup",       "250ms",     "--payload",
+                                     "1KiB",  "--ttl",          "1500ms", "--action",       "embed",     "--seed",
+                                     "9",     "--tasks",        "5000",   "--idempotent",   "--shadow",  "--workers",
+                                     "2",     "--worker-slots", "4",      "--service-time", "exp:50us",  "--json"});
   ASSERT_FALSE(command.stop) << command.stop->text;
   const loadgen::Options& options = command.options;
   EXPECT_EQ(wire::to_string(options.broker), "[fd00::1]:5000");
@@ -68,6 +44,7 @@ TEST(LoadConfig, EveryFlagReachesItsOption) {
   EXPECT_EQ(options.seed, 9U);
   EXPECT_EQ(options.tasks, 5'000U);
   EXPECT_TRUE(options.idempotent);
+  EXPECT_TRUE(options.shadow);
   EXPECT_EQ(options.workers, 2U);
   EXPECT_EQ(options.worker_slots, 4);
   EXPECT_EQ(options.service_time.form, loadgen::ServiceTime::Form::kExponential);

@@ -62,6 +62,34 @@ TEST(RouteSnapshot, ResolvesByActionModelAndTags) {
     EXPECT_EQ(resolve(snapshot, tested.action, tested.model, tested.tags), tested.pools) << tested.what;
 }
 
+TEST(RouteSnapshot, ShadowPoolsAreForShadowTasksOnly) {
+  RouteSnapshot snapshot;
+  add_pool(snapshot, {"generate"}, {}, {"eu"});
+  const NameId generate = snapshot.intern("generate"), us = snapshot.intern("us");
+  snapshot.add_pool({.actions = {generate}, .models = {}, .tags = {us}, .load = {}, .shadow = true});
+  EXPECT_EQ(resolve(snapshot, "generate", "", {}), std::vector<std::uint32_t>{0});
+  EXPECT_TRUE(resolve(snapshot, "generate", "", {"us"}).empty()) << "whatever the tags say";
+  RouteSnapshot::PoolList pools{};
+  ASSERT_EQ(snapshot.resolve("generate", "", {}, pools, true), 1U);
+  EXPECT_EQ(pools[0], 1U);
+  const std::vector<std::string_view> eu = {"eu"};
+  EXPECT_EQ(snapshot.resolve("generate", "", eu, pools, true), 0U);
+}
+
+TEST(RouteSnapshot, OfARouteShadowTasksHaveTheChoiceAmongWorkersAlone) {
+  const RouteRule rule{.policy = Policy::kSession,
+                       .imbalance = 2,
+                       .shared_limit = 3,
+                       .limit = {.interval_ns = 1, .burst_ns = 1, .concurrency = 1},
+                       .mirror = kMirrorWhole};
+  const RouteRule shadow = rule.for_shadow();
+  EXPECT_EQ(shadow.policy, Policy::kSession);
+  EXPECT_EQ(shadow.imbalance, 2);
+  EXPECT_EQ(shadow.shared_limit, kNoSharedLimit);
+  EXPECT_FALSE(shadow.limit.any());
+  EXPECT_EQ(shadow.mirror, 0U);
+}
+
 TEST(RouteSnapshot, ResolvesToEightPoolsAtMost) {
   RouteSnapshot snapshot;
   for (int i = 0; i < 12; ++i) add_pool(snapshot, {"generate"}, {}, {});

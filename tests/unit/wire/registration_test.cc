@@ -68,6 +68,18 @@ TEST(Hello, AClientNeedsNothingButItsService) {
   EXPECT_TRUE(read->actions.empty());
 }
 
+TEST(Hello, AWorkerMayBeAShadowWorker) {
+  for (const Service service : {Service::kShadowWorker, Service::kShadowBoth}) {
+    HelloBody hello = worker();
+    hello.service = service;
+    const auto read = read_hello(write_hello(hello));
+    ASSERT_TRUE(read);
+    EXPECT_TRUE(is_worker(read->service) && is_shadow(read->service));
+    EXPECT_EQ(is_client(read->service), service == Service::kShadowBoth);
+  }
+  EXPECT_FALSE(is_shadow(Service::kBoth));
+}
+
 TEST(Hello, LimitsHoldBothWays) {
   const std::string too_long(kNameBytesMax + 1, 'n');
   using Break = void (*)(HelloBody&);
@@ -77,7 +89,9 @@ TEST(Hello, LimitsHoldBothWays) {
   };
   constexpr Case kCases[] = {
       {"service 0", [](HelloBody& h) { h.service = Service{0}; }},
-      {"service 4", [](HelloBody& h) { h.service = Service{4}; }},
+      {"shadow of nothing", [](HelloBody& h) { h.service = Service{4}; }},
+      {"shadow client", [](HelloBody& h) { h.service = Service{5}; }},
+      {"service 8", [](HelloBody& h) { h.service = Service{8}; }},
       {"worker without slots", [](HelloBody& h) { h.slots = 0; }},
       {"worker and client without slots",
        [](HelloBody& h) {
