@@ -127,7 +127,7 @@ void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
   interval_ = {.from_ns = start_ns_};
   // Room for every interval up to the end, so that none allocates.
   tally_.intervals.reserve(std::min<std::size_t>(kIntervalsMax, (end_ns_ - start_ns_) / options_.interval_ns + 64));
-  next_tick_ns_ = now_ns;
+  next_tick_ns_ = std::min(next_tick_ns_, now_ns);  // it may begin later: sessions live until then
   filled_ = 0;
   if (options_.open_loop())
     for (std::uint32_t i = 0; i < clients_.size(); ++i) offer(i);

@@ -50,7 +50,7 @@ class ClientFleet {
   std::uint16_t frame_bytes_min() const noexcept;  // smallest granted to a registered client
   // No prompt is larger from here on.
   void bound_prompts(std::uint64_t prompt_bytes_max) noexcept { payloads_.bound(prompt_bytes_max); }
-  // Starts a run, with counters at 0: the options', or one of that rate.
+  // Starts a run, with counters at 0, now or at a time to come: the options', or one of that rate.
   void begin(std::uint64_t now_ns) { begin(now_ns, options_.profile()); }
   void begin(std::uint64_t now_ns, const RateProfile& profile);
   void stop(std::uint64_t now_ns);
