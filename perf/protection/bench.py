@@ -1,6 +1,7 @@
 """What the scenarios share: an appliance on a vhost-user port, and mcplane-load, clients and workers, on the other end."""
 
 import argparse
+import atexit
 import glob
 import os
 import sys
@@ -19,6 +20,27 @@ INTERVAL_MS = 100  # of the load's time line
 LONGEST_S = 600  # nothing here runs longer
 
 
+def prefer_this_session():
+    """Until this process ends: with autogroup (sched(7)) a nice counts only among the processes of one session.
+
+    All of a rig are of one: the appliance's control thread shares a CPU with the load.
+    """
+    path = "/proc/self/autogroup"
+    try:
+        with open(path, encoding="ascii") as file:
+            before = file.read().split()[-1]
+        with open(path, "w", encoding="ascii") as file:
+            file.write("-20")
+    except OSError:  # a kernel without it, or nobody who may
+        return
+
+    def give_back():
+        with open(path, "w", encoding="ascii") as file:
+            file.write(before)
+
+    atexit.register(give_back)
+
+
 def waited_ns(process):
     """How long the thread that ran most had to wait for its CPU (schedstat of Documentation/scheduler)."""
     ran_and_waited = []
@@ -30,8 +52,6 @@ def waited_ns(process):
 
 class Bench(rig.Rig):
     """One appliance, for as long as the object is entered. 16 workers of one slot, 1 ms a task, unless flags differ."""
-
-    preferred = True
 
     def __init__(self, options, *appliance_flags, config=None, tables=None):
         super().__init__(argparse.Namespace(

@@ -113,19 +113,8 @@ class CpuShare:
         return busiest / os.sysconf("SC_CLK_TCK") / (time.monotonic() - self.began)
 
 
-def prefer(process):
-    """Before all other sessions' processes: a session is scheduled as one (sched(7), autogroup), its nice says nothing."""
-    try:
-        with open(f"/proc/{process.pid}/autogroup", "w", encoding="ascii") as file:
-            file.write("-20")
-    except OSError:  # a kernel without it, or nobody who may
-        pass
-
-
 class Rig:
     """Starts processes and ends them by pid; a folder for sockets and logs that is gone afterwards."""
-
-    preferred = False  # each process in a session of its own, before all others
 
     def __init__(self, options):
         self.options = options
@@ -147,11 +136,6 @@ class Rig:
         while self.processes:
             end(self.processes.pop())
 
-    def began(self, process):
-        self.processes.append(process)
-        if self.preferred:
-            prefer(process)
-
     def path(self, binary):
         return os.path.join(self.options.binaries, binary)
 
@@ -166,9 +150,8 @@ class Rig:
                    *self.hugepages, *self.table_sizes(), *flags]
         log = os.path.join(self.folder, "mcplane.log")
         with open(log, "wb") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                       start_new_session=self.preferred)
-        self.began(process)
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        self.processes.append(process)
         give_up = time.monotonic() + START_S
         while not admin_client.healthy(self.admin):
             if process.poll() is not None or time.monotonic() > give_up:
@@ -200,9 +183,8 @@ class Rig:
         command = [self.path("mcplane-load"), *words, "--json", *flags]
         pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, preexec_fn=pin,
-                                   stderr=subprocess.DEVNULL if options.json else None,
-                                   start_new_session=self.preferred)
-        self.began(process)
+                                   stderr=subprocess.DEVNULL if options.json else None)
+        self.processes.append(process)
         return process
 
     def load(self, *flags, cpu=None):
