@@ -61,6 +61,7 @@ class Bench(rig.Rig):
         self.port = os.path.join(self.folder, "vhost.sock")
         self.appliance_flags, self.tables = appliance_flags, tables
         self.config = os.path.join(self.folder, "mcplane.toml")
+        self.texts = 0
         if config is not None:
             self.configure(config)
             self.appliance_flags += ("--config", self.config)
@@ -82,9 +83,12 @@ class Bench(rig.Rig):
         return self.processes[0]
 
     def configure(self, text):
-        """Whoever reads the file finds all of the old or all of the new text."""
-        with open(self.config + ".new", "w", encoding="utf-8") as file:
+        """Whoever reads the file finds all of the old or all of the new text. A link, since no disk waits for one."""
+        self.texts += 1
+        path = f"{self.config}.{self.texts}"
+        with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+        os.symlink(path, self.config + ".new")
         os.replace(self.config + ".new", self.config)
 
     def start(self, *flags, seconds, warmup=WARMUP_S):
