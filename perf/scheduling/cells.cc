@@ -11,8 +11,6 @@ namespace mcplane::perf {
 namespace {
 
 constexpr std::uint32_t kWorkers = 16;
-constexpr std::uint32_t kWarmUp = 60'000;
-constexpr std::uint64_t kServerTurnNs = 100 * kNsPerUs;  // service time over slots: arrivals are as fast in every cell
 constexpr std::array<std::uint16_t, 2> kSlots = {1, 4};
 constexpr std::array kDelays = {0.0, 0.25, 1.0};
 // More tasks in the cluster at the end than in the ideal are no chance from this share of all on: a queue that grows by
@@ -30,6 +28,8 @@ const std::array kSchedulers = {
     Scheduler{"source-hash", state::Policy::kSourceHash, kLookAheadMax, 1},
     Scheduler{"session", state::Policy::kSession, kLookAheadMax, 1},
 };
+
+const Scheduler& kUsual = kSchedulers[1];
 
 Figures figures_of(std::vector<std::uint64_t>& sojourns_ns, double service_ns) {
   return {static_cast<double>(percentile(sojourns_ns, 50)) / service_ns,
@@ -51,38 +51,46 @@ std::vector<Cell> all_cells(std::uint32_t tasks) {
   return cells;
 }
 
+std::optional<Cell> load_cell(std::string_view service) {
+  for (const ServiceForm form : kServiceForms)
+    if (name_of(form) == service) return Cell{.scheduler = kUsual, .service = form, .as_load = true};
+  return std::nullopt;
+}
+
 std::vector<Cell> quick_cells() {
   constexpr std::uint32_t kTasks = 200'000;
-  const Scheduler& usual = kSchedulers[1];
-  return {{usual, ServiceForm::kExponential, 1, 0.25, 1, kTasks},
-          {usual, ServiceForm::kBimodalMixed, 1, 0.25, 1, kTasks},
-          {usual, ServiceForm::kExponential, 1, 1, 1, kTasks},
+  return {{kUsual, ServiceForm::kExponential, 1, 0.25, 1, kTasks},
+          {kUsual, ServiceForm::kBimodalMixed, 1, 0.25, 1, kTasks},
+          {kUsual, ServiceForm::kExponential, 1, 1, 1, kTasks},
           {kSchedulers[0], ServiceForm::kExponential, 1, 1, 1, kTasks}};
 }
 
 Outcome run_cell(const Cell& cell) {
   const std::uint32_t servers = kWorkers * cell.slots;
-  const std::uint64_t service_ns = kServerTurnNs * cell.slots;
+  const std::uint64_t service_ns = cell.service_turn_ns * cell.slots;
   const auto delay_ns = static_cast<std::uint64_t>(cell.delay * static_cast<double>(service_ns));
   const auto work = draw_workload({.service = cell.service,
                                    .service_mean_ns = service_ns,
                                    .servers = servers,
                                    .tasks = cell.tasks,
-                                   .warm_up = kWarmUp});
+                                   .warm_up = cell.warm_up,
+                                   .seed = cell.seed,
+                                   .as_load = cell.as_load});
   auto ideal_ns = ideal_sojourns_ns(work, servers);
   std::size_t ideal_left = 0;
   for (std::size_t i = 0; i < work.size(); ++i) {
     ideal_left += work[i].sent_ns + ideal_ns[i] > work.back().sent_ns ? 1 : 0;
     ideal_ns[i] += 4 * delay_ns;
   }
-  ideal_ns.erase(ideal_ns.begin(), ideal_ns.begin() + kWarmUp);
+  ideal_ns.erase(ideal_ns.begin(), ideal_ns.begin() + cell.warm_up);
   ClusterRun run = run_cluster({.policy = cell.scheduler.policy,
                                 .look_ahead_max = cell.scheduler.look_ahead_max,
                                 .shards = cell.shards,
                                 .workers = kWorkers,
                                 .slots = cell.slots,
-                                .delay_ns = delay_ns},
-                               work, kWarmUp);
+                                .delay_ns = delay_ns,
+                                .seed = cell.seed},
+                               work, cell.warm_up);
   Outcome outcome;
   outcome.stable = !run.refused && run.left <= ideal_left + work.size() / kPiledUpShare;
   outcome.bound_mean = run.bound_mean;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,14 @@ struct Cell {
   double delay = 0;         // one way, in mean service times
   std::uint32_t shards = 1;
   std::uint32_t tasks = 0;  // behind the warm-up
+  std::uint32_t warm_up = 60'000;
+  std::uint64_t service_turn_ns = 100 * kNsPerUs;  // service time over slots: arrivals are as fast in every cell
+  std::uint64_t seed = 1;
+  bool as_load = false;  // of WorkloadOptions
 };
 std::vector<Cell> all_cells(std::uint32_t tasks);
+// Least-outstanding with one shard, and mcplane-load's tasks. nullopt: there is no service time of that name.
+std::optional<Cell> load_cell(std::string_view service);
 // The few that a test holds against the targets.
 std::vector<Cell> quick_cells();
 

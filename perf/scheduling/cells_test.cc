@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.h"
 #include "control/options.h"
+#include "loadgen/schedule.h"
 #include "reference.h"
 
 namespace mcplane::perf {
@@ -61,6 +63,34 @@ TEST(Scheduling, ARunIsAFunctionOfItsOptions) {
   const ClusterRun first = run_cluster(options, work, 1'000), second = run_cluster(options, work, 1'000);
   EXPECT_EQ(first.sojourns_ns.size(), 20'000U);
   EXPECT_EQ(first.sojourns_ns, second.sojourns_ns);
+}
+
+// perf/protection/run holds the appliance against it.
+TEST(Scheduling, ACellMayHaveTheLoadGeneratorsTasks) {
+  WorkloadOptions options{.service = ServiceForm::kBimodalMixed,
+                          .service_mean_ns = 950 * kNsPerUs,
+                          .tasks = 100'000,
+                          .warm_up = 1'000,
+                          .seed = 7,
+                          .as_load = true};
+  const auto work = draw_workload(options);
+  loadgen::Schedule schedule({.per_second = 16 * 0.8 / 950e-6}, loadgen::Arrivals::kPoisson, 7);
+  const loadgen::ServiceTime service{.form = loadgen::ServiceTime::Form::kBimodal,
+                                     .mean_ns = 500 * kNsPerUs,
+                                     .rare_ns = 5 * kNsPerMs,
+                                     .rare_share = 0.1};
+  Random random(7);
+  ASSERT_EQ(work.size(), 101'000U);
+  for (const Work& each : work) {
+    ASSERT_NEAR(static_cast<double>(each.sent_ns), static_cast<double>(schedule.due_ns()), 2);
+    ASSERT_EQ(each.service_ns, service.draw_ns(random));
+    schedule.advance();
+  }
+  EXPECT_FALSE(load_cell("uniform"));
+  auto cell = load_cell(name_of(ServiceForm::kBimodalMixed));
+  ASSERT_TRUE(cell);
+  cell->tasks = 50'000;
+  EXPECT_NEAR(p99_ratio(run_cell(*cell)), 1.0, 0.02);
 }
 
 TEST(Scheduling, WhatComesFasterThanItIsServedIsUnstable) {

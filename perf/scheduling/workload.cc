@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/random.h"
+#include "loadgen/schedule.h"
 
 namespace mcplane::perf {
 namespace {
@@ -42,8 +43,33 @@ std::string_view name_of(ServiceForm form) noexcept {
   return "";
 }
 
+// Its workers draw a time when a task comes to them, here it is drawn when the task is sent: the same numbers, and
+// hardly in another order, since who waits is served in turn.
+std::vector<Work> draw_as_load(const WorkloadOptions& options) {
+  const auto mean_ns = static_cast<double>(options.service_mean_ns);
+  loadgen::Schedule arrivals({.per_second = options.load * options.servers * 1e9 / mean_ns},
+                             loadgen::Arrivals::kPoisson, options.seed);
+  loadgen::ServiceTime service = {.form = loadgen::ServiceTime::Form::kExponential, .mean_ns = options.service_mean_ns};
+  if (options.service != ServiceForm::kExponential) {
+    const Bimodal bimodal = bimodal_of(options.service);
+    const double brief_ns = mean_ns / (1 + bimodal.long_share * (bimodal.times - 1));
+    service = {.form = loadgen::ServiceTime::Form::kBimodal,
+               .mean_ns = static_cast<std::uint64_t>(std::llround(brief_ns)),
+               .rare_ns = static_cast<std::uint64_t>(std::llround(brief_ns * bimodal.times)),
+               .rare_share = bimodal.long_share};
+  }
+  Random services(options.seed);
+  std::vector<Work> work(options.warm_up + options.tasks);
+  for (std::uint32_t i = 0; i < work.size(); ++i, arrivals.advance())
+    work[i] = {.sent_ns = arrivals.due_ns(),
+               .service_ns = std::max<std::uint64_t>(service.draw_ns(services), kNsPerUs),
+               .client = i % options.clients};
+  return work;
+}
+
 std::vector<Work> draw_workload(const WorkloadOptions& options) {
   CHECK(options.clients > 0 && options.servers > 0 && options.load > 0);
+  if (options.as_load) return draw_as_load(options);
   Random arrivals(options.seed), services(options.seed + 1), clients(options.seed + 2);
   const auto mean_ns = static_cast<double>(options.service_mean_ns);
   const double gap_ns = mean_ns / (options.load * options.servers);

@@ -29,6 +29,7 @@ struct WorkloadOptions {
   std::uint32_t tasks = 0;     // that count
   std::uint32_t warm_up = 0;   // that come before them, the first third at half the rate
   std::uint64_t seed = 1;
+  bool as_load = false;  // the tasks that mcplane-load sends with this seed; the warm-up is as the rest
 };
 
 struct Work {

@@ -69,6 +69,17 @@ void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
   add_count(app, "--seed", options.seed, "Fixes send times and payloads")->group(group);
 }
 
+void add_surge_flags(CLI::App& app, loadgen::Surge& surge) {
+  const std::string group = "Surge: further clients on a --port, on top of --rate, counted apart";
+  add_rate(app, "--surge-rate", surge.rate_per_second, "Tasks a second of all of them together; 0/s: none")
+      ->group(group);
+  add_count(app, "--surge-clients", surge.clients, "How many they are", {1, loadgen::kEndpointsMax})->group(group);
+  add_duration(app, "--surge-after", surge.after_ns, "When they begin, since the start of the run", {0, kDayNs})
+      ->group(group);
+  add_duration(app, "--surge-for", surge.length_ns, "How long they send; 0s: to the end of the run", {0, kDayNs})
+      ->group(group);
+}
+
 void add_task_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "Tasks";
   add_text(app, "--action", options.action, "NAME", "Action to ask for, 1 to 64 bytes")->group(group);
@@ -82,6 +93,9 @@ void add_task_flags(CLI::App& app, loadgen::Options& options) {
             })
       ->group(group);
   add_duration(app, "--ttl", options.ttl_ns, "Time to live of each task", {kNsPerMs, kDayNs})->group(group);
+  add_count(app, "--priority", options.priority,
+            "Class of each task, 0 the most urgent; 3 rather waits than be refused", {0, wire::kPriorities - 1})
+      ->group(group);
   add_switch(app, "--idempotent", options.idempotent, "Tasks may be executed more than once")->group(group);
   add_switch(app, "--shadow", options.shadow,
              "A load test beside production: tasks go to shadow workers only, and in-process workers are such")
@@ -104,6 +118,14 @@ void add_worker_flags(CLI::App& app, loadgen::Options& options) {
         return parsed.error;
       })
       ->group(group);
+  add_value(app, "--faulty-workers", "fail:COUNT|slow:COUNT:TIMES", "none",
+            "So many of them answer every task at once with an error, or take so many times as long as the others",
+            [&options](const std::string& text) {
+              const auto parsed = parse_faulty_workers(text);
+              if (parsed) options.faulty_workers = *parsed.value;
+              return parsed.error;
+            })
+      ->group(group);
 }
 
 void add_objective_flags(CLI::App& app, loadgen::Objectives& objectives) {
@@ -122,6 +144,9 @@ void add_objective_flags(CLI::App& app, loadgen::Objectives& objectives) {
 void add_output_flags(CLI::App& app, LoadCommand& command) {
   const std::string group = "Output";
   add_switch(app, "--json", command.json, "One JSON object on stdout instead of the table")->group(group);
+  add_duration(app, "--interval", command.options.interval_ns, "Of the time line in --json and --html",
+               {10 * kNsPerMs, kDayNs})
+      ->group(group);
   add_text(app, "--html", command.html, "FILE", "Writes a page with pictures of the run, complete in itself")
       ->group(group);
   add_text(app, "--hgrm", command.hgrm, "FILE",
@@ -219,6 +244,26 @@ Parsed<loadgen::ServiceTime> parse_service_time(std::string_view text) {
       {.form = form == "exp" ? Form::kExponential : Form::kConstant, .mean_ns = *mean_ns.value});
 }
 
+Parsed<loadgen::FaultyWorkers> parse_faulty_workers(std::string_view text) {
+  using Result = Parsed<loadgen::FaultyWorkers>;
+  using Form = loadgen::FaultyWorkers::Form;
+  constexpr std::uint64_t kTimesMax = 1'000'000;
+  const std::vector<std::string_view> parts = split(text, ':');
+  const bool slow = parts.size() == 3 && parts[0] == "slow";
+  if (!slow && (parts.size() != 2 || parts[0] != "fail"))
+    return Result::bad(quote(text) + " are no faulty workers: type fail:1 or slow:1:10");
+  const auto count = parse_count(parts[1]);
+  if (!count) return Result::bad(count.error);
+  const auto times = slow ? parse_count(parts[2]) : Parsed<std::uint64_t>::good(1);
+  if (!times) return Result::bad(times.error);
+  if (*count.value == 0 || *count.value > loadgen::kEndpointsMax || *times.value == 0 || *times.value > kTimesMax)
+    return Result::bad(quote(text) + fmt::format(" is out of range: 1 to {} workers, 1 to {} times",
+                                                 loadgen::kEndpointsMax, kTimesMax));
+  return Result::good({.form = slow ? Form::kSlow : Form::kFail,
+                       .count = static_cast<std::uint32_t>(*count.value),
+                       .times = static_cast<std::uint32_t>(*times.value)});
+}
+
 LoadCommand parse_load_command(int argc, const char* const* argv) {
   LoadCommand command;
   loadgen::Options& options = command.options;
@@ -228,6 +273,7 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   TransportFlags transport;
   add_transport_flags(app, transport);
   add_load_flags(app, options, poisson);
+  add_surge_flags(app, options.surge);
   add_task_flags(app, options);
   add_worker_flags(app, options);
   add_objective_flags(app, options.objectives);

@@ -32,5 +32,7 @@ Parsed<PayloadFlag> parse_payload(std::string_view text);
 Parsed<loadgen::SweepRange> parse_sweep(std::string_view text);
 // "none", "const:50us", "exp:1ms", "bimodal:50us:5ms:0.5%", "lognormal:50us:1.5".
 Parsed<loadgen::ServiceTime> parse_service_time(std::string_view text);
+// "fail:1", "slow:1:10".
+Parsed<loadgen::FaultyWorkers> parse_faulty_workers(std::string_view text);
 
 }  // namespace mcplane::app

@@ -40,7 +40,7 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
 
 void ClientFleet::measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns) {
   const std::uint64_t latency_ns = now_ns - std::min(task.due_ns, now_ns);
-  last_second_.record(latency_ns);
+  last_interval_.record(latency_ns);
   if (now_ns >= measure_from_ns_ && now_ns < end_ns_) ++tally_.measured;
   if (task.due_ns < measure_from_ns_) return;
   tally_.latency.record(latency_ns);
@@ -68,35 +68,35 @@ void ClientFleet::publish(std::uint64_t now_ns) {
   progress_.refused.store(tally_.refused(), relaxed);
   progress_.lost.store(tally_.lost(), relaxed);
   progress_.in_flight.store(in_flight(), relaxed);
-  progress_.rate.store(last_second_.count(), relaxed);
-  progress_.p50_ns.store(last_second_.percentile(50), relaxed);
-  progress_.p99_ns.store(last_second_.percentile(99), relaxed);
-  end_second(now_ns);
+  progress_.rate.store(tally_.delivered() - std::exchange(delivered_published_, tally_.delivered()), relaxed);
   progress_.updates.fetch_add(1, relaxed);
   progress_.updates.notify_all();
 }
 
 // Adds what was counted since the last one ended to the run's time line.
-void ClientFleet::end_second(std::uint64_t now_ns) {
-  const Second counted = {.from_ns = now_ns,
-                          .sent = tally_.sent,
-                          .delivered = tally_.delivered(),
-                          .refused = tally_.refused(),
-                          .lost = tally_.lost()};
-  if (tally_.seconds.size() < kSecondsMax && now_ns > second_.from_ns)
-    tally_.seconds.push_back({.from_ns = second_.from_ns - start_ns_,
-                              .length_ns = now_ns - second_.from_ns,
-                              .sent = counted.sent - second_.sent,
-                              .delivered = counted.delivered - second_.delivered,
-                              .refused = counted.refused - second_.refused,
-                              .lost = counted.lost - second_.lost,
-                              .p50_ns = last_second_.percentile(50),
-                              .p99_ns = last_second_.percentile(99),
-                              .p999_ns = last_second_.percentile(99.9),
-                              .max_ns = last_second_.max(),
-                              .measured = now_ns > measure_from_ns_ && second_.from_ns < end_ns_});
-  second_ = counted;
-  last_second_.clear();
+void ClientFleet::end_interval(std::uint64_t now_ns) {
+  next_interval_ns_ = now_ns + options_.interval_ns;
+  progress_.p50_ns.store(last_interval_.percentile(50), std::memory_order_relaxed);
+  progress_.p99_ns.store(last_interval_.percentile(99), std::memory_order_relaxed);
+  const Interval counted = {.from_ns = now_ns,
+                            .sent = tally_.sent,
+                            .delivered = tally_.delivered(),
+                            .refused = tally_.refused(),
+                            .lost = tally_.lost()};
+  if (tally_.intervals.size() < kIntervalsMax && now_ns > interval_.from_ns)
+    tally_.intervals.push_back({.from_ns = interval_.from_ns - start_ns_,
+                                .length_ns = now_ns - interval_.from_ns,
+                                .sent = counted.sent - interval_.sent,
+                                .delivered = counted.delivered - interval_.delivered,
+                                .refused = counted.refused - interval_.refused,
+                                .lost = counted.lost - interval_.lost,
+                                .p50_ns = last_interval_.percentile(50),
+                                .p99_ns = last_interval_.percentile(99),
+                                .p999_ns = last_interval_.percentile(99.9),
+                                .max_ns = last_interval_.max(),
+                                .measured = now_ns > measure_from_ns_ && interval_.from_ns < end_ns_});
+  interval_ = counted;
+  last_interval_.clear();
 }
 
 void ClientFleet::give_up_in_flight() noexcept {

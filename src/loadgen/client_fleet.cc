@@ -101,29 +101,33 @@ void ClientFleet::tick(std::uint64_t now_ns) {
     use(*client, now_ns, next_tick_ns_);
   }
   flush();
-  if (phase_ != Phase::kConnecting && now_ns >= next_publish_ns_) publish(now_ns);
+  if (phase_ == Phase::kConnecting) return;
+  if (now_ns >= next_interval_ns_) end_interval(now_ns);
+  if (now_ns >= next_publish_ns_) publish(now_ns);
 }
 
 void ClientFleet::advance_phase(std::uint64_t now_ns) {
   if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= end_ns_ && !due(now_ns)))) stop(now_ns);
   if (phase_ != Phase::kDraining || (in_flight() > 0 && now_ns < drain_until_ns_)) return;
   phase_ = Phase::kDone;
-  end_second(now_ns);
+  end_interval(now_ns);
 }
 
 void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
   phase_ = Phase::kRunning;
   tally_ = {};
-  last_second_.clear();
+  last_interval_.clear();
   if (options_.open_loop()) schedule_ = Schedule(profile, options_.arrivals, options_.seed);
   start_ns_ = now_ns;
   measure_from_ns_ = start_ns_ + profile.ramp_ns + options_.warmup_ns;
   end_ns_ = measure_from_ns_ + options_.duration_ns;
   next_publish_ns_ = start_ns_ + kNsPerSecond;
-  second_ = {.from_ns = start_ns_};
-  // Room for every second up to the end, so that none allocates.
-  tally_.seconds.reserve(std::min<std::size_t>(kSecondsMax, (end_ns_ - start_ns_) / kNsPerSecond + 64));
-  next_tick_ns_ = now_ns;
+  next_interval_ns_ = start_ns_ + options_.interval_ns;
+  delivered_published_ = 0;
+  interval_ = {.from_ns = start_ns_};
+  // Room for every interval up to the end, so that none allocates.
+  tally_.intervals.reserve(std::min<std::size_t>(kIntervalsMax, (end_ns_ - start_ns_) / options_.interval_ns + 64));
+  next_tick_ns_ = std::min(next_tick_ns_, now_ns);  // it may begin later: sessions live until then
   filled_ = 0;
   if (options_.open_loop())
     for (std::uint32_t i = 0; i < clients_.size(); ++i) offer(i);
@@ -218,7 +222,7 @@ bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t n
   request.context = (std::uint64_t{task.generation} << 32) | index;
   request.task_id = task_id_for(options_.seed, next_number_);
   request.ttl_ms = static_cast<std::uint32_t>(options_.ttl_ns / kNsPerMs);
-  request.flags = wire::send_flags(options_.idempotent, options_.shadow, 1);
+  request.flags = wire::send_flags(options_.idempotent, options_.shadow, options_.priority);
   request.table = table_;
   request.payload = payloads_.write(next_number_, client.engine.payload_place(table_.size(), outbox_));
   if (client.engine.send(request, now_ns, outbox_) != client::SendStatus::kSent) return false;

@@ -50,7 +50,7 @@ class ClientFleet {
   std::uint16_t frame_bytes_min() const noexcept;  // smallest granted to a registered client
   // No prompt is larger from here on.
   void bound_prompts(std::uint64_t prompt_bytes_max) noexcept { payloads_.bound(prompt_bytes_max); }
-  // Starts a run, with counters at 0: the options', or one of that rate.
+  // Starts a run, with counters at 0, now or at a time to come: the options', or one of that rate.
   void begin(std::uint64_t now_ns) { begin(now_ns, options_.profile()); }
   void begin(std::uint64_t now_ns, const RateProfile& profile);
   void stop(std::uint64_t now_ns);
@@ -97,7 +97,7 @@ class ClientFleet {
   Client& take_outbox(std::size_t client);
   void flush();
   void publish(std::uint64_t now_ns);
-  void end_second(std::uint64_t now_ns);
+  void end_interval(std::uint64_t now_ns);
   void give_up_in_flight() noexcept;
   std::size_t in_flight() const noexcept { return tasks_.size() - free_.size(); }
 
@@ -121,11 +121,12 @@ class ClientFleet {
 
   Phase phase_ = Phase::kConnecting;
   std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
-  std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0;
+  std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0, next_interval_ns_ = 0;
+  std::uint64_t delivered_published_ = 0;
   std::uint64_t next_number_ = 0;
   Tally tally_;
-  Histogram last_second_;
-  Second second_;  // the counters when it began
+  Histogram last_interval_;
+  Interval interval_;  // the counters when it began
 };
 
 }  // namespace mcplane::loadgen

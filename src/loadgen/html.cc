@@ -109,10 +109,10 @@ std::string latency_chart(const Histogram& histogram) {
   return chart.take();
 }
 
-std::vector<ChartPoint> over_time(const Tally& tally, double (*value)(const Second&)) {
+std::vector<ChartPoint> over_time(const Tally& tally, double (*value)(const Interval&)) {
   std::vector<ChartPoint> points;
-  for (const Second& second : tally.seconds)
-    points.push_back({seconds(second.from_ns + second.length_ns), value(second)});
+  for (const Interval& interval : tally.intervals)
+    points.push_back({seconds(interval.from_ns + interval.length_ns), value(interval)});
   return points;
 }
 
@@ -123,42 +123,43 @@ void shade_unmeasured(SvgChart& chart, const Options& options) {
 }
 
 Axis time_axis(const Tally& tally) {
-  const Second& last = tally.seconds.back();
+  const Interval& last = tally.intervals.back();
   return {"since the start", 0, seconds(last.from_ns + last.length_ns), false, second_label};
 }
 
 std::string percentiles_chart(const Options& options, const Tally& tally) {
   double least = 0, most = 0;
-  for (const Second& second : tally.seconds) {
-    if (second.p50_ns == 0) continue;
-    least = least == 0 ? us(second.p50_ns) : std::min(least, us(second.p50_ns));
-    most = std::max(most, us(second.p999_ns));
+  for (const Interval& interval : tally.intervals) {
+    if (interval.p50_ns == 0) continue;
+    least = least == 0 ? us(interval.p50_ns) : std::min(least, us(interval.p50_ns));
+    most = std::max(most, us(interval.p999_ns));
   }
   if (most == 0) return {};
-  SvgChart chart(options.sweep ? "Percentiles of each second at the knee" : "Percentiles of each second",
-                 time_axis(tally), Axis::decades("latency", least, most, time_label));
+  SvgChart chart(options.sweep ? "Percentiles over time, at the knee" : "Percentiles over time", time_axis(tally),
+                 Axis::decades("latency", least, most, time_label));
   shade_unmeasured(chart, options);
-  const auto add = [&](std::string_view name, double (*value)(const Second&)) {
+  const auto add = [&](std::string_view name, double (*value)(const Interval&)) {
     std::vector<ChartPoint> points = over_time(tally, value);
     std::erase_if(points, [](const ChartPoint& point) { return point.y == 0; });  // nothing was answered
     chart.line(points, name);
   };
-  add("p50", [](const Second& second) { return us(second.p50_ns); });
-  add("p99", [](const Second& second) { return us(second.p99_ns); });
-  add("p99.9", [](const Second& second) { return us(second.p999_ns); });
+  add("p50", [](const Interval& interval) { return us(interval.p50_ns); });
+  add("p99", [](const Interval& interval) { return us(interval.p99_ns); });
+  add("p99.9", [](const Interval& interval) { return us(interval.p999_ns); });
   return chart.take();
 }
 
-double rate_of(std::uint64_t count, const Second& second) noexcept {
-  return static_cast<double>(count) / std::max(seconds(second.length_ns), 1e-9);
+double rate_of(std::uint64_t count, const Interval& interval) noexcept {
+  return static_cast<double>(count) / std::max(seconds(interval.length_ns), 1e-9);
 }
 
 std::string throughput_chart(const Options& options, const RunResult& result) {
   const Tally& tally = result.tally;
-  const auto sent = over_time(tally, [](const Second& second) { return rate_of(second.sent, second); });
-  const auto delivered = over_time(tally, [](const Second& second) { return rate_of(second.delivered, second); });
+  const auto sent = over_time(tally, [](const Interval& interval) { return rate_of(interval.sent, interval); });
+  const auto delivered =
+      over_time(tally, [](const Interval& interval) { return rate_of(interval.delivered, interval); });
   const auto failed =
-      over_time(tally, [](const Second& second) { return rate_of(second.refused + second.lost, second); });
+      over_time(tally, [](const Interval& interval) { return rate_of(interval.refused + interval.lost, interval); });
   const double target = options.open_loop() ? target_rate(options, result) : 0;
   double most = target;
   for (const auto* const points : {&sent, &delivered, &failed})
@@ -275,7 +276,7 @@ std::string html_of(const Options& options, const RunResult& result, std::string
   page += tiles(result) + "<div class=\"charts\">\n";
   if (!result.sweep.empty()) page += sweep_charts(result);
   if (tally.latency.count() > 0) page += latency_chart(tally.latency);
-  if (!tally.seconds.empty()) page += percentiles_chart(options, tally) + throughput_chart(options, result);
+  if (!tally.intervals.empty()) page += percentiles_chart(options, tally) + throughput_chart(options, result);
   page += stations_table(tally) + "</div>\n<div class=\"tables\">\n";
   if (!result.sweep.empty()) page += sweep_table(result);
   page += "<table>\n";

@@ -32,18 +32,18 @@ Json buckets_json(const Histogram& histogram) {
   return json;
 }
 
-Json second_json(const Second& second) {
-  return {{"from_s", seconds(second.from_ns)},
-          {"length_s", seconds(second.length_ns)},
-          {"sent", second.sent},
-          {"delivered", second.delivered},
-          {"rejected", second.refused},
-          {"lost", second.lost},
-          {"p50_us", us(second.p50_ns)},
-          {"p99_us", us(second.p99_ns)},
-          {"p999_us", us(second.p999_ns)},
-          {"max_us", us(second.max_ns)},
-          {"measured", second.measured}};
+Json interval_json(const Interval& interval) {
+  return {{"from_s", seconds(interval.from_ns)},
+          {"length_s", seconds(interval.length_ns)},
+          {"sent", interval.sent},
+          {"delivered", interval.delivered},
+          {"rejected", interval.refused},
+          {"lost", interval.lost},
+          {"p50_us", us(interval.p50_ns)},
+          {"p99_us", us(interval.p99_ns)},
+          {"p999_us", us(interval.p999_ns)},
+          {"max_us", us(interval.max_ns)},
+          {"measured", interval.measured}};
 }
 
 Json step_json(const SweepStep& step) {
@@ -86,12 +86,24 @@ void add_latencies(Json& json, const Tally& tally) {
   json["broker_us"] = percentiles_json(tally.broker);
   json["reject_latency_us"] = percentiles_json(tally.rejected);
   json["series"] = Json::array();
-  for (const Second& second : tally.seconds) json["series"].push_back(second_json(second));
+  for (const Interval& interval : tally.intervals) json["series"].push_back(interval_json(interval));
   json["histograms_ns"] = {{"latency", buckets_json(tally.latency)},
                            {"queued", buckets_json(tally.queued)},
                            {"worker", buckets_json(tally.worker)},
                            {"broker", buckets_json(tally.broker)},
                            {"reject", buckets_json(tally.rejected)}};
+}
+
+// A run of its own within the run: what it counted, as the others' counts stand beside it.
+Json surge_json(const Options& options, const Tally& surge) {
+  Json json = {{"clients", options.surge.clients},
+               {"target_rate_per_s", options.surge.rate_per_second},
+               {"offered_rate_per_s", surge.offered_rate()},
+               {"achieved_rate_per_s", surge.measured_rate()},
+               {"from_s", seconds(options.surge.after_ns)}};
+  add_counts(json, surge);
+  add_latencies(json, surge);
+  return json;
 }
 
 void add_sweep(Json& json, const RunResult& result) {
@@ -135,6 +147,7 @@ std::string json_of(const Options& options, const RunResult& result, std::string
   if (options.sweep) add_sweep(json, result);
   add_latencies(json, tally);
   json["duration_s"] = seconds(tally.measured_ns);
+  json["registration_s"] = seconds(result.registration_ns);
   json["clients"] = options.clients;
   json["workers"] = options.workers;
   json["shadow"] = options.shadow;
@@ -142,6 +155,9 @@ std::string json_of(const Options& options, const RunResult& result, std::string
   json["payload_bytes"] = options.prompt_bytes;
   json["send_bytes"] = send_bytes(options);
   json["seed"] = options.seed;
+  if (options.workers > 0) json["worker_tasks"] = result.worker_tasks;
+  if (options.faulty_workers.count > 0) json["faulty_worker_tasks"] = result.faulty_worker_tasks;
+  if (result.surge) json["surge"] = surge_json(options, *result.surge);
   add_self(json, options, result);
   json["objectives"] = objectives_json(options, result);
   json["interrupted"] = result.interrupted;

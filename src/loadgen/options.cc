@@ -61,6 +61,19 @@ std::string conflict_in_transport(const Options& options) {
   return conflict_in_endpoints(options);
 }
 
+std::string conflict_in_surge(const Options& options) {
+  const Surge& surge = options.surge;
+  const std::uint64_t measured_from_ns = options.ramp_ns + options.warmup_ns;
+  if (surge.rate_per_second == 0) return {};
+  if (!options.port) return "--surge-rate is for --port: over sockets run mcplane-load twice";
+  if (!options.open_loop() || options.sweep) return "--surge-rate comes on top of one rate: add --rate 10k/s";
+  if (surge.after_ns >= measured_from_ns + options.duration_ns)
+    return "--surge-after is behind the end of the run: type less, or a longer --duration";
+  if (surge.length_ns > 0 && surge.after_ns + surge.length_ns <= measured_from_ns)
+    return "--surge-for ends before anything is measured: type more, or a shorter --warmup";
+  return {};
+}
+
 std::string conflict_in_load(const Options& options) {
   if (options.arrivals == Arrivals::kPoisson && !options.open_loop()) return "--poisson needs a rate: add --rate 10k/s";
   if (options.ramp_ns > 0 && options.sweep) return "--ramp leads to one rate, --sweep has many; keep one";
@@ -68,7 +81,7 @@ std::string conflict_in_load(const Options& options) {
   if (options.ramp_from_per_second > 0 && options.ramp_ns == 0)
     return "--ramp-from is where a ramp starts: add --ramp 10s";
   if (options.sweep && options.tasks > 0) return "--tasks ends one run, --sweep makes many; keep one";
-  return {};
+  return conflict_in_surge(options);
 }
 
 std::string conflict_in_payload(const Options& options) {
@@ -84,6 +97,24 @@ std::string conflict_in_payload(const Options& options) {
 
 }  // namespace
 
+Options surge_options(const Options& options) {
+  const Surge& surge = options.surge;
+  const std::uint64_t measured_from_ns = options.ramp_ns + options.warmup_ns;
+  const std::uint64_t run_end_ns = measured_from_ns + options.duration_ns;
+  const std::uint64_t end_ns =
+      surge.length_ns == 0 ? run_end_ns : std::min(run_end_ns, surge.after_ns + surge.length_ns);
+  Options own = options;
+  own.clients = surge.clients;
+  own.rate_per_second = surge.rate_per_second;
+  own.ramp_ns = 0;
+  own.ramp_from_per_second = 0;
+  own.warmup_ns = std::max(measured_from_ns, surge.after_ns) - surge.after_ns;
+  own.duration_ns = end_ns - surge.after_ns - own.warmup_ns;
+  own.tasks = 0;
+  own.seed = options.seed + 1;
+  return own;
+}
+
 std::uint64_t send_bytes(const Options& options) { return send_bytes(options, options.prompt_bytes); }
 
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes) {
@@ -98,6 +129,11 @@ std::string conflict_in(const Options& options) {
     return fmt::format("--action has {} bytes: type a name of 1 to {}", options.action.size(), wire::kNameBytesMax);
   if (options.service_time.form != ServiceTime::Form::kNone && options.workers == 0)
     return "--service-time is for in-process workers: add --workers 4";
+  if (options.faulty_workers.count > options.workers)
+    return fmt::format("--faulty-workers: {} of {} workers cannot be: type fewer, or more --workers",
+                       options.faulty_workers.count, options.workers);
+  if (options.faulty_workers.times > 1 && options.service_time.form == ServiceTime::Form::kNone)
+    return "--faulty-workers slow:... needs a time to be longer than: add --service-time exp:1ms";
   if (std::string conflict = conflict_in_load(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_transport(options); !conflict.empty()) return conflict;
   return conflict_in_payload(options);

@@ -44,6 +44,22 @@ struct SweepRange {
   double from_per_second = 0, to_per_second = 0;
 };
 
+// Clients beside the others, in open loop too, that are counted apart.
+struct Surge {
+  std::uint32_t clients = 1;
+  double rate_per_second = 0;   // of all of them; 0: there are none
+  std::uint64_t after_ns = 0;   // since the start of the run
+  std::uint64_t length_ns = 0;  // 0: to its end
+};
+
+// The last `count` workers are not as the others.
+struct FaultyWorkers {
+  enum class Form : std::uint8_t { kFail, kSlow };
+  Form form = Form::kFail;  // fail: each task ends at once, with an error
+  std::uint32_t count = 0;
+  std::uint32_t times = 1;  // slow: as long as the others take
+};
+
 // What a run is held to; 0: not asked for.
 struct Objectives {
   std::uint64_t p99_max_ns = 0;
@@ -68,31 +84,39 @@ struct Options {
   std::uint64_t duration_ns = 10 * kNsPerSecond;  // measured part, after the warm-up
   std::uint64_t tasks = 0;  // the run ends once these are sent, if that is sooner; 0: by time alone
   std::uint64_t seed = 1;
+  std::uint64_t interval_ns = kNsPerSecond;  // of the time line
+  Surge surge;
 
   // Tasks.
   std::uint64_t prompt_bytes = 256;  // of the largest
   PromptSizes prompt_sizes;
   std::uint64_t ttl_ns = 5 * kNsPerSecond;
   bool idempotent = false;
-  bool shadow = false;  // tasks and workers are of a load test beside production
+  bool shadow = false;        // tasks and workers are of a load test beside production
+  std::uint8_t priority = 1;  // class, 0 the most urgent
 
   // In-process workers. 0: those that others have registered.
   std::uint32_t workers = 0;
   std::uint16_t worker_slots = 16;
   ServiceTime service_time;
+  FaultyWorkers faulty_workers;
 
   Objectives objectives;
 
   // "udp", or the port as typed.
   std::string transport() const { return port ? net::to_string(port->device) : "udp"; }
   RateProfile profile() const noexcept { return {rate_per_second, ramp_from_per_second, ramp_ns}; }
-  std::size_t endpoints() const noexcept { return std::size_t{clients} + workers; }
+  std::uint32_t surge_clients() const noexcept { return surge.rate_per_second > 0 ? surge.clients : 0; }
+  std::size_t endpoints() const noexcept { return std::size_t{clients} + surge_clients() + workers; }
   bool open_loop() const noexcept { return rate_per_second > 0; }
   std::uint16_t client_slots() const noexcept {
     return open_loop() ? static_cast<std::uint16_t>(std::clamp(kOpenLoopSlotsMax / clients, 16U, kOpenLoopSlots + 0U))
                        : window;
   }
 };
+
+// What the surge's clients do; their run begins surge.after_ns behind the others', and measures when they do.
+Options surge_options(const Options& options);
 
 // UDP payload of the largest SEND.
 std::uint64_t send_bytes(const Options& options);

@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <exception>
+#include <optional>
 #include <thread>
 
 #include "loadgen/carriers.h"
@@ -45,18 +46,23 @@ class PortCarrier {
       : options_(options),
         nic_(port, 0),
         link_(link_options(options)),
-        shell_(nic_, link_, std::size_t{options.clients} + options.workers, net::tsc_now_ns),
+        shell_(nic_, link_, options.endpoints(), net::tsc_now_ns),
         clients_(options, fresh_seed(), shell_.transmit_from(0), progress),
-        workers_(options, fresh_seed(), shell_.transmit_from(options.clients)),
-        fleets_(clients_, workers_, options.clients) {}
+        workers_(options, fresh_seed(), shell_.transmit_from(options.clients + options.surge_clients())) {
+    if (options.surge_clients() > 0)
+      surge_.emplace(surge_options(options), fresh_seed(), shell_.transmit_from(options.clients), surge_progress_);
+  }
 
   ClientFleet& clients() noexcept { return clients_; }
+  ClientFleet* surge() noexcept { return surge_ ? &*surge_ : nullptr; }
   std::size_t workers_registered() const noexcept { return workers_.registered(); }
+  const WorkerTasks& worker_tasks() const noexcept { return workers_.tasks(); }
   std::uint64_t now_ns() const noexcept { return shell_.now_ns(); }
   template <class Finished>
   void drive(Finished finished) {
+    Fleets fleets(clients_, workers_, options_.clients, surge(), options_.surge_clients());
     while (!finished())
-      if (!shell_.poll(fleets_) && shares_cpu_) sched_yield();
+      if (!shell_.poll(fleets) && shares_cpu_) sched_yield();
   }
   void begin_metering() noexcept {
     metered_from_ = shell_.counts();
@@ -89,9 +95,10 @@ class PortCarrier {
   net::DpdkNic nic_;
   Link link_;
   PortShell<net::DpdkNic, std::uint64_t (*)() noexcept> shell_;
+  Progress surge_progress_;  // is not shown
   ClientFleet clients_;
+  std::optional<ClientFleet> surge_;
   WorkerFleet workers_;
-  Fleets fleets_;
   PortCounts metered_from_;
   std::uint64_t metered_from_ns_ = 0;
   const bool shares_cpu_ = std::thread::hardware_concurrency() < 2;

@@ -40,6 +40,15 @@ void add_counts(Figures& figures, const Tally& tally) {
   });
 }
 
+void add_surge(Figures& figures, const Tally& surge) {
+  figures.count("surge_sent", surge.sent);
+  figures.count("surge_delivered", surge.delivered());
+  figures.count("surge_lost", surge.lost());
+  figures.count("surge_rejected", surge.refused());
+  figures.number("surge_rate_per_s", surge.measured_rate());
+  add_station(figures, "surge", surge.latency);
+}
+
 void add_transport(Figures& figures, const Options& options, const RunResult& result) {
   figures.text("transport", options.transport());
   if (options.port) {
@@ -101,6 +110,9 @@ std::vector<std::pair<std::string, std::string>> figures_of(const Options& optio
     add_station(figures, "reject", tally.rejected);
     figures.number("reject_max_us", us(tally.rejected.max()));
   }
+  if (result.surge) add_surge(figures, *result.surge);
+  if (options.workers > 0) figures.count("worker_tasks", result.worker_tasks);
+  if (options.faulty_workers.count > 0) figures.count("faulty_worker_tasks", result.faulty_worker_tasks);
   add_transport(figures, options, result);
   return figures.take();
 }

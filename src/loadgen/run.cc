@@ -16,6 +16,10 @@ namespace {
 // Of late sends.
 constexpr double kLateShare = 0.01;
 
+bool is_sound(const Tally& tally) noexcept {
+  return tally.lost() == 0 && tally.mismatched == 0 && tally.duplicates == 0;
+}
+
 double us_of(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }
 
 }  // namespace
@@ -75,7 +79,7 @@ std::vector<std::string> missed_objectives(const Options& options, const RunResu
 
 bool objective_met(const RunResult& result) noexcept {
   const Tally& tally = result.tally;
-  return tally.lost() == 0 && tally.mismatched == 0 && tally.duplicates == 0 && tally.delivered() > 0;
+  return is_sound(tally) && tally.delivered() > 0 && (!result.surge || is_sound(*result.surge));
 }
 
 }  // namespace mcplane::loadgen

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct RunResult {
   // not even that held.
   Tally tally;
   CpuUse cpu;
+  std::uint64_t registration_ns = 0;  // from the first HELLO until all were registered
+  std::optional<Tally> surge;
+  std::uint64_t worker_tasks = 0, faulty_worker_tasks = 0;  // given to our own
   std::vector<SweepStep> sweep;
   double knee_per_second = 0;
   std::uint64_t sweep_p99_max_ns = 0;  // what its rates were held to

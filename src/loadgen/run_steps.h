@@ -1,7 +1,9 @@
 // The steps of a run, whatever carries its datagrams: everything registers, tasks are sent for a while, answers are
 // awaited. A carrier has
 //   clients()              the ClientFleet
+//   surge()                that of the surge, or null
 //   workers_registered()
+//   worker_tasks()
 //   now_ns()
 //   drive(finished)        moves datagrams and time until finished(), which it asks at least every kTickNs
 //   begin_metering()       from here on, for cpu()
@@ -41,6 +43,9 @@ class RunSteps {
     else
       result.tally = load(options_.profile(), result);
     result.tally.add_counts(carrier_.clients().close(carrier_.now_ns()));
+    if (ClientFleet* const surge = carrier_.surge()) result.surge->add_counts(surge->close(carrier_.now_ns()));
+    result.worker_tasks = carrier_.worker_tasks().all.load(std::memory_order_relaxed);
+    result.faulty_worker_tasks = carrier_.worker_tasks().faulty.load(std::memory_order_relaxed);
     return result;
   }
 
@@ -48,13 +53,18 @@ class RunSteps {
   // One load, up to its last answer. Sets the CPU use and whether it was cut short.
   Tally load(const RateProfile& profile, RunResult& result) {
     ClientFleet& clients = carrier_.clients();
+    ClientFleet* const surge = carrier_.surge();
     carrier_.begin_metering();
-    clients.begin(carrier_.now_ns(), profile);
+    const std::uint64_t began_ns = carrier_.now_ns();
+    clients.begin(began_ns, profile);
+    if (surge != nullptr) surge->begin(began_ns + options_.surge.after_ns);
     carrier_.drive([&] { return !clients.sending() || interrupted(); });
     result.interrupted = clients.sending();
     clients.stop(carrier_.now_ns());
     result.cpu = carrier_.cpu();
-    carrier_.drive([&] { return clients.done(); });
+    if (surge != nullptr) surge->stop(carrier_.now_ns());
+    carrier_.drive([&] { return clients.done() && (surge == nullptr || surge->done()); });
+    if (surge != nullptr) result.surge = surge->take_tally();
     return clients.take_tally();
   }
 
@@ -89,12 +99,16 @@ class RunSteps {
   // Why tasks cannot be sent yet; kFinished: they can.
   RunResult connect() {
     ClientFleet& clients = carrier_.clients();
-    const auto clients_there = [&] { return clients.registered(); };
+    const auto clients_there = [&] { return clients_registered(); };
     const auto workers_there = [&] { return carrier_.workers_registered(); };
-    if (const std::size_t there = await(clients_there, options_.clients); there < options_.clients)
-      return incomplete(there, options_.clients, "clients");
+    const std::uint64_t began_ns = carrier_.now_ns();
+    const std::uint32_t clients_wanted = options_.clients + options_.surge_clients();
+    if (const std::size_t there = await(clients_there, clients_wanted); there < clients_wanted)
+      return incomplete(there, clients_wanted, "clients");
     if (const std::size_t there = await(workers_there, options_.workers); there < options_.workers)
       return incomplete(there, options_.workers, "workers");
+    RunResult result;
+    result.registration_ns = carrier_.now_ns() - began_ns;
     const auto prompt_max = prompt_bytes_max(options_, clients.frame_bytes_min());
     if (options_.prompt_sizes.form == PromptSizes::Form::kExponential)
       clients.bound_prompts(prompt_max);
@@ -102,7 +116,7 @@ class RunSteps {
       return failed_run(fmt::format("--payload {}B does not fit this broker's frames: at most {}B",
                                     options_.prompt_bytes, prompt_max));
     if (options_.workers > 0) pause(kSettleNs);
-    return {};
+    return result;
   }
 
   // Drives until the count that `registered` returns is `wanted`; what it is in the end.
@@ -113,7 +127,7 @@ class RunSteps {
     std::uint64_t give_up_ns = carrier_.now_ns() + kConnectTimeoutNs;
     carrier_.drive([&] {
       const std::uint64_t now_ns = carrier_.now_ns();
-      const std::size_t now_there = carrier_.clients().registered() + carrier_.workers_registered();
+      const std::size_t now_there = clients_registered() + carrier_.workers_registered();
       if (now_there > there) {
         there = now_there;
         give_up_ns = now_ns + kConnectTimeoutNs;
@@ -121,6 +135,11 @@ class RunSteps {
       return registered() == wanted || now_ns >= give_up_ns || interrupted();
     });
     return registered();
+  }
+
+  std::size_t clients_registered() const noexcept {
+    const ClientFleet* const surge = carrier_.surge();
+    return carrier_.clients().registered() + (surge == nullptr ? 0 : surge->registered());
   }
 
   RunResult incomplete(std::size_t registered, std::size_t wanted, std::string_view what) const {

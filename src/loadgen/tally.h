@@ -12,8 +12,8 @@
 
 namespace mcplane::loadgen {
 
-// What happened in one second of a run.
-struct Second {
+// What happened in one interval (Options::interval_ns) of a run.
+struct Interval {
   std::uint64_t from_ns = 0, length_ns = 0;  // since the first task was due
   std::uint64_t sent = 0, delivered = 0, refused = 0, lost = 0;
   std::uint64_t p50_ns = 0, p99_ns = 0, p999_ns = 0, max_ns = 0;
@@ -34,8 +34,8 @@ struct Tally {
   std::uint64_t measured = 0;         // answers received within the measured part
   std::uint64_t measured_ns = 0;      // its length; shorter than asked for when interrupted
   Histogram latency, queued, worker, broker;
-  Histogram rejected;           // from send to REJECT
-  std::vector<Second> seconds;  // the whole run, at most kSecondsMax of it
+  Histogram rejected;               // from send to REJECT
+  std::vector<Interval> intervals;  // the whole run, at most kIntervalsMax of it
 
   std::uint64_t of(Ending ending) const noexcept { return endings[static_cast<std::size_t>(ending)]; }
   std::uint64_t delivered() const noexcept { return of(Ending::kDelivered); }
@@ -49,14 +49,15 @@ struct Tally {
   void add_counts(const Tally& other) noexcept;
 };
 
-inline constexpr std::size_t kSecondsMax = 86'400;
+inline constexpr std::size_t kIntervalsMax = 86'400;
 inline constexpr std::uint64_t kLateNs = 1'000'000;
 
 // Written by: the client thread, once a second. Read by: the main thread. Relaxed: each field is a display value of its
 // own, and nothing is inferred from two of them together.
 struct Progress {
   std::atomic<std::uint64_t> sent{0}, delivered{0}, refused{0}, lost{0}, in_flight{0};
-  std::atomic<std::uint64_t> rate{0}, p50_ns{0}, p99_ns{0};  // of the last second
+  std::atomic<std::uint64_t> rate{0}, p50_ns{0},
+      p99_ns{0};  // rate: of the last second, the others of the last interval
   std::atomic<std::uint64_t> updates{0};
 };
 

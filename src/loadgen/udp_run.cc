@@ -60,6 +60,7 @@ class WorkerThread {
   WorkerThread& operator=(const WorkerThread&) = delete;
 
   std::size_t registered() const noexcept { return registered_.load(std::memory_order_relaxed); }
+  const WorkerTasks& tasks() const noexcept { return fleet_.tasks(); }
   bool failed() const noexcept { return failed_.load(std::memory_order_relaxed); }
   pthread_t handle() noexcept { return thread_.native_handle(); }
 
@@ -97,7 +98,9 @@ class UdpCarrier {
   }
 
   ClientFleet& clients() noexcept { return clients_; }
+  ClientFleet* surge() noexcept { return nullptr; }  // conflict_in() refuses it
   std::size_t workers_registered() const noexcept { return workers_ ? workers_->registered() : 0; }
+  const WorkerTasks& worker_tasks() const noexcept { return workers_ ? workers_->tasks() : no_tasks_; }
   bool workers_failed() const noexcept { return workers_ && workers_->failed(); }
   std::uint64_t now_ns() const noexcept { return shell_.now_ns(); }
   template <class Finished>
@@ -121,6 +124,7 @@ class UdpCarrier {
   SocketShell shell_;
   ClientFleet clients_;
   std::optional<WorkerThread> workers_;
+  const WorkerTasks no_tasks_;
   std::optional<CpuMeter> clients_cpu_, workers_cpu_;
 };
 

@@ -9,6 +9,10 @@ namespace {
 
 constexpr std::size_t kOutboxRoomMin = 8;
 
+void count_one(std::atomic<std::uint64_t>& count) noexcept {
+  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
 wire::HelloBody hello_of(const Options& options) {
   wire::HelloBody hello;
   hello.service = options.shadow ? wire::Service::kShadowWorker : wire::Service::kWorker;
@@ -73,11 +77,15 @@ void WorkerFleet::tick(std::uint64_t now_ns) {
 
 void WorkerFleet::accept(std::size_t worker, const client::Assignment& assignment, std::uint64_t now_ns) {
   const auto prompt = prompts_.read(assignment.payload);
-  const std::uint64_t due_ns = occupy_slot(workers_[worker], now_ns);
+  const FaultyWorkers& faulty = options_.faulty_workers;
+  const bool is_odd = is_faulty(worker), fails = is_odd && faulty.form == FaultyWorkers::Form::kFail;
+  count_one(tasks_.all);
+  if (is_odd) count_one(tasks_.faulty);
+  const std::uint64_t due_ns = fails ? now_ns : occupy_slot(workers_[worker], is_odd ? faulty.times : 1, now_ns);
   if (prompt && due_ns > now_ns) return run_later(worker, assignment, *prompt, due_ns);
   client::WorkerEngine& engine = workers_[worker].engine;
   const auto answer = answer_.write(prompt.value_or("payload is not a TaskPayload"), engine.answer_place(outbox_));
-  engine.finish(assignment.token, assignment.attempt, answer, !prompt, now_ns, outbox_);
+  engine.finish(assignment.token, assignment.attempt, answer, !prompt || fails, now_ns, outbox_);
 }
 
 void WorkerFleet::run_later(std::size_t worker, const client::Assignment& assignment, std::string_view prompt,
@@ -95,10 +103,10 @@ void WorkerFleet::run_later(std::size_t worker, const client::Assignment& assign
 }
 
 // The time at which the slot that is free first has worked this task off.
-std::uint64_t WorkerFleet::occupy_slot(Worker& worker, std::uint64_t now_ns) {
+std::uint64_t WorkerFleet::occupy_slot(Worker& worker, std::uint32_t times, std::uint64_t now_ns) {
   if (options_.service_time.form == ServiceTime::Form::kNone) return now_ns;
   const std::uint64_t start_ns = std::max(now_ns, worker.slots_free_ns.top());
-  const std::uint64_t due_ns = start_ns + options_.service_time.draw_ns(service_random_);
+  const std::uint64_t due_ns = start_ns + times * options_.service_time.draw_ns(service_random_);
   worker.slots_free_ns.pop();
   worker.slots_free_ns.push(due_ns);
   return due_ns;

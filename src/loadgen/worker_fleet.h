@@ -18,6 +18,12 @@
 
 namespace mcplane::loadgen {
 
+// Tasks that workers were given. Written by: the workers' thread. Read by: the clients', when theirs have ended.
+// Relaxed: two counts, with which nothing is published.
+struct WorkerTasks {
+  std::atomic<std::uint64_t> all{0}, faulty{0};  // faulty: by workers that Options::faulty_workers names
+};
+
 class WorkerFleet {
  public:
   WorkerFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit);
@@ -33,6 +39,7 @@ class WorkerFleet {
   std::uint64_t next_wake_ns() const noexcept;
 
   std::size_t registered() const noexcept { return roll_.registered(); }
+  const WorkerTasks& tasks() const noexcept { return tasks_; }
   void close(std::uint64_t now_ns);
 
  private:
@@ -53,7 +60,10 @@ class WorkerFleet {
 
   void tick(std::uint64_t now_ns);
   void accept(std::size_t worker, const client::Assignment& assignment, std::uint64_t now_ns);
-  std::uint64_t occupy_slot(Worker& worker, std::uint64_t now_ns);
+  bool is_faulty(std::size_t worker) const noexcept {
+    return worker >= workers_.size() - options_.faulty_workers.count;
+  }
+  std::uint64_t occupy_slot(Worker& worker, std::uint32_t times, std::uint64_t now_ns);
   void run_later(std::size_t worker, const client::Assignment& assignment, std::string_view prompt,
                  std::uint64_t due_ns);
   void finish_due(std::uint64_t now_ns);
@@ -75,6 +85,7 @@ class WorkerFleet {
   std::size_t outbox_owner_ = 0;  // the worker whose datagrams it holds
   std::vector<client::Assignment> assigned_;
   std::uint64_t next_tick_ns_ = 0;
+  WorkerTasks tasks_;
 };
 
 }  // namespace mcplane::loadgen

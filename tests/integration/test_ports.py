@@ -121,6 +121,21 @@ def vhost_takes_another_load_after_the_first(bench):
         assert bench.load(*short, over=over)["delivered"] == 2000
 
 
+def a_surge_that_waits_keeps_its_sessions(bench):
+    path = os.path.join(bench.folder, "port.sock")
+    bench.start_on(f"vhost:{path}")
+    # Longer than the lease of a client that says nothing, three heartbeats of 1 s.
+    done = bench.run("mcplane-load", *peer_flags(bench, f"virtio:{path}"), "--json", "--clients", "4", "--workers", "4",
+                     "--rate", "1k/s", "--warmup", "0s", "--duration", "6s", "--ttl", "20s", "--surge-rate", "2k/s",
+                     "--surge-clients", "3", "--surge-after", "4500ms", "--surge-for", "1s")
+    result = json.loads(done.stdout)
+    surge = result["surge"]
+    assert done.returncode == 0, done.stderr
+    assert (surge["sent"], surge["delivered"], surge["skipped"]) == (2_000, 2_000, 0), surge
+    assert result["delivered"] == result["sent"] == 6_000, result
+    assert result["worker_tasks"] == bench.info()["tasks"]["delivered"] == 8_000, result
+
+
 def a_full_queue_rejects_within_a_millisecond(bench):
     if len(os.sched_getaffinity(0)) < 2:
         raise Skip("needs a CPU for the appliance and another for the load")
@@ -219,5 +234,6 @@ def what_cannot_be_is_one_line(bench):
 
 run_cases(tap_with_one_core, tap_with_two_cores, tap_with_four_cores, af_packet_hands_frames_over,
           af_xdp_with_one_core, cores_without_a_queue_use_anothers, memif_with_one_core, vhost_with_one_core,
-          vhost_takes_another_load_after_the_first, a_full_queue_rejects_within_a_millisecond,
-          two_ports_serve_two_networks, link_state_is_seen_and_evicts_nobody, what_cannot_be_is_one_line)
+          vhost_takes_another_load_after_the_first, a_surge_that_waits_keeps_its_sessions,
+          a_full_queue_rejects_within_a_millisecond, two_ports_serve_two_networks, link_state_is_seen_and_evicts_nobody,
+          what_cannot_be_is_one_line)

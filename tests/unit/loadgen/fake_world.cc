@@ -128,7 +128,9 @@ void FakeBroker::on_result(std::span<const std::byte> datagram, const wire::Endp
   const auto found = routed_.find(wire::token_of(wire::header_of(datagram)).index());
   if (found == routed_.end()) return;
   deliver(found->second.send, found->second.client, wire::payload_of(datagram));
-  wire::header_of(std::span(replies_.back().bytes).subspan(2)).mutate_worker_us(wire::header_of(datagram).worker_us());
+  wire::Header& delivered = wire::header_of(std::span(replies_.back().bytes).subspan(2));
+  delivered.mutate_worker_us(wire::header_of(datagram).worker_us());
+  delivered.mutate_reason(wire::header_of(datagram).reason());
   routed_.erase(found);
 }
 

@@ -90,6 +90,7 @@ class FakeWorld {
   // Once, in the first step at or behind that time.
   void at(std::uint64_t time_ns, std::function<void()> call) { calls_.emplace(time_ns, std::move(call)); }
   std::size_t workers_registered() const noexcept { return workers_ ? workers_->registered() : 0; }
+  const WorkerTasks& worker_tasks() const noexcept { return workers_->tasks(); }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   FakeBroker& broker() noexcept { return broker_; }
   ClientFleet& clients() noexcept { return clients_; }

@@ -254,6 +254,48 @@ TEST(Fleets, AWorkersSlotsWorkSideBySideAndNoMore) {
   EXPECT_EQ(tally.delivered(), tally.sent);
 }
 
+TEST(Fleets, AFaultyWorkerAnswersWithErrors) {
+  Options options = open_loop(2'000);
+  options.workers = 4;
+  options.faulty_workers = {.form = FaultyWorkers::Form::kFail, .count = 1};
+  options.service_time = {.form = ServiceTime::Form::kConstant, .mean_ns = kNsPerMs};
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.of(Ending::kWorkerError), 500U);
+  EXPECT_EQ(tally.delivered(), 1'500U);
+  EXPECT_EQ(world.worker_tasks().all.load(), 2'000U);
+  EXPECT_EQ(world.worker_tasks().faulty.load(), 500U);
+  EXPECT_EQ(tally.rejected.count(), 0U) << "a worker's error is no reject";
+}
+
+TEST(Fleets, OrItTakesTimesAsLong) {
+  Options options = open_loop(100);
+  options.workers = 4;
+  options.faulty_workers = {.form = FaultyWorkers::Form::kSlow, .count = 1, .times = 10};
+  options.service_time = {.form = ServiceTime::Form::kConstant, .mean_ns = kNsPerMs};
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.delivered(), 100U);
+  EXPECT_EQ(tally.worker.max(), 10 * kNsPerMs);
+  EXPECT_LE(tally.worker.percentile(75), kNsPerMs + kNsPerMs / 50);
+  EXPECT_EQ(world.worker_tasks().faulty.load(), 25U);
+}
+
+TEST(Fleets, TheTimeLinesIntervalsAreAsLongAsAsked) {
+  Options options = open_loop(1'000);
+  options.interval_ns = 100 * kNsPerMs;
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  ASSERT_GE(tally.intervals.size(), 10U);
+  std::uint64_t sent = 0;
+  for (const Interval& interval : tally.intervals) sent += interval.sent;
+  EXPECT_EQ(sent, tally.sent);
+  for (std::size_t i = 0; i < 10; ++i) {
+    EXPECT_NEAR(static_cast<double>(tally.intervals[i].from_ns), static_cast<double>(i) * 100e6, 20e6);
+    EXPECT_EQ(tally.intervals[i].p99_ns, 2 * FakeWorld::kDelayNs);
+  }
+}
+
 TEST(Fleets, TheSameSeedSendsTheSameTasks) {
   Options options = open_loop(1'000);
   options.arrivals = Arrivals::kPoisson;

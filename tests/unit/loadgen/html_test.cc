@@ -26,15 +26,15 @@ RunResult good_run() {
   result.tally.measured_ns = 3 * kNsPerSecond;
   for (std::uint64_t i = 1; i <= 3'000; ++i) result.tally.latency.record(i * 1'000);
   for (std::uint64_t i = 0; i < 3; ++i)
-    result.tally.seconds.push_back({.from_ns = i * kNsPerSecond,
-                                    .length_ns = kNsPerSecond,
-                                    .sent = 1'000,
-                                    .delivered = 1'000,
-                                    .p50_ns = 500'000,
-                                    .p99_ns = 900'000,
-                                    .p999_ns = 990'000,
-                                    .max_ns = 1'000'000,
-                                    .measured = true});
+    result.tally.intervals.push_back({.from_ns = i * kNsPerSecond,
+                                      .length_ns = kNsPerSecond,
+                                      .sent = 1'000,
+                                      .delivered = 1'000,
+                                      .p50_ns = 500'000,
+                                      .p99_ns = 900'000,
+                                      .p999_ns = 990'000,
+                                      .max_ns = 1'000'000,
+                                      .measured = true});
   return result;
 }
 

@@ -182,6 +182,46 @@ TEST(LoadConfig, ServiceTimesHaveAFormAndAUnit) {
     EXPECT_FALSE(parse_service_time(text)) << text;
 }
 
+TEST(LoadConfig, FaultyWorkersAreSoManyOfAKind) {
+  const auto fail = parse_faulty_workers("fail:2");
+  ASSERT_TRUE(fail) << fail.error;
+  EXPECT_EQ(fail.value->form, loadgen::FaultyWorkers::Form::kFail);
+  EXPECT_EQ(fail.value->count, 2U);
+  const auto slow = parse_faulty_workers("slow:1:10");
+  ASSERT_TRUE(slow) << slow.error;
+  EXPECT_EQ(slow.value->form, loadgen::FaultyWorkers::Form::kSlow);
+  EXPECT_EQ(slow.value->times, 10U);
+  for (const char* text : {"", "fail", "fail:", "fail:0", "fail:x", "fail:1:10", "slow:1", "slow:1:0", "slow:1:10:2",
+                           "slow:999999999:2", "slow:1:9999999", "none"})
+    EXPECT_FALSE(parse_faulty_workers(text)) << text;
+}
+
+TEST(LoadConfig, ASurgeComesOnTopOfARate) {
+  const LoadCommand command = parse(
+      over_port({"--rate", "1k/s", "--surge-rate", "9k/s", "--surge-clients", "4", "--surge-after", "3s", "--surge-for",
+                 "2s", "--interval", "100ms", "--priority", "3", "--workers", "2", "--faulty-workers", "fail:1"}));
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  const loadgen::Options& options = command.options;
+  EXPECT_EQ(options.surge.rate_per_second, 9'000);
+  EXPECT_EQ(options.surge.clients, 4U);
+  EXPECT_EQ(options.surge.after_ns, 3 * kNsPerSecond);
+  EXPECT_EQ(options.surge.length_ns, 2 * kNsPerSecond);
+  EXPECT_EQ(options.endpoints(), 8U + 4U + 2U);
+  EXPECT_EQ(options.interval_ns, 100 * kNsPerMs);
+  EXPECT_EQ(options.priority, 3);
+  EXPECT_EQ(options.faulty_workers.count, 1U);
+  for (const std::vector<const char*>& flags :
+       std::vector<std::vector<const char*>>{{"--surge-rate", "9k/s"},
+                                             {"--rate", "1k/s", "--surge-rate", "9k/s", "--surge-after", "11s"},
+                                             {"--rate", "1k/s", "--surge-rate", "9k/s", "--surge-for", "1s"},
+                                             {"--sweep", "1k/s..2k/s", "--surge-rate", "9k/s"},
+                                             {"--rate", "1k/s", "--priority", "4"}}) {
+    const LoadCommand refused = parse(over_port(flags));
+    ASSERT_TRUE(refused.stop) << flags.back();
+    EXPECT_EQ(refused.stop->exit_code, kExitUsage);
+  }
+}
+
 TEST(LoadConfig, ARampLeadsToTheRate) {
   const LoadCommand command = parse({"--udp", "10.0.0.1", "--rate", "10k/s", "--ramp", "10s", "--ramp-from", "1k/s",
                                      "--p99-max", "5ms", "--rate-min", "9k/s", "--html", "a.html", "--hgrm", "a.hgrm"});

@@ -32,6 +32,28 @@ TEST(Options, LargestPromptFitsTheFrameAndEightMoreDoNot) {
   EXPECT_GT(packet_bytes(options, largest + 8), kMtuBytes);
 }
 
+TEST(Options, ASurgeIsMeasuredWhileTheOthersAre) {
+  Options options = options_v4();
+  options.rate_per_second = 1'000;
+  options.ramp_ns = 2 * kNsPerSecond;
+  options.warmup_ns = kNsPerSecond;
+  options.duration_ns = 10 * kNsPerSecond;
+  options.surge = {.clients = 5, .rate_per_second = 9'000};
+  const Options whole = surge_options(options);
+  EXPECT_EQ(whole.clients, 5U);
+  EXPECT_EQ(whole.rate_per_second, 9'000);
+  EXPECT_EQ(whole.ramp_ns, 0U);
+  EXPECT_EQ(whole.warmup_ns, 3 * kNsPerSecond);
+  EXPECT_EQ(whole.duration_ns, 10 * kNsPerSecond);
+  EXPECT_NE(whole.seed, options.seed) << "two runs of one seed would have the same task ids";
+  options.surge.after_ns = 4 * kNsPerSecond;
+  options.surge.length_ns = 5 * kNsPerSecond;
+  EXPECT_EQ(surge_options(options).warmup_ns, 0U);
+  EXPECT_EQ(surge_options(options).duration_ns, 5 * kNsPerSecond);
+  options.surge.length_ns = kNsPerSecond * 60;
+  EXPECT_EQ(surge_options(options).duration_ns, 9 * kNsPerSecond) << "it ends with the run";
+}
+
 TEST(Options, EachConflictNamesWhatToType) {
   Options poisson = options_v4();
   poisson.arrivals = Arrivals::kPoisson;
@@ -39,6 +61,16 @@ TEST(Options, EachConflictNamesWhatToType) {
   Options service = options_v4();
   service.service_time = {.form = ServiceTime::Form::kConstant, .mean_ns = 1'000};
   EXPECT_NE(conflict_in(service).find("--workers"), std::string::npos);
+  Options surge = options_v4();
+  surge.rate_per_second = 1'000;
+  surge.surge.rate_per_second = 1'000;
+  EXPECT_NE(conflict_in(surge).find("--port"), std::string::npos);
+  Options faulty = options_v4();
+  faulty.workers = 2;
+  faulty.faulty_workers.count = 3;
+  EXPECT_NE(conflict_in(faulty).find("3 of 2"), std::string::npos);
+  faulty.faulty_workers = {.form = FaultyWorkers::Form::kSlow, .count = 1, .times = 10};
+  EXPECT_NE(conflict_in(faulty).find("--service-time"), std::string::npos);
   Options large = options_v4();
   large.prompt_bytes = 1'490;
   EXPECT_NE(conflict_in(large).find("at most"), std::string::npos);

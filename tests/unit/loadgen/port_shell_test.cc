@@ -48,6 +48,24 @@ TEST(PortShell, ThousandsOfEndpointsEachOnItsOwnPort) {
   expect_all_right(world.run());
 }
 
+TEST(PortShell, ASurgeIsLoadOfItsOwn) {
+  Options options = closed_loop(4, 2);
+  options.rate_per_second = 10'000;
+  options.warmup_ns = 20 * kNsPerMs;
+  options.duration_ns = 80 * kNsPerMs;
+  options.surge = {.clients = 3, .rate_per_second = 50'000, .after_ns = 40 * kNsPerMs, .length_ns = 20 * kNsPerMs};
+  PortWorld world(options);
+  const Tally tally = world.run();
+  const Tally surge = world.surge->take_tally();
+  expect_all_right(tally);
+  expect_all_right(surge);
+  EXPECT_EQ(tally.sent, 1'000U);
+  EXPECT_EQ(surge.sent, 1'000U);
+  EXPECT_EQ(surge.measured_ns, 20 * kNsPerMs);
+  EXPECT_EQ(surge.latency.count(), 1'000U);
+  EXPECT_EQ(world.broker.sends_seen(), 2'000U);
+}
+
 TEST(PortShell, OpenLoopSendsTheWholeSchedule) {
   Options options = closed_loop(4, 2);
   options.rate_per_second = 50'000;

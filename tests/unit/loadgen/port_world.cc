@@ -29,11 +29,18 @@ PortWorld::PortWorld(const Options& given, const Faults& faults, const net::Memo
     : options(given),
       nic(nic_options),
       link({addresses_for(given), kOurMac, given.broker.ip, given.broker.ip}),
-      shell(nic, link, std::size_t{given.clients} + given.workers, Clock{&now_ns}),
+      shell(nic, link, given.endpoints(), Clock{&now_ns}),
       clients(given, 1, shell.transmit_from(0), progress),
-      workers(given, 2, shell.transmit_from(given.clients)),
-      fleets(clients, workers, given.clients),
+      surge(surge_of(given)),
+      workers(given, 2, shell.transmit_from(given.clients + given.surge_clients())),
+      fleets(clients, workers, given.clients, surge ? &*surge : nullptr, given.surge_clients()),
       broker(faults) {}
+
+std::optional<ClientFleet> PortWorld::surge_of(const Options& given) {
+  if (given.surge_clients() == 0) return std::nullopt;
+  return std::optional<ClientFleet>(std::in_place, surge_options(given), 3, shell.transmit_from(given.clients),
+                                    surge_progress);
+}
 
 void PortWorld::step() {
   const std::size_t before = heap_allocations();
@@ -75,14 +82,17 @@ std::vector<std::byte> PortWorld::frame_to(std::uint16_t port, std::span<const s
 
 void PortWorld::run_until_registered() {
   const std::uint64_t give_up_ns = now_ns + 10 * kNsPerSecond;
-  while ((clients.registered() < options.clients || workers.registered() < options.workers) && now_ns < give_up_ns)
-    step();
+  const auto registered = [this] {
+    return clients.registered() + workers.registered() + (surge ? surge->registered() : 0);
+  };
+  while (registered() < options.endpoints() && now_ns < give_up_ns) step();
 }
 
 const Tally& PortWorld::run() {
   run_until_registered();
   clients.begin(now_ns);
-  while (!clients.done()) step();
+  if (surge) surge->begin(now_ns + options.surge.after_ns);
+  while (!clients.done() || (surge && !surge->done())) step();
   return clients.close(now_ns);
 }
 

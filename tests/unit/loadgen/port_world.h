@@ -1,6 +1,8 @@
 // Both fleets on an in-memory port, the fake broker on the other end of the wire, and virtual time.
 #pragma once
 
+#include <optional>
+
 #include "fake_world.h"
 #include "loadgen/fleets.h"
 #include "loadgen/port_shell.h"
@@ -27,7 +29,7 @@ class PortWorld {
   std::uint64_t now_ns = FakeWorld::kStartNs;
   net::MemoryNic nic;
   Link link;
-  Progress progress;
+  Progress progress, surge_progress;
 
  private:
   struct Clock {
@@ -35,10 +37,12 @@ class PortWorld {
     std::uint64_t operator()() const noexcept { return *now_ns; }
   };
   void to_broker(std::span<const std::byte> frame);
+  std::optional<ClientFleet> surge_of(const Options& given);
 
  public:
   PortShell<net::MemoryNic, Clock> shell;
   ClientFleet clients;
+  std::optional<ClientFleet> surge;
   WorkerFleet workers;
   Fleets fleets;
   FakeBroker broker;

@@ -97,6 +97,34 @@ TEST(Report, SaysHowFastRejectsCame) {
   EXPECT_EQ(table_of(options_of_run(), none).find("reject_p50"), std::string::npos);
 }
 
+TEST(Report, ASurgeAndFaultyWorkersAreCountedApart) {
+  Options options = options_of_port();
+  options.rate_per_second = 500;
+  options.workers = 2;
+  options.faulty_workers.count = 1;
+  options.surge = {.clients = 3, .rate_per_second = 2'000};
+  RunResult result = good_run();
+  result.surge = good_run().tally;
+  result.surge->sent = 2'000;
+  result.worker_tasks = 1'500;
+  result.faulty_worker_tasks = 9;
+  result.registration_ns = kNsPerSecond / 2;
+  const auto json = nlohmann::json::parse(json_of(options, result, ""));
+  EXPECT_EQ(json.at("sent"), 1'003);
+  EXPECT_EQ(json.at("surge").at("sent"), 2'000);
+  EXPECT_EQ(json.at("surge").at("clients"), 3);
+  EXPECT_EQ(json.at("surge").at("errors").at("queue_full"), 3);
+  EXPECT_EQ(json.at("surge").at("latency_us").at("count"), 1'000);
+  EXPECT_EQ(json.at("worker_tasks"), 1'500);
+  EXPECT_EQ(json.at("faulty_worker_tasks"), 9);
+  EXPECT_EQ(json.at("registration_s"), 0.5);
+  EXPECT_TRUE(has_line(table_of(options, result), "^surge_rejected +3$"));
+  EXPECT_TRUE(has_line(table_of(options, result), "^faulty_worker_tasks +9$"));
+  EXPECT_TRUE(objective_met(result));
+  result.surge->endings[static_cast<std::size_t>(Ending::kNoAnswer)] = 1;
+  EXPECT_FALSE(objective_met(result)) << "what the surge lost is lost";
+}
+
 TEST(Report, NamesTheTransport) {
   EXPECT_EQ(nlohmann::json::parse(json_of(options_of_run(), good_run(), "")).at("transport"), "udp");
   RunResult result = good_run();
@@ -142,7 +170,7 @@ TEST(Report, SaysWhenItWasTheBottleneck) {
 
 TEST(Report, JsonHasWhatAReaderNeedsToMergeAndToDraw) {
   RunResult result = good_run();
-  result.tally.seconds.push_back({.length_ns = kNsPerSecond, .sent = 5, .delivered = 4, .p99_ns = 7'000});
+  result.tally.intervals.push_back({.length_ns = kNsPerSecond, .sent = 5, .delivered = 4, .p99_ns = 7'000});
   const auto json = nlohmann::json::parse(json_of(options_of_run(), result, ""));
   for (const char* name : {"p75", "p95", "mean", "count"}) EXPECT_TRUE(json.at("latency_us").contains(name)) << name;
   std::uint64_t counted = 0;

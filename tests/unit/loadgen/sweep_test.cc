@@ -74,7 +74,9 @@ class WorldCarrier {
  public:
   explicit WorldCarrier(FakeWorld& world) : world_(world) {}
   ClientFleet& clients() noexcept { return world_.clients(); }
+  ClientFleet* surge() noexcept { return nullptr; }
   std::size_t workers_registered() noexcept { return world_.workers_registered(); }
+  const WorkerTasks& worker_tasks() noexcept { return world_.worker_tasks(); }
   std::uint64_t now_ns() const noexcept { return world_.now_ns(); }
   template <class Finished>
   void drive(Finished finished) {
