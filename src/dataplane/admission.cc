@@ -9,7 +9,8 @@ namespace {
 constexpr std::uint64_t kStandingNsMin = 100 * kNsPerMs, kWaitNsMin = kNsPerMs;
 // As long as so many tasks take one after the other.
 constexpr std::uint64_t kStandingTasks = 8, kWaitTasks = 3, kWaitTasksWithinShare = 9;
-constexpr std::uint64_t kShareTasks = 64;  // that a client may send at once and be within its share
+constexpr std::uint32_t kShareTasks = 64;  // that a client may send at once and be within its share
+constexpr std::uint64_t kMayOweUsMax = 500'000'000;
 constexpr std::uint64_t kRetryMsMax = 60'000;
 constexpr std::uint8_t kMayWait = wire::kPriorities - 1;
 
@@ -33,10 +34,13 @@ bool takes_more_than_its_share(const WaitingLines& lines, std::uint32_t interval
                                std::uint64_t now_ns) noexcept {
   std::uint64_t flows = 1;
   for (const WaitingClass& line : lines.classes) flows += line.flows;
-  const std::uint64_t turn_ns = flows * interval_ns, may_owe_ns = kShareTasks * turn_ns;
-  const std::uint64_t owed_until_ns = std::max(client.share_until_ns, now_ns) + turn_ns;
-  client.share_until_ns = std::min(owed_until_ns, now_ns + 2 * may_owe_ns);
-  return owed_until_ns - now_ns > may_owe_ns;
+  const std::uint64_t turn_us = std::max<std::uint64_t>(flows * interval_ns / kNsPerUs, 1);
+  const auto may_owe_us = static_cast<std::int32_t>(std::min<std::uint64_t>(kShareTasks * turn_us, kMayOweUsMax));
+  const auto now_us = static_cast<std::uint32_t>(now_ns / kNsPerUs);
+  const std::int32_t owed_us = std::clamp(static_cast<std::int32_t>(client.share_until_us - now_us), 0, 2 * may_owe_us);
+  client.share_until_us =
+      now_us + static_cast<std::uint32_t>(owed_us) + static_cast<std::uint32_t>(may_owe_us) / kShareTasks;
+  return owed_us > may_owe_us;
 }
 
 // The clock may be another core's that read it a moment later. Lost to another core: as if it had come after that one.
