@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/planted_bug.h"
 #include "dataplane/worker_policies.h"
@@ -18,13 +19,12 @@ struct Pools {
 };
 
 // Those with equal loads take turns as well.
-Pools pools_of(const Shard& shard, const state::RouteSnapshot::PoolList& list, std::uint32_t count,
-               std::uint32_t& turn) noexcept {
+Pools pools_of(const Shard& shard, RouteEntry& entry) noexcept {
   Pools pools;
-  pools.count = count;
-  std::uint32_t next = pools.count > 1 ? turn++ % pools.count : 0;
+  pools.count = entry.pool_count;
+  std::uint32_t next = pools.count > 1 ? entry.turn++ % pools.count : 0;
   for (std::uint32_t i = 0; i < pools.count; ++i) {
-    pools.indexes[i] = shard.snapshot->pool(list[next]).load.get();
+    pools.indexes[i] = shard.snapshot->pool(entry.pools[next]).load.get();
     next = next + 1 < pools.count ? next + 1 : 0;
   }
   return pools;
@@ -68,17 +68,25 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state
   if (entry.rule.policy != state::Policy::kLeastOutstanding && entry.pool_count > 0 &&
       acquire_by_policy(shard, entry, asker, chosen))
     return Choice::kFound;
-  const Pools pools = pools_of(shard, entry.pools, entry.pool_count, entry.turn);
+  const Pools pools = pools_of(shard, entry);
   if (acquire_least_loaded(shard, pools, entry.rotor, chosen)) return Choice::kFound;
   // Where nothing stands in, the next probe is worth waiting for.
   if (entry.rule.degradation == state::kNoDegradation) return why_none(pools, &state::LoadIndex::admitting);
   return planted(PlantedBug::kDegradeBusy) ? Choice::kNoneLive : why_none(pools, &state::LoadIndex::trusted);
 }
 
+// The same search, entered from one place so that it stays inline there: the entry has other pools meanwhile.
 Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept {
-  const Pools pools = pools_of(shard, entry.stand_ins, entry.stand_in_count, entry.turn);
-  if (acquire_least_loaded(shard, pools, entry.rotor, chosen)) return Choice::kFound;
-  return why_none(pools, &state::LoadIndex::trusted);
+  const auto exchange_pools = [&entry] {
+    std::swap(entry.pools, entry.stand_ins);
+    std::swap(entry.pool_count, entry.stand_in_count);
+  };
+  exchange_pools();
+  const state::Policy policy = std::exchange(entry.rule.policy, state::Policy::kLeastOutstanding);
+  const Choice choice = acquire_worker(shard, entry, {}, chosen);
+  entry.rule.policy = policy;
+  exchange_pools();
+  return choice;
 }
 
 }  // namespace mcplane::dataplane
