@@ -107,12 +107,23 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
   return check_wait(shard, entry, client, name.priority, waiting, header.ttl_ms());
 }
 
-// It has a place, unless all are busy: a task that nothing stands against goes to a worker, into the line, or back.
-Verdict admit(Shard& shard, const Place& place, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
+// A task that nothing stands against goes to a worker, into the line, or back.
+Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
               RouteEntry& entry) noexcept {
   const auto refused = [&](const Refusal& why) {
     return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
   };
+  // Most brokers limit nobody.
+  if (entry.checked) [[unlikely]]
+    if (const Refusal why = entry.shadow ? check_shadow_table(shard) : check_limits(shard, entry, client))
+      return refused(why);
+  Place place = find_place(shard, entry, {client.record.id, frame.header});
+  if (place.choice == Choice::kNoneLive) [[unlikely]] {
+    const StandIn instead = find_stand_in(shard, entry, packet, frame);
+    if (instead.kind == wire::Substitute::None) return refused({.reason = wire::Reason::NoWorker});
+    if (instead.kind != wire::Substitute::Fallback) return answer_at_once(shard, packet, frame, client, slot, instead);
+    place = place_of(shard, instead);
+  }
   if (place.to == nullptr)
     if (const Refusal wait = check_line(shard, entry, *frame.header, client)) return refused(wait);
   const std::uint32_t index = shard.tasks.allocate();
@@ -126,37 +137,13 @@ Verdict admit(Shard& shard, const Place& place, net::Packet& packet, Frame& fram
   slot.task = index;
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
     expect_answer(shard, entry, task, packet, frame);
-  return go_to(shard, place, entry, task, packet, frame);
-}
-
-// Nobody is in: something else answers, or another worker, or nothing.
-Verdict start_without(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
-                      RouteEntry& entry) noexcept {
-  const StandIn instead = find_stand_in(shard, entry, packet, frame);
-  if (instead.kind == wire::Substitute::None)
-    return refuse(shard, packet, frame, client, slot, {{.reason = wire::Reason::NoWorker}, slots_of(shard, entry)});
-  if (instead.kind != wire::Substitute::Fallback) return answer_at_once(shard, packet, frame, client, slot, instead);
-  const Place place = place_of(shard, instead);
-  const Verdict verdict = admit(shard, place, packet, frame, client, slot, entry);
-  if (place.to != nullptr && slot.state == ClientSlot::State::kBusy) mark_degraded(shard.tasks[slot.task], frame);
+  const Verdict verdict = go_to(shard, place, entry, task, packet, frame);
+  if (place.stands_in && place.to != nullptr) [[unlikely]]
+    mark_degraded(task, frame);
   return verdict;
 }
 
-// A task within its limits.
-Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
-              RouteEntry& entry) noexcept {
-  // Most brokers limit nobody.
-  if (entry.checked) [[unlikely]]
-    if (const Refusal why = entry.shadow ? check_shadow_table(shard) : check_limits(shard, entry, client))
-      return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
-  const Place place = find_place(shard, entry, {client.record.id, frame.header});
-  if (place.choice == Choice::kNoneLive) return start_without(shard, packet, frame, client, slot, entry);
-  return admit(shard, place, packet, frame, client, slot, entry);
-}
-
-}  // namespace
-
-CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
+CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
   if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
@@ -171,8 +158,6 @@ CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& fra
   shard.routes.remember(table, *entry);
   return {.entry = entry};
 }
-
-namespace {
 
 // The task a pulled SEND is for: it echoes what the RESEND said. Null when it is not waited for, or not any more.
 Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
@@ -192,7 +177,7 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
 Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   Task* task = find_pulled(shard, *frame.header);
   if (task == nullptr) return Verdict::drop(DropReason::kDuplicate);
-  const CheckedSend checked = check_send(shard, packet, frame, session);
+  const CheckedSend checked = check(shard, packet, frame, session);
   if (checked.reason != wire::Reason::Ok) return Verdict::drop(DropReason::kBadTable);
   if (task->state == TaskState::kRouted) {
     Session* to = shard.sessions.find(task->worker_session);
@@ -221,6 +206,10 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
 }
 
 }  // namespace
+
+CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
+  return check(shard, packet, frame, session);
+}
 
 Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
   Session* session = shard.sessions.find(worker.session);
@@ -253,7 +242,7 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   ClientSlot& slot = shard.client_slot(session, header.slot());
   if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
 
-  const CheckedSend checked = check_send(shard, packet, frame, session);
+  const CheckedSend checked = check(shard, packet, frame, session);
   if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, {{checked.reason}});
   if (shard.draining) return refuse(shard, packet, frame, session, slot, {{wire::Reason::Draining}});
   return start(shard, packet, frame, session, slot, *checked.entry);

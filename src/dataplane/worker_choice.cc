@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/planted_bug.h"
 #include "dataplane/worker_policies.h"
@@ -20,13 +21,13 @@ struct Pools {
 };
 
 // Those with equal loads take turns as well.
-Pools pools_of(const Shard& shard, const ServingPools& serving, std::uint32_t& turn) noexcept {
+Pools pools_of(const Shard& shard, RouteEntry& entry) noexcept {
   Pools pools;
-  pools.count = serving.count;
-  std::uint32_t next = pools.count > 1 ? turn++ % pools.count : 0;
+  pools.count = entry.own.count;
+  std::uint32_t next = pools.count > 1 ? entry.turn++ % pools.count : 0;
   for (std::uint32_t i = 0; i < pools.count; ++i) {
-    pools.indexes[i] = shard.snapshot->pool(serving.pools[next]).load.get();
-    pools.skills[i] = serving.skills[next];
+    pools.indexes[i] = shard.snapshot->pool(entry.own.pools[next]).load.get();
+    pools.skills[i] = entry.own.skills[next];
     pools.some_out |= pools.indexes[i]->some_out(pools.skills[i]);
     next = next + 1 < pools.count ? next + 1 : 0;
   }
@@ -105,17 +106,21 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state
   if (entry.rule.policy != state::Policy::kLeastOutstanding && entry.own.count > 0 &&
       acquire_by_policy(shard, entry, asker, chosen))
     return Choice::kFound;
-  const Pools pools = pools_of(shard, entry.own, entry.turn);
+  const Pools pools = pools_of(shard, entry);
   if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;
   // Where nothing stands in, the next probe is worth waiting for.
   if (entry.rule.degradation == state::kNoDegradation) return why_none(pools, &state::LoadIndex::admits);
   return planted(PlantedBug::kDegradeBusy) ? Choice::kNoneLive : why_none(pools, &state::LoadIndex::trusts);
 }
 
+// The same search, entered from one place so that it stays inline there: the entry has other pools meanwhile.
 Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept {
-  const Pools pools = pools_of(shard, entry.stand_ins, entry.turn);
-  if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;
-  return why_none(pools, &state::LoadIndex::trusts);
+  std::swap(entry.own, entry.stand_ins);
+  const state::Policy policy = std::exchange(entry.rule.policy, state::Policy::kLeastOutstanding);
+  const Choice choice = acquire_worker(shard, entry, {}, chosen);
+  entry.rule.policy = policy;
+  std::swap(entry.own, entry.stand_ins);
+  return choice;
 }
 
 }  // namespace mcplane::dataplane
