@@ -24,11 +24,11 @@ class Prober final : public control::Prober {
 
   bool try_ask(control::ProbeRequest request) override {
     const std::uint64_t dice = hash(request.number);
-    if (!healed_ && dice % 16 == 0) return false;
-    if (!healed_ && dice % 16 == 1) return true;
-    const bool late = !healed_ && dice % 16 == 2;
+    if (!healed_ && dice % 64 == 0) return false;
+    if (!healed_ && dice % 64 == 1) return true;
+    const bool late = !healed_ && dice % 64 == 2;
     const std::uint64_t after_ns = late ? control::Probes::kGiveUpNs + 2 * request.timeout_ns : request.timeout_ns / 2;
-    const bool sick = !healed_ && hash(now_ns_ / kSpellNs * 31 + request.probe.port) % 3 == 0;
+    const bool sick = !healed_ && hash(now_ns_ / kSpellNs * 31 + request.probe.port) % 2 == 0;
     answers_.emplace_back(now_ns_ + after_ns, control::ProbeAnswer{request.number, request.session, !sick, "as drawn"});
     return true;
   }
@@ -40,7 +40,7 @@ class Prober final : public control::Prober {
   }
 
  private:
-  static constexpr std::uint64_t kSpellNs = 300 * kNsPerMs;  // sick or well, at least
+  static constexpr std::uint64_t kSpellNs = 100 * kNsPerMs;  // sick or well, at least
 
   std::uint64_t hash(std::uint64_t what) const noexcept { return mix64(seed_ ^ mix64(what)); }
 

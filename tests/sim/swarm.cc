@@ -164,7 +164,7 @@ void draw_breakers(Random& random, Options& options) {
   breaker.ejected_share_max = chance(random, 0.5) ? 1 : 0.5;
   options.load.failing_ns = between_ns(random, 20 * kNsPerMs, 400 * kNsPerMs);
   options.load.failing_alone = chance(random, 0.5);
-  if (options.seed % 2 == 0) options.load.probe_interval_ns = between_ns(random, 5 * kNsPerMs, 60 * kNsPerMs);
+  if (options.seed % 2 == 0) options.load.probe_interval_ns = between_ns(random, 5 * kNsPerMs, 20 * kNsPerMs);
 }
 
 // Something stands in for workers: mostly while none is in. After the heal each task has to be answered.

@@ -120,9 +120,9 @@ policy = "power-of-two"
   // The text above names every key there is, and each reads back what it shows.
   for (const control::ConfigValue& value : file.values)
     EXPECT_TRUE(value.key.starts_with("route") || value.origin != "default") << value.key;
-  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:18");
-  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:26");
-  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:21");
+  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:24");
+  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:32");
+  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:27");
 }
 
 TEST(ConfigFile, WhatIsShownIsReadBack) {
@@ -173,7 +173,7 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
       // Keys.
       {"[appliance]\nmtuu = 9", "2:1: appliance.mtuu: is unknown", "did you mean appliance.mtu?"},
       {"[breaker]\nwindows = 20", "2:1: breaker.windows: is unknown", "did you mean breaker.window?"},
-      {"[breaker]\ninterval = \"1s\"", "2:1: breaker.interval: is unknown", "[breaker] has enabled"},
+      {"[breaker]\nquantum = \"1s\"", "2:1: breaker.quantum: is unknown", "[breaker] has enabled"},
       {"[client]\nxyzzy = 1", "2:1: client.xyzzy: is unknown", "[client] has "},
       {"[[route]]\naction = \"a\"\npolcy = \"session\"", "3:1: route.polcy: is unknown", "did you mean route.policy?"},
       {"[[port]]\ndevice = \"tap:a\"\nips = \"x\"", "3:1: port.ips: is unknown", "did you mean port.ip?"},
