@@ -25,36 +25,11 @@ TEST(LoadConfig, DefaultsAreAClosedLoop) {
 }
 
 TEST(LoadConfig, EveryFlagReachesItsOption) {
-  const LoadCommand command = parse({"--udp",
-                                     "[fd00::1]:5000",
-                                     "--rate",
-                                     "200k/s",
-                                     "--poisson",
-                                     "--clients",
-                                     "3",
-                                     "--duration",
-                                     "2m",
-                                     "--warmup",
-                                     "250ms",
-                                     "--payload",
-                                     "1KiB",
-                                     "--ttl",
-                                     "1500ms",
-                                     "--action",
-                                     "embed",
-                                     "--seed",
-                                     "9",
-                                     "--tasks",
-                                     "5000",
-                                     "--idempotent",
-                                     "--shadow",
-                                     "--workers",
-                                     "2",
-                                     "--worker-slots",
-                                     "4",
-                                     "--service-time",
-                                     "exp:50us",
-                                     "--json"});
+  const LoadCommand command = parse({"--udp", "[fd00::1]:5000", "--rate", "200k/s",         "--poisson", "--clients",
+                                     "3",     "--duration",     "2m",     "--warmup",       "250ms",     "--payload",
+                                     "1KiB",  "--ttl",          "1500ms", "--action",       "embed",     "--seed",
+                                     "9",     "--tasks",        "5000",   "--idempotent",   "--shadow",  "--workers",
+                                     "2",     "--worker-slots", "4",      "--service-time", "exp:50us",  "--json"});
   ASSERT_FALSE(command.stop) << command.stop->text;
   const loadgen::Options& options = command.options;
   EXPECT_EQ(wire::to_string(options.broker), "[fd00::1]:5000");
