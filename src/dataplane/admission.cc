@@ -7,10 +7,7 @@ namespace mcplane::dataplane {
 namespace {
 
 constexpr std::uint64_t kStandingNsMin = 100 * kNsPerMs, kWaitNsMin = kNsPerMs;
-// As long as so many tasks take one after the other.
-constexpr std::uint64_t kStandingTasks = 8, kWaitTasks = 3, kWaitTasksWithinShare = 9;
-constexpr std::uint32_t kShareTasks = 64;  // that a client may send at once and be within its share
-constexpr std::uint64_t kMayOweUsMax = 500'000'000;
+constexpr std::uint64_t kStandingTasks = 8, kWaitTasks = 3;  // as long as so many tasks take one after the other
 constexpr std::uint64_t kRetryMsMax = 60'000;
 constexpr std::uint8_t kMayWait = wire::kPriorities - 1;
 
@@ -25,22 +22,6 @@ std::uint64_t tasks_before(const WaitingLines& lines, std::uint8_t priority, std
   for (std::uint8_t i = 0; i < priority; ++i) before += lines.classes[i].frames;
   const WaitingClass& line = lines.classes[priority];
   return before + std::min<std::uint64_t>(line.frames, (own + std::uint64_t{1}) * line.flows);
-}
-
-// Whether the client asks for more turns than it would have if all who wait had as many (the virtual scheduling
-// algorithm of ITU-T I.371, as in state/task_limits.h). It pays for refusals too; owing twice as much as it may is the
-// most.
-bool takes_more_than_its_share(const WaitingLines& lines, std::uint32_t interval_ns, Session& client,
-                               std::uint64_t now_ns) noexcept {
-  std::uint64_t flows = 1;
-  for (const WaitingClass& line : lines.classes) flows += line.flows;
-  const std::uint64_t turn_us = std::max<std::uint64_t>(flows * interval_ns / kNsPerUs, 1);
-  const auto may_owe_us = static_cast<std::int32_t>(std::min<std::uint64_t>(kShareTasks * turn_us, kMayOweUsMax));
-  const auto now_us = static_cast<std::uint32_t>(now_ns / kNsPerUs);
-  const std::int32_t owed_us = std::clamp(static_cast<std::int32_t>(client.share_until_us - now_us), 0, 2 * may_owe_us);
-  client.share_until_us =
-      now_us + static_cast<std::uint32_t>(owed_us) + static_cast<std::uint32_t>(may_owe_us) / kShareTasks;
-  return owed_us > may_owe_us;
 }
 
 // The clock may be another core's that read it a moment later. Lost to another core: as if it had come after that one.
@@ -78,10 +59,9 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
   return {};
 }
 
-Refusal check_wait(const Shard& shard, const RouteEntry& entry, Session& client, std::uint8_t priority,
-                   std::uint32_t own, std::uint32_t ttl_ms) noexcept {
+Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t priority, std::uint32_t own,
+                   std::uint32_t ttl_ms) noexcept {
   if (!entry.pace.known()) return {};
-  const bool greedy = takes_more_than_its_share(entry.lines, entry.pace.interval_ns, client, shard.now_ns);
   const std::uint64_t wait_ns = tasks_before(entry.lines, priority, own) * entry.pace.interval_ns;
   const std::uint64_t ttl_ns = ttl_ms * kNsPerMs;
   if (wait_ns > ttl_ns) return refusal_for(wire::Reason::Overloaded, wait_ns - ttl_ns);
@@ -89,7 +69,7 @@ Refusal check_wait(const Shard& shard, const RouteEntry& entry, Session& client,
   if (priority == kMayWait || task_ns == 0) return {};
   const bool standing =
       shard.now_ns - entry.pace.waiting_since_ns >= std::max(kStandingNsMin, kStandingTasks * task_ns);
-  const std::uint64_t enough_ns = std::max(kWaitNsMin, (greedy ? kWaitTasks : kWaitTasksWithinShare) * task_ns);
+  const std::uint64_t enough_ns = std::max(kWaitNsMin, kWaitTasks * task_ns);
   if (entry.lines.frames == 0 || !standing || wait_ns <= enough_ns) return {};
   return refusal_for(wire::Reason::Overloaded, wait_ns - enough_ns);
 }

@@ -21,11 +21,10 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
 // Before it joins the line of a route without a free worker. Its wait is foreseen from what is before it and from how
 // fast turns have come lately. Too long is longer than it has to live; and where the line has not been empty for
 // eight times as long as a task takes, and at least 100 ms, longer than three tasks take: a line that stands gives
-// nobody more work done, and everybody a longer wait. Who asks for no more than its share of the turns may wait three
-// times as long: the line stands by others. The least urgent class may wait as long as it lives.
+// nobody more work done, and everybody a longer wait. The least urgent class may wait as long as it lives.
 // own: tasks of the same client that wait in that class.
-Refusal check_wait(const Shard& shard, const RouteEntry& entry, Session& client, std::uint8_t priority,
-                   std::uint32_t own, std::uint32_t ttl_ms) noexcept;
+Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t priority, std::uint32_t own,
+                   std::uint32_t ttl_ms) noexcept;
 
 // Where there are limits, the task counts for its client and its route, until Shard::close().
 void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& task) noexcept;

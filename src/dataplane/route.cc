@@ -98,13 +98,13 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
 }
 
 // What stands against joining the line.
-Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& header, Session& client) noexcept {
+Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& header, const Session& client) noexcept {
   const FlowName name = flow_of(shard, entry, client.record.id, header.flags());
   const std::uint32_t waiting = shard.held.waiting(name);
   if (entry.shadow)
     if (const Refusal refusal = check_shadow_line(shard)) return refusal;
   if (!shard.held.has_room(waiting)) return {.reason = wire::Reason::QueueFull};
-  return check_wait(shard, entry, client, name.priority, waiting, header.ttl_ms());
+  return check_wait(shard, entry, name.priority, waiting, header.ttl_ms());
 }
 
 // A task that nothing stands against goes to a worker, into the line, or back.

@@ -22,9 +22,8 @@ struct alignas(kCacheLineBytes) Session {
   std::uint32_t routed = 0;                     // worker: number of its last ROUTE from this shard
   std::uint32_t accepted = 0, failed_over = 0;  // client: tasks, and how many of them were given to another worker
   std::uint32_t shadow_accepted = 0, shadow_failed_over = 0;  // the same of shadow tasks, which spend nothing of those
-  std::uint32_t open = 0;            // client: tasks whose outcome is not decided, where there are limits
-  std::uint64_t paid_until_ns = 0;   // client: by its rate (state/task_limits.h)
-  std::uint32_t share_until_us = 0;  // client: by its share of the turns (admission.cc); counts round
+  std::uint32_t open = 0;           // client: tasks whose outcome is not decided, where there are limits
+  std::uint64_t paid_until_ns = 0;  // client: by its rate (state/task_limits.h)
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
   std::uint32_t next_probe_ms = 0, asked_ms = 0;
   std::uint8_t probes = 0;

@@ -263,8 +263,6 @@ bool World::send_task(std::uint32_t index, std::uint32_t selector, std::uint32_t
   const bool idempotent = chance(random_, options_.load.idempotent);
   const bool shadow = sending_ && options_.load.shadow > 0 && chance(random_, options_.load.shadow);
   const std::uint32_t number = ledger_.begin(index, ttl_ms, {idempotent, shadow}, now_ns_);
-  selectors_.resize(number + 1);
-  selectors_[number] = static_cast<std::uint16_t>(selector);
   write_payload(number, selector);
   client::SendRequest request;
   request.context = number;

@@ -174,7 +174,6 @@ class World {
   std::vector<Job> jobs_;
   std::size_t jobs_open_ = 0;
   std::vector<std::vector<std::byte>> tables_;  // by selector
-  std::vector<std::uint16_t> selectors_;        // by task
   std::uint64_t control_paused_ns_ = 0, links_down_ns_[2] = {0, 0}, exhausted_ns_ = 0;
   std::uint64_t links_went_ns_[2] = {0, 0};  // when they went down last
   std::uint64_t calm_ns_ = 0;                // where no machine may be out of reach for long, no mishap until then

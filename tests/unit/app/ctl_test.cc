@@ -234,7 +234,10 @@ TEST(DegradationTable, SaysWhatStandsInAndWhy) {
 
 TEST(DegradeCommand, ListsOrChangesOneRoute) {
   EXPECT_EQ(degrade_request({}).target, "/v1/degradation");
-  const Request on = degrade_request({.admin = {}, .route = "generate/llama 3", .change = "on"});
+  DegradeFlags flags;
+  flags.route = "generate/llama 3";
+  flags.change = "on";
+  const Request on = degrade_request(flags);
   EXPECT_EQ(on.method, Method::kPost);
   EXPECT_EQ(on.target, "/v1/degradation/on?route=generate%2Fllama%203");
 }

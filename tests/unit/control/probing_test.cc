@@ -140,18 +140,18 @@ TEST_F(ProbingTest, WhenMostFailAtOnceSomeStayIn) {
 
 TEST_F(ProbingTest, PeopleWin) {
   start_with(2);
-  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kForcedClosed));
+  EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kForcedClosed), "");
   step_ms(1);
   intervals(5);
   EXPECT_EQ(state_of(kFirst), BreakerState::kClosed);
   EXPECT_EQ(admitted(kFirst), 3U);
-  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kAuto));
+  EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kAuto), "");
   step_ms(1);
   EXPECT_EQ(admitted(kFirst), 0U);
   EXPECT_EQ(breaker(kFirst).reason(), BreakerReason::kAwaited);
   all_say(true);
   intervals(1);
-  EXPECT_TRUE(control->force_breaker(ids[0], BreakerMode::kForcedOpen));
+  EXPECT_EQ(control->force_breaker(ids[0], BreakerMode::kForcedOpen), "");
   intervals(5);
   EXPECT_EQ(admitted(kFirst), 0U);
 }

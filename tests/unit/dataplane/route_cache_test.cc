@@ -50,8 +50,8 @@ TEST_F(RouteCacheTest, ShadowTasksHaveEntriesOfTheirOwn) {
   RouteEntry* const own = cache.find(selector("gen"), snapshot);
   RouteEntry* const shadow = cache.find(selector("gen"), snapshot, true);
   ASSERT_NE(own, shadow);
-  EXPECT_EQ(own->pools[0], 0U);
-  EXPECT_EQ(shadow->pools[0], 1U);
+  EXPECT_EQ(own->own.pools[0], 0U);
+  EXPECT_EQ(shadow->own.pools[0], 1U);
   EXPECT_TRUE(own->limited && own->checked);
   EXPECT_TRUE(!shadow->limited && shadow->checked);
   cache.remember(table, *own);
