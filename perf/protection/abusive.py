@@ -8,7 +8,7 @@ LOAD = 0.9
 TIMES = 10
 ROUNDS = 3
 RISE_MAX = 0.1
-REFUSED_MAX = 0.005  # of theirs: the line stands, so whoever has a few waiting at once may be refused as well
+REFUSED_MAX = 0.01  # of theirs: the line stands, so whoever has a few waiting at once may be refused as well
 
 
 def run(options):

@@ -161,8 +161,7 @@ class LoadIndex {
 
  private:
   bool has(SkillId skill, std::uint32_t of) const noexcept {
-    const std::uint64_t out = skills_out.load(std::memory_order_relaxed);
-    return out != 0 && (out & skill_bit(raw(skill), of)) != 0;
+    return (skills_out.load(std::memory_order_relaxed) & skill_bit(raw(skill), of)) != 0;
   }
   Found find_slowly(std::uint32_t level, std::uint32_t from) const noexcept;
   static void climb(const LoadNode& child, std::uint32_t level) noexcept;

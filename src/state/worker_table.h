@@ -111,8 +111,7 @@ struct alignas(kCacheLineBytes) WorkerLine {
     return in_round(round) && !WorkerLoad{load.load(std::memory_order_relaxed)}.metered();
   }
   bool is_out(SkillId skill) const noexcept {
-    const std::uint16_t out = skills_out.load(std::memory_order_relaxed);
-    return out != 0 && (out >> raw(skill) & 1U) != 0;
+    return (skills_out.load(std::memory_order_relaxed) >> raw(skill) & 1U) != 0;
   }
   // No acquire for that owner succeeds at it or above; 0 while nobody may have new tasks of it.
   std::uint32_t limit(SessionId owner, WorkerLoad seen) const noexcept {
