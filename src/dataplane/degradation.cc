@@ -28,7 +28,7 @@ StandIn find_cached(const Shard& shard, const RouteEntry& entry, const net::Pack
 // One hop: what the route of the fallback says of its own workers is not asked.
 StandIn find_other_worker(Shard& shard, RouteEntry& entry) noexcept {
   StandIn found{wire::Substitute::Fallback, {}, {}};
-  return acquire_stand_in(shard, entry, found.worker) == Choice::kNoneLive ? StandIn{} : found;
+  return acquire_stand_in(shard, entry, found.worker) >= Choice::kOnTrial ? StandIn{} : found;
 }
 
 // `others`: workers too.

@@ -118,17 +118,20 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
     if (const Refusal why = entry.shadow ? check_shadow_table(shard) : check_limits(shard, entry, client))
       return refused(why);
   Place place = find_place(shard, entry, {client.record.id, frame.header});
-  if (place.choice == Choice::kNoneLive) [[unlikely]] {
+  if (place.choice >= Choice::kOnTrial) [[unlikely]] {
     const StandIn instead = find_stand_in(shard, entry, packet, frame);
-    if (instead.kind == wire::Substitute::None) return refused({.reason = wire::Reason::NoWorker});
-    if (instead.kind != wire::Substitute::Fallback) return answer_at_once(shard, packet, frame, client, slot, instead);
-    place = place_of(shard, instead);
+    if (instead.kind == wire::Substitute::Fallback)
+      place = place_of(shard, instead);
+    else if (instead.kind != wire::Substitute::None)
+      return answer_at_once(shard, packet, frame, client, slot, instead);
+    else if (place.choice == Choice::kNoneLive)
+      return refused({.reason = wire::Reason::NoWorker});
   }
   if (place.to == nullptr)
     if (const Refusal wait = check_line(shard, entry, *frame.header, client)) return refused(wait);
   const std::uint32_t index = shard.tasks.allocate();
   if (index == Task::kNone) {
-    if (place.to != nullptr) shard.shared.workers.release(place.worker.id, place.worker.round);
+    if (place.to != nullptr) return_slot(shard, place.worker);
     return refused({.reason = wire::Reason::TableFull});
   }
   Task& task = shard.tasks[index];
@@ -188,14 +191,16 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
   }
   if (task->state == TaskState::kRejecting) return answer_pulled_again(shard, packet, frame, *task, *checked.entry);
   Place place = find_place(shard, *checked.entry, {session.record.id, frame.header});
-  if (place.choice == Choice::kNoneLive) {
+  if (place.choice >= Choice::kOnTrial) {
     const StandIn instead = may_degrade(*task) ? find_stand_in(shard, *checked.entry, packet, frame) : StandIn{};
-    if (instead.kind == wire::Substitute::None) {
+    if (instead.kind == wire::Substitute::Fallback) {
+      place = place_of(shard, instead);
+    } else if (instead.kind != wire::Substitute::None) {
+      return answer_pulled(shard, packet, frame, *task, instead);
+    } else if (place.choice == Choice::kNoneLive) {
       lose_last_worker(shard, *task);
       return Verdict::complete();
     }
-    if (instead.kind != wire::Substitute::Fallback) return answer_pulled(shard, packet, frame, *task, instead);
-    place = place_of(shard, instead);
   }
   // The client keeps the payload: the next RESEND asks for it again.
   const bool full = shard.held.full() || (checked.entry->shadow && check_shadow_line(shard));
@@ -213,7 +218,7 @@ CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& fra
 
 Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
   Session* session = shard.sessions.find(worker.session);
-  if (session == nullptr) shard.shared.workers.release(worker.id, worker.round);
+  if (session == nullptr) return_slot(shard, worker);
   return session;
 }
 

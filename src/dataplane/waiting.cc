@@ -31,27 +31,19 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
   }
   shard.routes.refresh(entry, *shard.snapshot);
   state::WorkerRef worker;
-  Session* to = nullptr;
   bool stands_in = false;
-  switch (acquire_worker(shard, entry, {task.client, frame_of(front).header}, worker)) {
-    case Choice::kNoneLive: {
-      const StandIn instead =
-          may_degrade(task) ? find_stand_in(shard, entry, front.packet, frame_of(front)) : StandIn{};
-      if (instead.kind != wire::Substitute::Fallback) {
-        end_without_worker(shard, task, instead);
-        return true;
-      }
-      stands_in = true;
-      worker = instead.worker;
-      if (worker.session) to = installed_worker(shard, worker);
-      break;
+  const Choice choice = acquire_worker(shard, entry, {task.client, frame_of(front).header}, worker);
+  if (choice >= Choice::kOnTrial) {
+    const StandIn instead = may_degrade(task) ? find_stand_in(shard, entry, front.packet, frame_of(front)) : StandIn{};
+    stands_in = instead.kind == wire::Substitute::Fallback;
+    const bool waits_on = instead.kind == wire::Substitute::None && choice == Choice::kOnTrial;
+    if (!stands_in && !waits_on) {
+      end_without_worker(shard, task, instead);
+      return true;
     }
-    case Choice::kFound:
-      to = installed_worker(shard, worker);
-      break;
-    case Choice::kAllBusy:
-      break;
+    worker = instead.worker;
   }
+  Session* const to = worker.session ? installed_worker(shard, worker) : nullptr;
   if (to == nullptr) return false;
 
   HeldFrame held = shard.held.take_front(entry.lines);

@@ -89,10 +89,10 @@ bool acquire_among_few(Shard& shard, const Pools& pools, std::uint32_t& rotor, s
 
 using IsIn = bool (state::LoadIndex::*)(SkillId) const noexcept;
 
-Choice why_none(const Pools& pools, IsIn is_in) noexcept {
+bool some(const Pools& pools, IsIn is_in) noexcept {
   for (std::uint32_t i = 0; i < pools.count; ++i)
-    if ((pools.indexes[i]->*is_in)(pools.skills[i])) return Choice::kAllBusy;
-  return Choice::kNoneLive;
+    if ((pools.indexes[i]->*is_in)(pools.skills[i])) return true;
+  return false;
 }
 
 bool acquire(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::WorkerRef& chosen) noexcept {
@@ -108,9 +108,11 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state
     return Choice::kFound;
   const Pools pools = pools_of(shard, entry);
   if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;
-  // Where nothing stands in, the next probe is worth waiting for.
-  if (entry.rule.degradation == state::kNoDegradation) return why_none(pools, &state::LoadIndex::admits);
-  return planted(PlantedBug::kDegradeBusy) ? Choice::kNoneLive : why_none(pools, &state::LoadIndex::trusts);
+  if (!some(pools, &state::LoadIndex::admits)) return Choice::kNoneLive;
+  // Where nothing may stand in, the next probe is worth waiting for.
+  if (entry.rule.degradation == state::kNoDegradation) return Choice::kAllBusy;
+  const bool trusted = some(pools, &state::LoadIndex::trusts) && !planted(PlantedBug::kDegradeBusy);
+  return trusted ? Choice::kAllBusy : Choice::kOnTrial;
 }
 
 // The same search, entered from one place so that it stays inline there: the entry has other pools meanwhile.
@@ -121,6 +123,13 @@ Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chose
   entry.rule.policy = policy;
   std::swap(entry.own, entry.stand_ins);
   return choice;
+}
+
+void return_slot(Shard& shard, const state::WorkerRef& chosen) noexcept {
+  const state::WorkerLine& line = shard.shared.workers[chosen.id];
+  if (line.is_out(chosen.skill)) [[unlikely]]
+    line.skills->leave(chosen.skill, chosen.round, true);
+  shard.shared.workers.release(chosen.id, chosen.round);
 }
 
 }  // namespace mcplane::dataplane

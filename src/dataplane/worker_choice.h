@@ -8,7 +8,12 @@
 
 namespace mcplane::dataplane {
 
-enum class Choice : std::uint8_t { kFound, kAllBusy, kNoneLive };
+enum class Choice : std::uint8_t {
+  kFound,
+  kAllBusy,
+  kOnTrial,  // where something may stand in: none is there but some that take probes, and have enough of them
+  kNoneLive,
+};
 
 // Whose task it is, for policies that look at it.
 struct Asker {
@@ -22,8 +27,10 @@ struct Asker {
 // cache line a level of the tree, and the worker's line.
 Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept;
 
-// The same of the workers that stand in for those, the least loaded one. kNoneLive here, and there where something
-// stands in: none but some that take probes, and those are out.
+// The same of the workers that stand in for those, the least loaded one.
 Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept;
+
+// Gives back what one of those took, for no task.
+void return_slot(Shard& shard, const state::WorkerRef& chosen) noexcept;
 
 }  // namespace mcplane::dataplane

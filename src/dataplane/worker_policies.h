@@ -21,6 +21,7 @@ inline bool try_take(Shard& shard, WorkerId worker, SkillId skill, state::Worker
     return true;
   if (line.skills->try_enter(skill, chosen.round)) return true;
   shard.shared.workers.release(worker, chosen.round);
+  chosen.session = {};
   return false;
 }
 
