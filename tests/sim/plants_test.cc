@@ -55,7 +55,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kWindowOffByOne, 1, "3 what a worker refused it cannot run"},
     {PlantedBug::kDropHeld, 9, "every task is delivered"},
     {PlantedBug::kRunAfterStop, 1, "3 what a worker refused it cannot run"},
-    {PlantedBug::kLeaseIgnoresLink, 1770, "no eviction without a link"},
+    {PlantedBug::kLeaseIgnoresLink, 4062, "no eviction without a link"},
     {PlantedBug::kKeepInstance, 21, "1 an exchange is one task's"},
     {PlantedBug::kOverlappingSlots, 133, "silence"},
     {PlantedBug::kRouteToOpen, 13, "7 no ROUTE past a breaker"},
