@@ -302,5 +302,31 @@ TEST_F(DegradationTest, ARouteWithoutWorkersTakesNobodyElsesWhateverItsPolicy) {
   }
 }
 
+TEST_F(DegradationTest, AStandInThatIsOutForTheActionGetsNoTask) {
+  start_with({Substitute::Fallback});
+  Peer& other = rig().add_worker(4, {.actions = {"aside", "other"}});
+  rig().publish();
+  step();
+  state::WorkerLine& line = rig().shared.workers[other.worker];
+  line.skills_out = 1U << 1;
+  line.leaf->index->skills_out = state::LoadIndex::skill_bit(1, 0);
+  lose_all();
+  EXPECT_TRUE(submit(0).empty()) << "it waits";
+  EXPECT_EQ(rig().outstanding(other), 0U);
+  line.skills_out = 0;
+  line.leaf->index->skills_out = 0;
+  EXPECT_EQ(first(run_out(), FrameType::Route).to(), other.address);
+}
+
+// None is there but one on trial, and it has its probes.
+TEST_F(DegradationTest, WhileOneIsOnTrialWhatCannotBeHadWaits) {
+  start_with({Substitute::Cached}, 1);
+  const Sent probe = route(0);
+  rig().shared.workers[worker->worker].leaf->index->trusted = 0;
+  EXPECT_TRUE(submit(1).empty()) << "nothing is in the cache";
+  EXPECT_EQ(rig().in_state(TaskState::kQueued), 1U);
+  EXPECT_EQ(count(finish(probe), FrameType::Route), 1U);
+}
+
 }  // namespace
 }  // namespace mcplane::dataplane
