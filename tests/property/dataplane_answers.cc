@@ -42,7 +42,8 @@ bool check_answer_cache() {
         written += length + kRecordBytes;
         continue;
       }
-      const std::uint64_t since_ns = now_ns - std::min<std::uint64_t>(now_ns, *rc::gen::inRange(0, 2'000));
+      const std::uint64_t since_ns =
+          now_ns - std::min<std::uint64_t>(now_ns, *rc::gen::inRange<std::uint64_t>(0, 2'000));
       const auto found = cache.find(question, since_ns);
       const auto known = model.find(question);
       const bool fresh = known != model.end() && known->second.at_ns >= since_ns;
