@@ -24,7 +24,7 @@ std::string count(const Json& breaker, const char* key) { return std::to_string(
 
 std::string text(const Json& breaker, const char* key) { return one_line(breaker.at(key).get<std::string>()); }
 
-std::string all_or(std::string action) { return action.empty() ? "all" : action; }
+std::string all_or(const std::string& action) { return action.empty() ? "all" : action; }
 
 Row row_of(const Json& breaker) {
   const auto left_ms = breaker.at("retry_in_ms").get<std::uint64_t>();
