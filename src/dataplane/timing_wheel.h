@@ -69,7 +69,7 @@ class TimingWheel {
   template <class Fire>
   std::uint32_t advance(std::uint32_t tick, std::uint32_t budget, Fire&& fire) noexcept {
     std::uint32_t fired = 0;
-    for (std::uint32_t steps = 0; steps < kTicksMax; ++steps) {
+    for (std::uint32_t walked = 0;; ++walked) {
       while (heads_[slot_of(0, now_)] != TimerNode::kUnlinked) {
         if (fired == budget) return fired;
         const std::uint32_t index = heads_[slot_of(0, now_)];
@@ -83,11 +83,10 @@ class TimingWheel {
         }
         fire(index);
       }
-      if (!after(tick, now_)) return fired;
+      if (!after(tick, now_) || walked == kTicksMax) return fired;
       ++now_;
       cascade();
     }
-    return fired;
   }
 
   std::uint32_t armed() const noexcept { return armed_; }

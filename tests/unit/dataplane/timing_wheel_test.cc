@@ -67,6 +67,15 @@ TEST_F(TimingWheelTest, ACallWalksABoundedWay) {
   EXPECT_EQ(fired, (Fired{{0, 1'000}}));
 }
 
+TEST_F(TimingWheelTest, TheLastTickOfAWalkFiresToo) {
+  for (const std::uint32_t ticks : {255U, 256U, 512U}) {
+    TimingWheel<NodeOf> wheel({nodes.data()}, 0);
+    wheel.arm(1, ticks);
+    if (ticks == 512) advance(wheel, 256);
+    EXPECT_EQ(advance(wheel, ticks), (Fired{{1, ticks}})) << ticks;
+  }
+}
+
 TEST_F(TimingWheelTest, AFiredTimerMayBeArmedAgainFromWithin) {
   TimingWheel<NodeOf> wheel({nodes.data()}, 0);
   wheel.arm(0, 10);
