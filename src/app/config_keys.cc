@@ -130,13 +130,7 @@ Form<std::vector<wire::Substitute>> chain() {
     }
     return Parsed<Chain>::good(std::move(chain));
   };
-  const auto show = [](const Chain& chain) {
-    std::string text;
-    for (const wire::Substitute kind : chain)
-      text.append(text.empty() ? "" : ", ").append(wire::kSubstituteNames[raw(kind)]);
-    return text;
-  };
-  return {"list of " + join(names), read, show, KeyForm::kList};
+  return {"list of " + join(names), read, control::chain_text, KeyForm::kList};
 }
 
 // `kept` gives the field of a constant or changeable Owner.

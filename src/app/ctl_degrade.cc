@@ -2,7 +2,6 @@
 #include "app/ctl_degrade.h"
 
 #include <fmt/format.h>
-#include <httplib.h>
 
 #include <nlohmann/json.hpp>
 
@@ -46,8 +45,7 @@ void add_degrade_flags(CLI::App& command, DegradeFlags& flags) {
 
 Request degrade_request(const DegradeFlags& flags) {
   if (flags.route.empty()) return {Method::kGet, "/v1/degradation"};
-  return {Method::kPost,
-          fmt::format("/v1/degradation/{}?route={}", flags.change, httplib::detail::encode_query_param(flags.route))};
+  return {Method::kPost, fmt::format("/v1/degradation/{}?route={}", flags.change, encoded(flags.route))};
 }
 
 Parsed<std::string> degradation_table(std::string_view body) { return table_of(body, routes_text); }

@@ -33,13 +33,6 @@ std::string_view name_of(DegradeWhen when) noexcept {
   return kNames[raw(when)];
 }
 
-std::string chain_text(std::span<const wire::Substitute> chain) {
-  std::string text;
-  for (const wire::Substitute kind : chain)
-    text.append(text.empty() ? "" : ", ").append(wire::kSubstituteNames[raw(kind)]);
-  return text;
-}
-
 const DegradableRoute* Degradations::find(std::string_view name) const {
   const auto found =
       std::ranges::find_if(routes_, [name](const DegradableRoute& route) { return name_of(route.settings) == name; });

@@ -52,8 +52,6 @@ class Degradations {
 
 // "auto", "always" or "never".
 std::string_view name_of(DegradeWhen when) noexcept;
-// "cached, reply".
-std::string chain_text(std::span<const wire::Substitute> chain);
 
 // Makes the settings part of a rule of that snapshot.
 void add_degradation(const DegradeSettings& settings, state::RouteSnapshot& snapshot, state::RouteRule& rule);

@@ -51,20 +51,20 @@ Json tasks_json(const state::Shared& shared, Kind kind) {
   return tasks;
 }
 
-// Answers that stood in, by what they were.
-Json degraded_json(const state::ShardCounters& counters) {
+// Answers that stood in, by what they were; `read` gives the count of a kind.
+template <typename Read>
+Json degraded_json(Read read) {
   Json degraded = Json::object();
   for (std::size_t kind = 1; kind < wire::kSubstitutes; ++kind)
-    degraded[std::string(wire::kSubstituteNames[kind])] = counters.degraded[kind].read();
+    degraded[std::string(wire::kSubstituteNames[kind])] = read(kind);
   return degraded;
 }
 
 Json degraded_json(const state::Shared& shared) {
-  Json degraded = Json::object();
-  for (std::size_t kind = 1; kind < wire::kSubstitutes; ++kind)
-    degraded[std::string(wire::kSubstituteNames[kind])] = sum_of(
+  return degraded_json([&shared](std::size_t kind) {
+    return sum_of(
         shared, [kind](const state::ShardCounters& counters) -> auto& { return counters.degraded[kind]; });
-  return degraded;
+  });
 }
 
 Json mirror_json(const state::Shared& shared) {
@@ -176,16 +176,17 @@ Json shards_json(const Control& control) {
   Json shards = Json::array();
   for (std::size_t i = 0; i < control.shared().shards.size(); ++i) {
     const state::ShardCounters& counters = control.shared().shards[i]->counters;
-    shards.push_back({{"id", i},
-                      {"cpu", i < cpus.size() ? Json(cpus[i]) : Json()},
-                      {"received", counters.received.read()},
-                      {"forwarded", counters.forwarded.read()},
-                      {"handed_off", counters.handed_off.read()},
-                      {"accepted", counters.accepted.read()},
-                      {"degraded", degraded_json(counters)},
-                      {"loops", counters.loops.read()},
-                      {"busy_loops", counters.busy_loops.read()},
-                      {"asleep_ms", counters.asleep_ns.read() / kNsPerMs}});
+    shards.push_back(
+        {{"id", i},
+         {"cpu", i < cpus.size() ? Json(cpus[i]) : Json()},
+         {"received", counters.received.read()},
+         {"forwarded", counters.forwarded.read()},
+         {"handed_off", counters.handed_off.read()},
+         {"accepted", counters.accepted.read()},
+         {"degraded", degraded_json([&counters](std::size_t kind) { return counters.degraded[kind].read(); })},
+         {"loops", counters.loops.read()},
+         {"busy_loops", counters.busy_loops.read()},
+         {"asleep_ms", counters.asleep_ns.read() / kNsPerMs}});
   }
   return shards;
 }

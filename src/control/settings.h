@@ -67,6 +67,14 @@ struct DegradeSettings {
 // So that it fits every frame, whatever the MTU.
 inline constexpr std::size_t kReplyBytesMax = 400;
 
+// "cached, reply".
+inline std::string chain_text(const std::vector<wire::Substitute>& chain) {
+  std::string text;
+  for (const wire::Substitute kind : chain)
+    text.append(text.empty() ? "" : ", ").append(wire::kSubstituteNames[raw(kind)]);
+  return text;
+}
+
 // What happens to tasks of one action, of every model unless one is named. The first that matches holds.
 struct RouteSettings {
   std::string action;  // "*": every action

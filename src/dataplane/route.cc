@@ -94,6 +94,8 @@ Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, n
   }
   route_task(shard, task, place.worker, *place.to, packet, frame);
   mirror(shard, entry, task);
+  if (place.stands_in) [[unlikely]]
+    mark_degraded(task, frame);
   return Verdict::forward();
 }
 
@@ -140,10 +142,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
   slot.task = index;
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
     expect_answer(shard, entry, task, packet, frame);
-  const Verdict verdict = go_to(shard, place, entry, task, packet, frame);
-  if (place.stands_in && place.to != nullptr) [[unlikely]]
-    mark_degraded(task, frame);
-  return verdict;
+  return go_to(shard, place, entry, task, packet, frame);
 }
 
 CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
@@ -205,9 +204,7 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
   // The client keeps the payload: the next RESEND asks for it again.
   const bool full = shard.held.full() || (checked.entry->shadow && check_shadow_line(shard));
   if (place.to == nullptr && full) return Verdict::drop(DropReason::kQueueFull);
-  const Verdict verdict = go_to(shard, place, *checked.entry, *task, packet, frame);
-  if (place.stands_in && place.to != nullptr) mark_degraded(*task, frame);
-  return verdict;
+  return go_to(shard, place, *checked.entry, *task, packet, frame);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "dataplane/departure.h"
 #include "dataplane/recover.h"
 #include "dataplane/waiting.h"
+#include "dataplane/worker_choice.h"
 #include "dataplane/worker_outcome.h"
 
 namespace mcplane::dataplane {
@@ -172,8 +173,7 @@ void end_cancelling(Shard& shard, Task& task) noexcept {
 }
 
 void release_worker_slot(Shard& shard, Task& task) noexcept {
-  leave_skill_gate(shard, task, true);
-  shard.shared.workers.release(task.worker, task.round);
+  return_slot(shard, {task.worker, task.worker_session, task.round, task.skill});
 }
 
 }  // namespace mcplane::dataplane

@@ -125,11 +125,4 @@ Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chose
   return choice;
 }
 
-void return_slot(Shard& shard, const state::WorkerRef& chosen) noexcept {
-  const state::WorkerLine& line = shard.shared.workers[chosen.id];
-  if (line.is_out(chosen.skill)) [[unlikely]]
-    line.skills->leave(chosen.skill, chosen.round, true);
-  shard.shared.workers.release(chosen.id, chosen.round);
-}
-
 }  // namespace mcplane::dataplane

@@ -30,7 +30,12 @@ Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state
 // The same of the workers that stand in for those, the least loaded one.
 Choice acquire_stand_in(Shard& shard, RouteEntry& entry, state::WorkerRef& chosen) noexcept;
 
-// Gives back what one of those took, for no task.
-void return_slot(Shard& shard, const state::WorkerRef& chosen) noexcept;
+// Gives back what one of those took; what its task came to, if there was one, was told before (worker_outcome.h).
+inline void return_slot(Shard& shard, const state::WorkerRef& chosen) noexcept {
+  const state::WorkerLine& line = shard.shared.workers[chosen.id];
+  if (line.is_out(chosen.skill)) [[unlikely]]
+    line.skills->leave(chosen.skill, chosen.round, true);
+  shard.shared.workers.release(chosen.id, chosen.round);
+}
 
 }  // namespace mcplane::dataplane

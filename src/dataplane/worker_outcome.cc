@@ -8,7 +8,7 @@ void count_failure(Shard& shard, Task& task) noexcept {
   if (line.in_round(task.round)) {
     if (line.skills != nullptr) line.skills->add_failure(shard.options.id, task.skill);
     shard.mine.outcomes.add_failure(task.worker);
-    leave_skill_gate(shard, task, false);
+    if (line.is_out(task.skill)) line.skills->leave(task.skill, task.round, false);
   }
   task.round = state::kNoRound;
 }
@@ -24,14 +24,8 @@ void count_skill(Shard& shard, Task& task) noexcept {
   line.skills->add_success(shard.options.id, task.skill);
   if (!line.is_out(task.skill)) return shard.mine.outcomes.add_success(task.worker);
   shard.mine.outcomes.add_probe(task.worker);
-  leave_skill_gate(shard, task, false);
+  line.skills->leave(task.skill, task.round, false);
   task.round = state::kNoRound;
-}
-
-void leave_skill_gate(Shard& shard, const Task& task, bool returns) noexcept {
-  const state::WorkerLine& line = shard.shared.workers[task.worker];
-  if (line.is_out(task.skill)) [[unlikely]]
-    line.skills->leave(task.skill, task.round, returns);
 }
 
 }  // namespace mcplane::dataplane

@@ -17,8 +17,6 @@ void count_failure(Shard& shard, Task& task) noexcept;
 void count_probe(Shard& shard, Task& task) noexcept;
 // Of a worker with several actions, whose breaker is closed: a success, of a task that may be its action's probe.
 void count_skill(Shard& shard, Task& task) noexcept;
-// Where its action is out, the task is over, or goes no further; returns: and its permit is to be had again.
-void leave_skill_gate(Shard& shard, const Task& task, bool returns) noexcept;
 inline void count_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
   const bool slow = result.worker_us() >= shard.shared.slow_us.load(std::memory_order_relaxed);
   if (result.reason() != wire::Reason::Ok || slow) [[unlikely]]

@@ -4,8 +4,7 @@
 namespace mcplane::state {
 
 void Outcomes::add_failure(WorkerId worker) noexcept {
-  std::atomic<std::uint64_t>& word = words_[raw(worker)];
-  word.store(OutcomeWord{word.load(std::memory_order_relaxed)}.with_failure().bits, std::memory_order_relaxed);
+  note_failure(words_[raw(worker)]);
   tell(worker);
 }
 

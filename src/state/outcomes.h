@@ -41,16 +41,21 @@ struct OutcomeWord {
   }
 };
 
+// By the core that writes the word.
+inline void note_success(std::atomic<std::uint64_t>& word) noexcept {
+  word.store(OutcomeWord{word.load(std::memory_order_relaxed)}.with_success().bits, std::memory_order_relaxed);
+}
+inline void note_failure(std::atomic<std::uint64_t>& word) noexcept {
+  word.store(OutcomeWord{word.load(std::memory_order_relaxed)}.with_failure().bits, std::memory_order_relaxed);
+}
+
 class Outcomes {
  public:
   explicit Outcomes(std::uint32_t workers) : words_(workers), told_(groups(workers)), roots_(groups(groups(workers))) {}
 
   // The owning core. Cost of a success: an addition to a word of its own. Control reads it with the failure that ends
   // the run; of a failure, and of whatever a probe comes to, it is told.
-  void add_success(WorkerId worker) noexcept {
-    std::atomic<std::uint64_t>& word = words_[raw(worker)];
-    word.store(OutcomeWord{word.load(std::memory_order_relaxed)}.with_success().bits, std::memory_order_relaxed);
-  }
+  void add_success(WorkerId worker) noexcept { note_success(words_[raw(worker)]); }
   void add_probe(WorkerId worker) noexcept {
     add_success(worker);
     tell(worker);

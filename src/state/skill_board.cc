@@ -12,8 +12,7 @@ constexpr std::size_t kWordsPerLine = kCacheLineBytes / sizeof(std::uint64_t);
 
 // Two lines apart, whatever the alignment: no two cores write to one.
 SkillBoard::SkillBoard(std::uint32_t skills, std::uint32_t cores)
-    : skills_(skills),
-      stride_((skills + 2 * kWordsPerLine - 1) / kWordsPerLine * kWordsPerLine),
+    : stride_((skills + 2 * kWordsPerLine - 1) / kWordsPerLine * kWordsPerLine),
       words_(new std::atomic<std::uint64_t>[stride_ * cores]()),
       gates_(new std::atomic<std::uint32_t>[skills]()) {
   CHECK(skills > 1 && skills <= kSkillsMax);

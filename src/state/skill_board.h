@@ -19,18 +19,10 @@ class SkillBoard {
   // skills: 2 to kSkillsMax. cores: how many tell outcomes.
   SkillBoard(std::uint32_t skills, std::uint32_t cores);
 
-  std::uint32_t skills() const noexcept { return skills_; }
-
   // A core, of its own tasks. What control is told of the worker (Outcomes::add_failure(), add_probe(), after these),
   // it looks at this too.
-  void add_success(ShardId core, SkillId skill) noexcept {
-    std::atomic<std::uint64_t>& word = words_[index(core, skill)];
-    word.store(OutcomeWord{word.load(std::memory_order_relaxed)}.with_success().bits, std::memory_order_relaxed);
-  }
-  void add_failure(ShardId core, SkillId skill) noexcept {
-    std::atomic<std::uint64_t>& word = words_[index(core, skill)];
-    word.store(OutcomeWord{word.load(std::memory_order_relaxed)}.with_failure().bits, std::memory_order_relaxed);
-  }
+  void add_success(ShardId core, SkillId skill) noexcept { note_success(words_[index(core, skill)]); }
+  void add_failure(ShardId core, SkillId skill) noexcept { note_failure(words_[index(core, skill)]); }
   // Control.
   OutcomeWord read(ShardId core, SkillId skill) const noexcept {
     return {words_[index(core, skill)].load(std::memory_order_relaxed)};
@@ -62,7 +54,6 @@ class SkillBoard {
   }
   std::size_t index(ShardId core, SkillId skill) const noexcept { return raw(core) * stride_ + raw(skill); }
 
-  const std::uint32_t skills_;
   const std::size_t stride_;                             // words from one core's to the next one's, on other lines
   std::unique_ptr<std::atomic<std::uint64_t>[]> words_;  // Written by: each core its own.
   // Written by: control, and core loops between permits and running.

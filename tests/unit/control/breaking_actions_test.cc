@@ -13,6 +13,13 @@ class ActionsTest : public BreakingTest {
   void start_with_two_actions(std::uint32_t workers, std::uint32_t shards = 1) {
     start_with(workers, shards, {"generate", "embed"});
   }
+  // One action is on trial, and all its probes are under way.
+  void start_with_probes_of_embed() {
+    start_with_two_actions(2);
+    fail_at(kEmbed, 5);
+    step_ms(35);
+    ASSERT_EQ(entered(kEmbed), 3U);
+  }
   // As a core does with the end of a task.
   void fail_at(SkillId skill, std::uint32_t times, WorkerId worker = kFirst) {
     for (; times > 0; --times) {
@@ -105,10 +112,7 @@ TEST_F(ActionsTest, ProbesOfItsOwnBringItBack) {
 }
 
 TEST_F(ActionsTest, AProbeThatFailsPutsItOutAgain) {
-  start_with_two_actions(2);
-  fail_at(kEmbed, 5);
-  step_ms(35);
-  ASSERT_EQ(entered(kEmbed), 3U);
+  start_with_probes_of_embed();
   fail_at(kEmbed, 1);
   step_ms(1);
   EXPECT_EQ(state_of(kEmbed), BreakerState::kOpen);
@@ -117,11 +121,8 @@ TEST_F(ActionsTest, AProbeThatFailsPutsItOutAgain) {
 }
 
 TEST_F(ActionsTest, ProbesThatCameToNothingAreGivenAgainWhenNoneRuns) {
-  start_with_two_actions(2);
-  fail_at(kEmbed, 5);
-  step_ms(35);
+  start_with_probes_of_embed();
   const std::uint16_t round = shared->workers[kFirst].round();
-  ASSERT_EQ(entered(kEmbed), 3U);
   shared->workers[kFirst].skills->leave(kEmbed, round, false);
   shared->workers[kFirst].skills->leave(kEmbed, round, false);
   step_ms(100);
@@ -132,10 +133,7 @@ TEST_F(ActionsTest, ProbesThatCameToNothingAreGivenAgainWhenNoneRuns) {
 }
 
 TEST_F(ActionsTest, ANewRoundRenewsTheProbesOfTheOthers) {
-  start_with_two_actions(2);
-  fail_at(kEmbed, 5);
-  step_ms(35);
-  ASSERT_EQ(entered(kEmbed), 3U);
+  start_with_probes_of_embed();
   fail_at(kGenerate, 5);
   step_ms(1);
   ASSERT_EQ(state_of(kGenerate), BreakerState::kOpen);

@@ -150,6 +150,14 @@ class PairTest : public DataplaneTest {
     return only(submit(slot, sequence, ttl_ms), FrameType::Route);
   }
   std::vector<Sent> finish(const Sent& routed) { return exchange(rig().result_spec(*worker, routed.header())); }
+  // While the worker is full two more tasks come, and then it goes: what came of it in that loop.
+  std::vector<Sent> lose_worker_with_two_waiting() {
+    submit(1);
+    submit(2);
+    rig().withdraw(*worker);
+    rig().publish();
+    return step();
+  }
   // Steps in 1 ms until `ms` have passed; when, from now, frames of `type` left. Keeps the last.
   std::vector<std::uint64_t> times_of(FrameType type, std::uint64_t ms) {
     std::vector<std::uint64_t> times;

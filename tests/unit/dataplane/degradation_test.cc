@@ -113,11 +113,7 @@ TEST_F(DegradationTest, WorkersWhoAreBusyAreIn) {
 TEST_F(DegradationTest, WhoeverWaitsIsAnsweredWhenTheLastOneGoes) {
   start_with({Substitute::Reply}, 1);
   const Sent running = route(0);
-  submit(1);
-  submit(2);
-  rig().withdraw(*worker);
-  rig().publish();
-  const auto sent = step();
+  const auto sent = lose_worker_with_two_waiting();
   ASSERT_EQ(sent.size(), 2U);
   for (const Sent& frame : sent) {
     expect_own(frame, Substitute::Reply);

@@ -117,11 +117,7 @@ TEST_F(Queueing, WaitingTasksMoveToAWorkerOfANewSnapshot) {
 TEST_F(Queueing, WaitingTasksEndWhenTheLastWorkerLeaves) {
   start(1);
   const Sent running = route(0);
-  submit(1);
-  submit(2);
-  rig().withdraw(*worker);
-  rig().publish();
-  const auto sent = step();
+  const auto sent = lose_worker_with_two_waiting();
   ASSERT_EQ(sent.size(), 2U);
   for (const Sent& frame : sent) expect_reject(frame, Reason::NoWorker, Executed::No);
   EXPECT_EQ(rig().counters().rejected_late.read(), 2U);
