@@ -105,6 +105,7 @@ Verdict on_cancel_ack(Shard& shard, const wire::Header& header) noexcept {
 Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   const wire::Header& header = *frame.header;
   if (!is_verdict(header.reason())) return Verdict::drop(DropReason::kBadField);
+  if (wire::is_part(header, frame.ip.payload_length - wire::kLeadBytes)) return Verdict::drop(DropReason::kBadFragment);
   Task* task = find_attempt(shard, header);
   if (task == nullptr) return acknowledge(shard, packet, frame, wire::Reason::Discard);
   if (task->state == TaskState::kCancelling) {

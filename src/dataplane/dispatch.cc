@@ -97,10 +97,6 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   if (session == nullptr) return verdict;
   shard.heard_from(session->record.id);
 
-  // Sound, but more than this broker does. A SEND in fragments is on_send's to refuse: it uses up a sequence.
-  if (frame.ip.reason == DropReason::kUnsupportedType) return refuse_type(shard, packet, frame, *session);
-  if (frame.ip.reason == DropReason::kBadFragment && type != wire::FrameType::Send)
-    return Verdict::drop(frame.ip.reason);
   switch (type) {
     case wire::FrameType::Send:
       return on_send(shard, packet, frame, *session);

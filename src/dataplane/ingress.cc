@@ -122,14 +122,11 @@ Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   }
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const DropReason reason = wire::check_datagram(datagram);
-  // These two are sound frames of a known sender that dispatch answers.
-  const bool answered = reason == DropReason::kUnsupportedType || reason == DropReason::kBadFragment;
-  if (reason != DropReason::kNone && !answered) {
+  if (reason != DropReason::kNone) {
     frame.header = nullptr;
     return Verdict::drop(reason);
   }
   frame.header = &wire::header_of(datagram);
-  frame.ip.reason = reason;
   return {};
 }
 

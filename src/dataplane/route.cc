@@ -146,7 +146,8 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
 }
 
 CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
-  if (frame.ip.reason == DropReason::kBadFragment || frame.ip.payload_length > shard.options.datagram_bytes_max)
+  if (wire::is_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes) ||
+      frame.ip.payload_length > shard.options.datagram_bytes_max)
     return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const auto table = wire::table_of(datagram);

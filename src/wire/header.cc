@@ -14,9 +14,11 @@ enum class Body : std::uint8_t {
   kHello,  // cookie, table, padding
   kCookie,
   kAck,     // Welcome when it answers HELLO, else entries
-  kTask,    // table and payload
+  kTask,    // table and payload, of part 0; payload
   kAnswer,  // payload
-  kAnything,
+  kBitmap,
+  kTable,
+  kEvent,  // table and payload
 };
 
 struct TypeRules {
@@ -24,7 +26,6 @@ struct TypeRules {
   bool session = true;  // must name one
   bool ttl = false;     // must be over 0
   bool attempt = false;
-  bool supported = true;
 };
 
 constexpr std::size_t kTypes = raw(FrameType::MAX) + std::size_t{1};
@@ -39,10 +40,11 @@ constexpr std::array<TypeRules, kTypes> kRules = [] {
   of(FrameType::Route) = {.body = Body::kTask, .ttl = true, .attempt = true};
   of(FrameType::Result) = {.body = Body::kAnswer, .attempt = true};
   of(FrameType::Deliver) = {.body = Body::kAnswer, .attempt = true};
-  of(FrameType::Grant) = {.supported = false};
+  of(FrameType::Grant) = {.body = Body::kBitmap, .attempt = true};
   of(FrameType::Resend) = {};
-  for (const auto type : {FrameType::Subscribe, FrameType::Unsubscribe, FrameType::Publish, FrameType::Event})
-    of(type) = {.body = Body::kAnything, .supported = false};
+  of(FrameType::Subscribe) = {.body = Body::kTable};
+  of(FrameType::Publish) = {.body = Body::kEvent};
+  of(FrameType::Event) = {.body = Body::kEvent};
   return rules;
 }();
 
@@ -50,10 +52,13 @@ DropReason check_exact_length(std::size_t got, std::size_t want) noexcept {
   return got == want ? DropReason::kNone : DropReason::kBadLength;
 }
 
-// Table and payload against the lengths the header states. `behind` is what follows the lead.
-DropReason check_message(const Header& header, std::size_t behind) noexcept {
-  if (header.fragment_index() != 0 || header.message_length() > behind) return DropReason::kBadFragment;
-  return check_exact_length(header.message_length(), behind);
+// Part 0 has the table; the message is longer than any part of it but the only one. `behind` is what follows the lead.
+DropReason check_task(const Header& header, std::size_t behind) noexcept {
+  const std::size_t table = header.table_length(), whole = header.message_length();
+  if (header.fragment_index() != 0)
+    return table == 0 && behind > 0 && behind < whole ? DropReason::kNone : DropReason::kBadFragment;
+  if (table == 0) return DropReason::kBadTable;
+  return table <= behind && behind <= whole ? DropReason::kNone : DropReason::kBadLength;
 }
 
 DropReason check_lengths(const Header& header, Body body, std::size_t behind) noexcept {
@@ -73,14 +78,22 @@ DropReason check_lengths(const Header& header, Body body, std::size_t behind) no
       if (table == 0) return DropReason::kBadTable;
       return kCookieBytes + table <= behind ? DropReason::kNone : DropReason::kBadLength;
     case Body::kTask:
-      if (table == 0) return DropReason::kBadTable;
-      if (table > behind) return DropReason::kBadLength;
-      return check_message(header, behind);
+      return check_task(header, behind);
     case Body::kAnswer:
       if (table != 0) return DropReason::kBadTable;
-      return check_message(header, behind);
-    case Body::kAnything:
-      return table <= behind ? DropReason::kNone : DropReason::kBadLength;
+      return check_exact_length(header.message_length(), behind);
+    case Body::kBitmap:
+      if (table != 0) return DropReason::kBadTable;
+      if (behind % 4 != 0 || behind > kGrantBitmapBytesMax) return DropReason::kBadLength;
+      return check_exact_length(header.message_length(), behind);
+    case Body::kTable:
+      if (table == 0) return DropReason::kBadTable;
+      if (header.message_length() != table) return DropReason::kBadLength;
+      return check_exact_length(table, behind);
+    case Body::kEvent:
+      if (table == 0) return DropReason::kBadTable;
+      if (table > behind) return DropReason::kBadLength;
+      return check_exact_length(header.message_length(), behind);
   }
   return DropReason::kBadType;
 }
@@ -92,14 +105,15 @@ bool fields_in_range(const Header& header, const TypeRules& rules) noexcept {
   const bool refused_hello = header.type() == FrameType::Reject && header.answers() == FrameType::Hello;
   if (rules.session && header.session() == 0 && !refused_hello) return false;
   if (rules.ttl && header.ttl_ms() == 0) return false;
+  if (header.type() == FrameType::Grant && header.ttl_ms() > 0xffff) return false;
   // The broker itself makes degraded answers, without an attempt.
   const bool from_broker = header.type() == FrameType::Deliver && has(header.flags(), Flag::Degraded);
   if (from_broker && (header.ttl_ms() == 0 || header.ttl_ms() > raw(Substitute::MAX))) return false;
   return !rules.attempt || header.attempt() != 0 || from_broker;
 }
 
-// SEND and RESULT without a fault, which is nearly every frame there is, in one look. What is none is judged rule by
-// rule.
+// Whole SENDs and RESULTs without a fault, which is nearly every frame there is, in one look. What is none is judged
+// rule by rule.
 bool is_plain_task(const Header& header, std::size_t behind) noexcept {
   const bool send = header.type() == FrameType::Send;
   if (!send && header.type() != FrameType::Result) return false;
@@ -141,11 +155,7 @@ DropReason check_datagram(std::span<const std::byte> datagram) noexcept {
   const TypeRules& rules = kRules[raw(type)];
   const DropReason lengths = check_lengths(header, rules.body, datagram.size() - kLeadBytes);
   if (lengths != DropReason::kNone) return lengths;
-  if (!fields_in_range(header, rules)) return DropReason::kBadField;
-  // Answers come whole in this version of the broker: more frames of one have nowhere to go.
-  if (!rules.supported || (rules.body == Body::kAnswer && has(header.flags(), Flag::More)))
-    return DropReason::kUnsupportedType;
-  return DropReason::kNone;
+  return fields_in_range(header, rules) ? DropReason::kNone : DropReason::kBadField;
 }
 
 std::span<const std::byte> table_of(std::span<const std::byte> datagram) noexcept {

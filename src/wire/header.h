@@ -63,18 +63,36 @@ inline void set_token(Header& header, TaskToken token) noexcept {
   header.mutate_token_generation(token.generation);
 }
 
-// The session that an endpoint sends this frame as: a worker's RESULT, and its ACK of what only workers get, name it
-// beside the client's.
+// The session that an endpoint sends this frame as: a worker's RESULT, its GRANT of a task's parts, and its ACK of what
+// only workers get, name it beside the client's.
 inline SessionId sender_of(const Header& header) noexcept {
   const bool to_worker =
       header.answers() == FrameType::Route || (header.answers() == FrameType::Cancel && header.worker_session() != 0);
-  const bool worker = header.type() == FrameType::Result || (header.type() == FrameType::Ack && to_worker);
+  const bool worker = header.type() == FrameType::Result || (header.type() == FrameType::Ack && to_worker) ||
+                      (header.type() == FrameType::Grant && header.answers() == FrameType::Send);
   return {worker ? header.worker_session() : header.session()};
 }
 
 // ROUTE and CANCEL to a worker: counts what a shard assigned to this worker's session, from 1.
 inline std::uint32_t route_number(const Header& header) noexcept { return header.queued_us(); }
 inline void set_route_number(Header& header, std::uint32_t number) noexcept { header.mutate_queued_us(number); }
+
+// Whether a sound SEND, ROUTE, RESULT or DELIVER is not its whole message. `behind`: bytes behind the lead.
+inline bool is_part(const Header& header, std::size_t behind) noexcept {
+  return header.fragment_index() != 0 || header.message_length() != behind || has(header.flags(), Flag::More);
+}
+
+// GRANT: all parts before `next` have come; those before `limit` may be sent. Part numbers count round.
+inline std::uint16_t grant_next(const Header& header) noexcept { return header.fragment_index(); }
+inline std::uint16_t grant_limit(const Header& header) noexcept { return static_cast<std::uint16_t>(header.ttl_ms()); }
+inline void set_grant(Header& header, std::uint16_t next, std::uint16_t limit) noexcept {
+  header.mutate_fragment_index(next);
+  header.mutate_ttl_ms(limit);
+}
+// Behind a GRANT: bit i says that part next + 1 + i has come, in words of 32 bits.
+inline constexpr std::size_t kGrantBitmapBytesMax = 128;
+// Parts of an answer that may be sent before its first GRANT. Of a task only part 0 may.
+inline constexpr std::uint16_t kUnscheduledParts = 16;
 
 // PING: what the endpoint measured of the round trip, microseconds; srtt 0: nothing yet.
 inline std::uint32_t ping_srtt_us(const Header& header) noexcept { return header.queued_us(); }
@@ -122,8 +140,7 @@ Header& begin_datagram(std::span<std::byte> datagram, FrameType type) noexcept;
 
 // Checks everything about a datagram that its header alone can tell, in the decoder's fixed order:
 // length, magic, version, type, flags, sealed, lengths, fragment fields, ranges by type. The table and the
-// payload are not looked at. kNone when it is sound; kUnsupportedType for a valid frame whose behaviour this
-// release does not have (answer REJECT(Unsupported)).
+// payload are not looked at. kNone when it is sound.
 DropReason check_datagram(std::span<const std::byte> datagram) noexcept;
 
 // Bytes behind the header that are the table (empty when there is none), and those behind it.

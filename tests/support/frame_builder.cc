@@ -130,6 +130,18 @@ Bytes build_udp_frame(const FrameSpec& spec, std::span<const std::byte> udp_payl
   return frame;
 }
 
+namespace {
+
+// A Subscription, or a Publication, which begins alike.
+Bytes topic_table() {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(wire::fb::CreatePublicationDirect(builder, "agents.one"));
+  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
 FrameSpec sample_spec(FrameType type, Family family, std::uint16_t vlan) {
   FrameSpec spec;
   spec.source = peer_endpoint(family);
@@ -142,6 +154,8 @@ FrameSpec sample_spec(FrameType type, Family family, std::uint16_t vlan) {
     spec.payload = wire::write_task_payload({"hello", {{"user", "hi"}}, {{"temperature", "0"}}});
   } else if (type == FrameType::Result || type == FrameType::Deliver) {
     spec.payload = wire::write_answer("hello to you");
+  } else if (type == FrameType::Subscribe || type == FrameType::Publish || type == FrameType::Event) {
+    spec.table = topic_table();
   } else if (type == FrameType::Hello) {
     wire::HelloBody hello;
     hello.service = wire::Service::kWorker;

@@ -62,8 +62,7 @@ class DataplaneTest : public ::testing::Test {
   }
   void expect_sound(const Sent& frame) {
     ASSERT_EQ(frame.parsed.lower.frame_class, wire::FrameClass::kUdp) << name_of(frame.parsed.lower.reason);
-    EXPECT_TRUE(frame.parsed.reason == DropReason::kNone || frame.parsed.reason == DropReason::kUnsupportedType)
-        << name_of(frame.parsed.reason);
+    EXPECT_EQ(frame.parsed.reason, DropReason::kNone) << name_of(frame.parsed.reason);
     const auto from = static_cast<std::uint32_t>(frame.parsed.lower.source.port - testing::kOurPort);
     ASSERT_LT(from, options.shards);
     EXPECT_EQ(rig().sender_of(from), raw(frame.shard)) << "from shard " << from;

@@ -118,16 +118,6 @@ TEST_F(Results, OfAnEndedClientAreDiscardedAndGiveTheSlotBack) {
   EXPECT_EQ(rig().counters().client_lost.read(), 1U);
 }
 
-TEST_F(Results, WithMoreToComeAreUnsupported) {
-  start(1);
-  const Sent routed = route(0);
-  const Sent reject =
-      only(exchange(edited(routed, [](wire::Header& header) { header.mutate_flags(1U << 1); })), FrameType::Reject);
-  expect_reject(reject, Reason::Unsupported, Executed::NotSaid);
-  EXPECT_EQ(reject.to(), worker->address);
-  EXPECT_EQ(rig().outstanding(*worker), 1U);
-}
-
 TEST_F(Results, ThatFitNoFrameToAClientAreDeliveredAsTooLarge) {
   start(1);
   FrameSpec result = rig().result_spec(*worker, route(3).header());

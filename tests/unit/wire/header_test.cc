@@ -37,12 +37,9 @@ void expect_all(const std::vector<Case>& cases) {
   for (const Case& one : cases) EXPECT_EQ(name_of(reason_of(one.spec)), name_of(one.want)) << one.what;
 }
 
-bool is_supported(FrameType type) { return type != FrameType::Grant && type <= FrameType::Cancel; }
-
 TEST(CheckDatagram, EverySampleIsSound) {
   for (const auto type : testing::all_types())
-    EXPECT_EQ(name_of(reason_of(spec_of(type))), is_supported(type) ? "none" : "unsupported_type")
-        << EnumNameFrameType(type);
+    EXPECT_EQ(name_of(reason_of(spec_of(type))), "none") << EnumNameFrameType(type);
 }
 
 TEST(CheckDatagram, LeadFaultsOfEveryType) {
@@ -94,7 +91,7 @@ TEST(CheckDatagram, ShortAndForeign) {
 
 TEST(CheckDatagram, BodylessTypesAreTheLeadAlone) {
   for (const auto type : {FrameType::Ack, FrameType::Ping, FrameType::Pong, FrameType::Bye, FrameType::Reject,
-                          FrameType::Grant, FrameType::Resend, FrameType::Cancel}) {
+                          FrameType::Resend, FrameType::Cancel, FrameType::Unsubscribe}) {
     SCOPED_TRACE(EnumNameFrameType(type));
     expect_all({
         {"a byte behind", body(type, 0, 1), kBadLength},
@@ -127,16 +124,38 @@ TEST(CheckDatagram, RegistrationBodies) {
   });
 }
 
-TEST(CheckDatagram, MessageLengthsAndFragments) {
-  for (const auto type : {FrameType::Send, FrameType::Route, FrameType::Result, FrameType::Deliver}) {
+TEST(CheckDatagram, MessageLengthsAndParts) {
+  const auto longer = [](Header& h) { h.mutate_message_length(h.message_length() + 1); };
+  const auto shorter = [](Header& h) { h.mutate_message_length(h.message_length() - 1); };
+  const auto second = [](Header& h) { h.mutate_fragment_index(1); };
+  const auto more = [](Header& h) { h.mutate_flags(raw(Flag::More)); };
+  for (const auto type : {FrameType::Send, FrameType::Route}) {
+    SCOPED_TRACE(EnumNameFrameType(type));
+    const auto part = [](std::uint32_t whole) {
+      return [whole](Header& h) {
+        h.mutate_fragment_index(0xffff);
+        h.mutate_message_length(whole);
+      };
+    };
+    expect_all({
+        {"part 0", spec_of(type, longer), kNone},
+        {"part 0 of the longest", spec_of(type, [](Header& h) { h.mutate_message_length(kMessageBytesMax); }), kNone},
+        {"part 0 of one too long", spec_of(type, [](Header& h) { h.mutate_message_length(kMessageBytesMax + 1); }),
+         kBadLength},
+        {"bytes behind the message", spec_of(type, shorter), kBadLength},
+        {"a later part with a table", spec_of(type, second), kBadFragment},
+        {"a later part", body(type, 0, 100, part(101)), kNone},
+        {"a later part that is all there is", body(type, 0, 100, part(100)), kBadFragment},
+        {"a later part of nothing", body(type, 0, 0, part(100)), kBadFragment},
+    });
+  }
+  for (const auto type : {FrameType::Result, FrameType::Deliver}) {
     SCOPED_TRACE(EnumNameFrameType(type));
     expect_all({
-        {"more to come", spec_of(type, [](Header& h) { h.mutate_message_length(h.message_length() + 1); }),
-         kBadFragment},
-        {"16 MiB to come", spec_of(type, [](Header& h) { h.mutate_message_length(16U << 20); }), kBadFragment},
-        {"second fragment", spec_of(type, [](Header& h) { h.mutate_fragment_index(1); }), kBadFragment},
-        {"bytes behind the message", spec_of(type, [](Header& h) { h.mutate_message_length(h.message_length() - 1); }),
-         kBadLength},
+        {"less than it says", spec_of(type, longer), kBadLength},
+        {"bytes behind the message", spec_of(type, shorter), kBadLength},
+        {"the last part", spec_of(type, second), kNone},
+        {"part 0", spec_of(type, more), kNone},
     });
   }
   expect_all({
@@ -157,14 +176,14 @@ TEST(CheckDatagram, FieldsByType) {
   const auto no_ttl = [](Header& h) { h.mutate_ttl_ms(0); };
   for (const auto type : testing::all_types()) {
     SCOPED_TRACE(EnumNameFrameType(type));
-    const DropReason sound = is_supported(type) ? kNone : kUnsupportedType;
     const bool registers = type == FrameType::Hello || type == FrameType::Retry;
     const bool routes = type == FrameType::Send || type == FrameType::Route;
-    const bool attempted = type == FrameType::Route || type == FrameType::Result || type == FrameType::Deliver;
+    const bool attempted =
+        type == FrameType::Route || type == FrameType::Result || type == FrameType::Deliver || type == FrameType::Grant;
     expect_all({
-        {"no session", spec_of(type, no_session), registers ? sound : kBadField},
-        {"no attempt", spec_of(type, no_attempt), attempted ? kBadField : sound},
-        {"no ttl", spec_of(type, no_ttl), routes ? kBadField : sound},
+        {"no session", spec_of(type, no_session), registers ? kNone : kBadField},
+        {"no attempt", spec_of(type, no_attempt), attempted ? kBadField : kNone},
+        {"no ttl", spec_of(type, no_ttl), routes ? kBadField : kNone},
     });
   }
   const auto degraded = [](Header& h) {
@@ -182,14 +201,20 @@ TEST(CheckDatagram, FieldsByType) {
               kBadField);
 }
 
-TEST(CheckDatagram, UnsupportedButValid) {
-  const auto more = [](Header& h) { h.mutate_flags(raw(Flag::More)); };
+TEST(CheckDatagram, GrantsAndEvents) {
+  const auto far = [](Header& h) { h.mutate_ttl_ms(0x10000); };
+  const auto absent = [](Header& h) { h.mutate_table_length(12); };
   expect_all({
-      {"RESULT in parts", spec_of(FrameType::Result, more), kUnsupportedType},
-      {"DELIVER in parts", spec_of(FrameType::Deliver, more), kUnsupportedType},
-      {"PUBLISH with any body", body(FrameType::Publish, 8, 77), kUnsupportedType},
-      {"EVENT with a table beyond it", body(FrameType::Event, 8, 0, [](Header& h) { h.mutate_table_length(12); }),
-       kBadLength},
+      {"GRANT with the longest bitmap", body(FrameType::Grant, 0, kGrantBitmapBytesMax), kNone},
+      {"GRANT with a longer one", body(FrameType::Grant, 0, kGrantBitmapBytesMax + 4), kBadLength},
+      {"GRANT with half a word", body(FrameType::Grant, 0, 2), kBadLength},
+      {"GRANT with a table", body(FrameType::Grant, 4, 0), kBadTable},
+      {"GRANT without bound", spec_of(FrameType::Grant, far), kBadField},
+      {"SUBSCRIBE without a table", body(FrameType::Subscribe, 0, 0), kBadTable},
+      {"SUBSCRIBE with a payload", body(FrameType::Subscribe, 8, 1), kBadLength},
+      {"PUBLISH without a table", body(FrameType::Publish, 0, 77), kBadTable},
+      {"PUBLISH with any payload", body(FrameType::Publish, 8, 77), kNone},
+      {"EVENT with a table beyond it", body(FrameType::Event, 8, 0, absent), kBadLength},
   });
 }
 
