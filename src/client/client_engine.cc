@@ -12,6 +12,16 @@
 #include "wire/ack.h"
 
 namespace mcplane::client {
+namespace {
+
+// A SEND that the broker refused or answered itself at once never became a task: nobody waits for the acknowledgement.
+bool wants_ack(const wire::Header& outcome) noexcept {
+  const bool from_task =
+      outcome.type() == wire::FrameType::Deliver && wire::substitute_of(outcome) == wire::Substitute::None;
+  return from_task || outcome.token_generation() != 0;
+}
+
+}  // namespace
 
 ClientEngine::ClientEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random)
     : session_(broker, hello, mtu, random), slots_(hello.slots), nodes_(hello.slots) {
@@ -28,8 +38,7 @@ std::span<std::byte> ClientEngine::payload_place(std::size_t table_bytes, Outbox
 
 SendStatus ClientEngine::send(const SendRequest& request, std::uint64_t now_ns, Outbox& out) {
   if (!session_.registered()) return SendStatus::kNotRegistered;
-  const std::size_t length = wire::kLeadBytes + request.table.size() + request.payload.size();
-  if (length > session_.datagram_bytes_max()) return SendStatus::kTooLarge;
+  if (request.table.size() + request.payload.size() > wire::kMessageBytesMax) return SendStatus::kTooLarge;
   if (free_.empty()) return SendStatus::kNoSlot;
   if (out.full()) return SendStatus::kOutboxFull;
   const std::uint16_t index = free_.back();
@@ -46,15 +55,18 @@ SendStatus ClientEngine::send(const SendRequest& request, std::uint64_t now_ns, 
   earliest_ns_ = std::min(earliest_ns_, slot.deadline_ns);
   unlist(index);  // this SEND acknowledges the slot's last outcome
   list(index, Listed::kResend, now_ns);
-  write_send(request, index, out);
+  write_send(request, index, now_ns, out);
   session_.on_sent(now_ns);
   return SendStatus::kSent;
 }
 
-void ClientEngine::write_send(const SendRequest& request, std::uint16_t index, Outbox& out) {
+// All of it that fits one frame.
+void ClientEngine::write_send(const SendRequest& request, std::uint16_t index, std::uint64_t now_ns, Outbox& out) {
   const auto datagram = out.reserve();
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Send);
   const std::size_t message = request.table.size() + request.payload.size();
+  const std::size_t here = std::min(message, session_.datagram_bytes_max() - wire::kLeadBytes);
+  const auto payload = request.payload.first(here - request.table.size());
   header.mutate_flags(request.flags);
   header.mutate_boot_id(session_.boot_id());
   header.mutate_session(session_.id().value);
@@ -70,10 +82,11 @@ void ClientEngine::write_send(const SendRequest& request, std::uint16_t index, O
   std::byte* behind = datagram.data() + wire::kLeadBytes;
   std::memcpy(behind, request.table.data(), request.table.size());
   behind += request.table.size();
-  if (!request.payload.empty() && request.payload.data() != behind)
-    std::memcpy(behind, request.payload.data(), request.payload.size());
-  const std::uint16_t sum = slots_[index].kept.keep(datagram.first(wire::kLeadBytes + message));
-  out.commit(wire::kLeadBytes + message, session_.shard(), sum);
+  if (!payload.empty() && payload.data() != behind) std::memcpy(behind, payload.data(), payload.size());
+  const std::uint16_t sum = slots_[index].kept.keep(datagram.first(wire::kLeadBytes + here));
+  out.commit(wire::kLeadBytes + here, session_.shard(), sum);
+  if (here < message) [[unlikely]]
+    begin_parts(request, index, here, now_ns);
 }
 
 void ClientEngine::on_datagram(std::span<const std::byte> datagram, const wire::Endpoint& from, std::uint64_t now_ns,
@@ -98,6 +111,9 @@ void ClientEngine::on_datagram(std::span<const std::byte> datagram, const wire::
     case wire::FrameType::Ack:
       if (header.answers() == wire::FrameType::Send || header.answers() == wire::FrameType::Cancel)
         return on_ack(datagram, now_ns);
+      break;
+    case wire::FrameType::Grant:
+      if (header.answers() == wire::FrameType::Send) return on_grant(datagram, now_ns, out);
       break;
     case wire::FrameType::Resend:
       if (header.answers() == wire::FrameType::Send) return on_resend(header, now_ns, out);
@@ -133,10 +149,6 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   Slot* const slot = slot_of(header);
   if (slot == nullptr) return;
   const bool delivered = header.type() == wire::FrameType::Deliver;
-  // A SEND that the broker refused or answered itself at once never became a task: nobody waits for the
-  // acknowledgement.
-  const bool from_task = delivered && wire::substitute_of(header) == wire::Substitute::None;
-  const bool wants_ack = from_task || header.token_generation() != 0;
   const std::uint16_t index = header.slot();
   const auto ahead = static_cast<std::int32_t>(header.sequence() - slot->sequence);
   if (ahead != 0 || slot->state == SlotState::kWaiting || slot->sequence == 0) {
@@ -145,14 +157,34 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   }
   if (slot->state == SlotState::kFree && !planted(PlantedBug::kOutcomeTwice)) {
     ++duplicates_;
-    if (wants_ack) acknowledge_again(index, now_ns, out);
+    if (wants_ack(header)) acknowledge_again(index, now_ns, out);
     return;
   }
-  slot->kept.prefetch();  // the next send is likely to take this slot
   const bool in_time = slot->state == SlotState::kInFlight;
+  if (delivered && (slot->in_parts || wire::is_answer_part(header))) [[unlikely]] {
+    if (in_time && is_of_parts(header)) {
+      on_send_acknowledged(index, header.sequence());
+      return on_answer_part(datagram, now_ns, out, done);
+    }
+    if (wire::has(header.flags(), wire::Flag::More)) {
+      ++duplicates_;
+      return;
+    }
+  }
+  end_answered(header, delivered ? wire::payload_of(datagram) : std::span<const std::byte>{}, now_ns, done);
+}
+
+// By the broker's word, or a worker's, of an answer in parts its last.
+void ClientEngine::end_answered(const wire::Header& header, std::span<const std::byte> payload, std::uint64_t now_ns,
+                                std::vector<Completion>& done) {
+  const std::uint16_t index = header.slot();
+  Slot* const slot = &slots_[index];
+  const bool delivered = header.type() == wire::FrameType::Deliver;
+  const bool in_time = slot->state == SlotState::kInFlight;
+  slot->kept.prefetch();  // the next send is likely to take this slot
   resend_.on_news();
   unlist(index);
-  if (wants_ack) list(index, Listed::kAck, now_ns);
+  if (wants_ack(header)) list(index, Listed::kAck, now_ns);
   const std::uint64_t context = slot->context, sent_ns = slot->sent_ns;
   const wire::Id16 task_id = slot->task_id;
   // What this session never ran may have run in the one before.
@@ -183,7 +215,7 @@ void ClientEngine::on_outcome(std::span<const std::byte> datagram, std::uint64_t
   }
   completion.sent_ns = sent_ns;
   completion.task_id = task_id;
-  if (delivered) completion.payload = wire::payload_of(datagram);
+  completion.payload = payload;
 }
 
 // Of SENDs, any number in one frame; of a CANCEL.
@@ -227,6 +259,7 @@ void ClientEngine::on_resend(const wire::Header& header, std::uint64_t now_ns, O
 }
 
 void ClientEngine::free_slot(std::uint16_t index, std::uint64_t now_ns) {
+  end_parts(index);
   slots_[index].state = SlotState::kFree;
   if (index < slot_limit_ && !take_waiting(index, now_ns)) free_.push_back(index);
 }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/client_parts.h"
 #include "client/kept_datagram.h"
 #include "client/resend_queue.h"
 #include "client/session.h"
@@ -21,10 +22,12 @@
 
 namespace mcplane::client {
 
-// How a send ended, as the frame (or the engine's own timer) says it. `payload` is the RESULT's payload bytes and
-// points into the datagram being handled: copy it before returning.
+// How a send ended, as the frame (or the engine's own timer) says it; or, before that, a piece of an answer that comes
+// in parts, in order. `payload` is the payload of one RESULT, an Answer, or empty; it points into the datagram being
+// handled, or into the engine until its next call: copy it before returning.
 struct Completion {
   std::uint64_t context = 0;  // what the caller gave to send()
+  bool more = false;          // a piece: the end, with the last piece, follows
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
   bool delivered = false;                                // a DELIVER; otherwise a REJECT or a timer
@@ -84,7 +87,8 @@ class ClientEngine {
   std::uint64_t next_timer_ns() const noexcept {
     const std::uint64_t either_ns = std::min(session_.next_timer_ns(), earliest_ns_);
     if (!session_.registered()) return either_ns;
-    return std::min({either_ns, resend_.next_ns(nodes_, session_.pto_ns()), next_ack_ns(), unsent_.first_ns(nodes_)});
+    return std::min({either_ns, next_parts_ns(), resend_.next_ns(nodes_, session_.pto_ns()), next_ack_ns(),
+                     unsent_.first_ns(nodes_)});
   }
   // BYE; everything in flight completes as broker_lost.
   void close(std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done);
@@ -118,14 +122,15 @@ class ClientEngine {
     std::uint32_t sequence = 0;  // of the latest send in this session
     SlotState state = SlotState::kFree;
     Listed listed = Listed::kNowhere;
-    bool moved = false;  // sent before, in a session that is gone
+    bool moved = false;     // sent before, in a session that is gone
+    bool in_parts = false;  // parts_ has something of its task or its answer
 
     // The application waits for its outcome.
     bool alive() const noexcept { return state == SlotState::kInFlight || state == SlotState::kWaiting; }
   };
   static_assert(sizeof(Slot) == kCacheLineBytes);
 
-  void write_send(const SendRequest& request, std::uint16_t index, Outbox& out);
+  void write_send(const SendRequest& request, std::uint16_t index, std::uint64_t now_ns, Outbox& out);
   bool ours(const wire::Header& header) const noexcept;
   // Of our session, on a slot of ours: counted when it is not.
   Slot* slot_of(const wire::Header& header) noexcept;
@@ -135,6 +140,27 @@ class ClientEngine {
   void on_send_acknowledged(std::uint32_t index, std::uint32_t sequence) noexcept;
   void on_resend(const wire::Header& header, std::uint64_t now_ns, Outbox& out);
   void free_slot(std::uint16_t index, std::uint64_t now_ns);
+
+  void end_answered(const wire::Header& header, std::span<const std::byte> payload, std::uint64_t now_ns,
+                    std::vector<Completion>& done);
+
+  // client_parts.cc
+  void begin_parts(const SendRequest& request, std::uint16_t index, std::size_t part_bytes, std::uint64_t now_ns);
+  void end_parts(std::uint16_t index) noexcept;
+  void restart_parts(std::uint16_t index) noexcept;
+  bool has_pieces(std::uint16_t index) noexcept;
+  void on_grant(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
+  bool is_of_parts(const wire::Header& deliver) noexcept;
+  void on_answer_part(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,
+                      std::vector<Completion>& done);
+  void send_parts(ClientParts::Exchange& exchange, std::uint64_t now_ns, Outbox& out);
+  void write_part(const ClientParts::Exchange& exchange, std::uint32_t part, bool again, std::uint64_t now_ns,
+                  Outbox& out);
+  static void complete_piece(const Slot& slot, const wire::Header& about, std::span<const std::byte> piece,
+                             std::vector<Completion>& done);
+  void write_grant_if_due(ClientParts::Exchange& exchange, std::uint64_t now_ns, Outbox& out);
+  void send_parts_due(std::uint64_t now_ns, Outbox& out);
+  std::uint64_t next_parts_ns() const noexcept;
 
   // client_recovery.cc
   void send_what_is_due(std::uint64_t now_ns, Outbox& out);
@@ -169,6 +195,7 @@ class ClientEngine {
   TimedList unsent_;                    // as those, but not sent in this session; since when
   TimedList owed_;                      // free, their outcome not acknowledged; since when
   std::vector<std::uint16_t> waiting_;  // kWaiting, or no longer; the next one last
+  ClientParts parts_;
 
   // No slot's deadline is earlier; often late sends have moved the true one further, which the next look finds out.
   std::uint64_t earliest_ns_ = kNever;

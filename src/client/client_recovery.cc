@@ -20,6 +20,7 @@ void ClientEngine::on_timer(std::uint64_t now_ns, Outbox& out, std::vector<Compl
   if (now_ns >= earliest_ns_ && !planted(PlantedBug::kNoDeadline)) end_overdue(now_ns, done);
   if (!session_.registered()) return;
   send_what_is_due(now_ns, out);
+  send_parts_due(now_ns, out);
   if (now_ns >= next_ack_ns()) write_acks(now_ns, out);
 }
 
@@ -144,6 +145,7 @@ void ClientEngine::end_here(std::uint16_t index, wire::Reason reason, std::uint6
                             std::vector<Completion>& done) {
   Slot& slot = slots_[index];
   complete_here(slot, reason, done);
+  end_parts(index);
   if (slot.state == SlotState::kWaiting) {
     slot.state = SlotState::kFree;
     return;

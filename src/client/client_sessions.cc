@@ -29,9 +29,10 @@ void ClientEngine::on_registered(std::uint64_t now_ns, std::vector<Completion>& 
     const bool alive = slot.alive();
     slot.state = SlotState::kFree;
     if (!alive) continue;
-    if (!wire::has(wire::header_of(slot.kept.bytes()).flags(), wire::Flag::Idempotent) &&
-        !planted(PlantedBug::kResendAnyTask)) {
+    const bool may_run_twice = wire::has(wire::header_of(slot.kept.bytes()).flags(), wire::Flag::Idempotent);
+    if ((!may_run_twice && !planted(PlantedBug::kResendAnyTask)) || has_pieces(static_cast<std::uint16_t>(i - 1))) {
       complete_here(slot, wire::Reason::UnknownSession, done);
+      end_parts(static_cast<std::uint16_t>(i - 1));
     } else if (ttl_left_ms(slot, now_ns) == 0) {
       slot.state = SlotState::kWaiting;
       end_here(static_cast<std::uint16_t>(i - 1), wire::Reason::Expired, now_ns, done);
@@ -67,6 +68,7 @@ void ClientEngine::start_again(std::uint16_t index, std::uint64_t now_ns) noexce
   header.mutate_session(session_.id().value);
   header.mutate_slot(index);
   header.mutate_sequence(++slot.sequence);
+  restart_parts(index);
   unlist(index);
   list(index, Listed::kUnsent, now_ns);
 }
@@ -83,6 +85,8 @@ bool ClientEngine::take_waiting(std::uint16_t index, std::uint64_t now_ns) noexc
     to.deadline_ns = from.deadline_ns;
     to.task_id = from.task_id;
     std::swap(to.kept, from.kept);
+    to.in_parts = std::exchange(from.in_parts, false);
+    parts_.move(static_cast<std::uint16_t>(&from - slots_.data()), index);
     from.state = SlotState::kFree;
     start_again(index, now_ns);
     return true;
@@ -100,6 +104,7 @@ void ClientEngine::close(std::uint64_t now_ns, Outbox& out, std::vector<Completi
   earliest_ns_ = kNever;
   free_.clear();
   waiting_.clear();
+  parts_.clear();
 }
 
 }  // namespace mcplane::client

@@ -15,9 +15,11 @@
 namespace mcplane::client {
 
 struct RunningTask {
-  wire::Header route;     // its RESULT is made from it
-  wire::Endpoint from;    // where the RESULT goes
-  bool ack_owed = false;  // its ROUTE has not been acknowledged
+  wire::Header route;      // its RESULT is made from it
+  wire::Endpoint from;     // where the RESULT goes
+  bool ack_owed = false;   // its ROUTE has not been acknowledged
+  bool cancelled = false;  // nobody waits for its answer
+  bool streams = false;    // part of its answer was given
   std::uint64_t started_ns = 0;
 };
 

@@ -50,6 +50,9 @@ void WorkerEngine::on_datagram(std::span<const std::byte> datagram, const wire::
     case wire::FrameType::Ack:
       if (header.answers() == wire::FrameType::Result) return on_result_acks(datagram, now_ns);
       break;
+    case wire::FrameType::Grant:
+      if (header.answers() == wire::FrameType::Result) return on_grant(datagram, now_ns, out);
+      break;
     case wire::FrameType::Resend:
       if (header.answers() == wire::FrameType::Result) return on_resend(header, now_ns, out);
       break;
@@ -82,6 +85,7 @@ void WorkerEngine::on_registered() {
   unsent_.clear();
   held_.clear();
   windows_.clear();
+  parts_.clear();
 }
 
 RouteWindow& WorkerEngine::window_of(TaskToken token) {
@@ -96,6 +100,8 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
   const wire::Header& header = wire::header_of(datagram);
   const TaskToken token = wire::token_of(header);
   if (header.sequence() != 0) on_result_acknowledged(header.sequence(), wire::Reason::Ok, now_ns);
+  if (header.fragment_index() != 0) [[unlikely]]
+    return on_route_part(datagram, now_ns, out, assigned);
   RouteWindow& window = window_of(token);
   const std::uint32_t number = wire::route_number(header);
   if (window.seen(number)) return on_seen_route(header, from, now_ns, out);
@@ -105,7 +111,7 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
   }
   const wire::RouteView* const route = read_route(wire::table_of(datagram));
   // Without room nothing is said: the broker tries again.
-  if (route == nullptr || running_.full() || kept_.bytes() >= kept_bytes_max_) {
+  if (route == nullptr || running_.full() || kept_.bytes() + parts_.answer_bytes >= kept_bytes_max_) {
     ++dropped_;
     return;
   }
@@ -113,17 +119,28 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
   RunningTask& task = *running_.try_insert(header);
   task.from = from;
   task.started_ns = now_ns;
+  task.cancelled = task.streams = false;
   task.ack_owed = true;
   owed_.push_back(running_nodes_, running_.record_of(task), now_ns);
+  if (wire::is_task_part(header, datagram.size() - wire::kLeadBytes)) [[unlikely]]
+    return begin_assembly(task, datagram, now_ns, out);
+  assign(task, *route, wire::payload_of(datagram), now_ns, assigned);
+}
+
+void WorkerEngine::assign(RunningTask& task, const wire::RouteView& route, std::span<const std::byte> payload,
+                          std::uint64_t now_ns, std::vector<Assignment>& assigned) {
+  const wire::Header& header = task.route;
+  const auto waited_ms = static_cast<std::uint32_t>((now_ns - task.started_ns) / kNsPerMs);
+  task.started_ns = now_ns;
   Assignment& assignment = assigned.emplace_back();
-  assignment.token = token;
+  assignment.token = wire::token_of(header);
   assignment.attempt = header.attempt();
   assignment.flags = header.flags();
-  assignment.ttl_ms = header.ttl_ms();
+  assignment.ttl_ms = header.ttl_ms() - std::min(header.ttl_ms() - 1, waited_ms);
   assignment.task_id = wire::task_id_of(header);
   assignment.sessions = sessions_;
-  assignment.route = route;
-  assignment.payload = wire::payload_of(datagram);
+  assignment.route = &route;
+  assignment.payload = payload;
 }
 
 void WorkerEngine::on_seen_route(const wire::Header& header, const wire::Endpoint& from, std::uint64_t now_ns,
@@ -131,6 +148,10 @@ void WorkerEngine::on_seen_route(const wire::Header& header, const wire::Endpoin
   ++duplicates_;
   const TaskToken token = wire::token_of(header);
   if (RunningTask* const task = running_.find(token, header.attempt())) {
+    if (IncomingTask* const incoming = parts_.find_task(running_.record_of(*task))) {
+      incoming->receiver.tell();
+      return grant_if_due(*incoming, now_ns, out);
+    }
     owe_no_ack(*task);
     return write_ack(header, wire::Reason::Ok, from, now_ns, out);
   }
@@ -156,8 +177,19 @@ void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& f
                              Outbox& out) {
   const TaskToken token = wire::token_of(header);
   if (!planted(PlantedBug::kRunAfterStop)) window_of(token).mark(wire::route_number(header));
-  RunningTask* const task = running_.find(token, header.attempt());
-  if (task != nullptr) owe_no_ack(*task);
+  RunningTask* task = running_.find(token, header.attempt());
+  if (task != nullptr) {
+    owe_no_ack(*task);
+    task->cancelled = true;
+    const IncomingTask* const incoming = parts_.find_task(running_.record_of(*task));
+    // Not all of it has come, so it has not begun.
+    if (incoming != nullptr && !incoming->complete()) {
+      forget_running(*task);
+      share_grants();
+      task = nullptr;
+    }
+  }
+  if (const OutgoingAnswer* const answer = parts_.find_answer(token, header.attempt())) parts_.erase_answer(*answer);
   if (const KeptResult* const kept = kept_.find(token, header.attempt())) drop_kept(*kept);
   write_ack(header, task != nullptr ? wire::Reason::Running : wire::Reason::Stopped, from, now_ns, out);
 }
@@ -171,37 +203,66 @@ bool WorkerEngine::finish(TaskToken token, std::uint8_t attempt, std::span<const
                           std::uint64_t now_ns, Outbox& out) {
   RunningTask* const task = running_.find(token, attempt);
   if (task == nullptr) return false;
-  auto reason = error ? wire::Reason::WorkerError : wire::Reason::Ok;
-  if (wire::kLeadBytes + answer.size() > session_.datagram_bytes_max()) {
+  end_task(*task, error ? wire::Reason::WorkerError : wire::Reason::Ok, answer, now_ns, out);
+  ++executed_;
+  return true;
+}
+
+void WorkerEngine::end_task(RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
+                            std::uint64_t now_ns, Outbox& out) {
+  const bool fits = wire::kLeadBytes + answer.size() <= session_.datagram_bytes_max();
+  // What no client could read, or would take.
+  if (!fits && !wire::read_answer(answer)) {
     reason = wire::Reason::TooLarge;
     answer = {};
   }
+  if (task.streams) [[unlikely]] {
+    task.cancelled ? say_stopped(task, now_ns, out) : end_in_parts(task, reason, answer, now_ns, out);
+  } else if (!fits && !answer.empty()) {
+    end_in_parts(task, reason, answer, now_ns, out);
+  } else {
+    write_whole(task, reason, answer, now_ns, out);
+  }
+  forget_running(task);
+}
+
+void WorkerEngine::write_whole(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
+                               std::uint64_t now_ns, Outbox& out) {
   const std::size_t bytes = wire::kLeadBytes + answer.size();
-  KeptResult& kept = kept_.add(token, attempt, ++result_number_, bytes);
+  KeptResult& kept = kept_.add(wire::token_of(task.route), task.route.attempt(), ++result_number_, bytes);
   if (kept_.record_of(kept) >= kept_nodes_.size()) kept_nodes_.grow();
-  kept.to = task->from;
+  kept.to = task.from;
   if (session_.open() && !out.full()) {
     const auto datagram = out.reserve().first(bytes);
-    write_result(*task, kept.number, reason, answer, now_ns, datagram);
+    write_result(task, kept.number, reason, answer, now_ns, datagram);
     out.commit(bytes, kept.to, kept.datagram.keep(datagram));
     list(kept, Listed::kResend, now_ns);
     session_.on_sent(now_ns);
   } else {
-    write_result(*task, kept.number, reason, answer, now_ns, kept.datagram.mutable_bytes());
+    write_result(task, kept.number, reason, answer, now_ns, kept.datagram.mutable_bytes());
     list(kept, Listed::kUnsent, now_ns);
   }
-  owe_no_ack(*task);
-  running_.erase(task);
-  ++executed_;
-  return true;
+}
+
+// The slot of a stream that was cancelled comes back with the word that it has stopped.
+void WorkerEngine::say_stopped(const RunningTask& task, std::uint64_t now_ns, Outbox& out) {
+  if (!session_.open()) return;
+  wire::Header cancel = task.route;
+  cancel.mutate_type(wire::FrameType::Cancel);
+  write_ack(cancel, wire::Reason::Stopped, task.from, now_ns, out);
+}
+
+void WorkerEngine::forget_running(RunningTask& task) noexcept {
+  owe_no_ack(task);
+  if (!parts_.tasks.empty()) parts_.erase_task(running_.record_of(task));
+  running_.erase(&task);
 }
 
 bool WorkerEngine::give_back(TaskToken token, std::uint8_t attempt, std::uint64_t now_ns, Outbox& out) {
   RunningTask* const task = running_.find(token, attempt);
   if (task == nullptr) return false;
-  owe_no_ack(*task);
   if (session_.open()) write_ack(task->route, wire::Reason::Stopped, task->from, now_ns, out);
-  running_.erase(task);
+  forget_running(*task);
   return true;
 }
 

@@ -15,6 +15,7 @@
 #include "client/route_window.h"
 #include "client/running_tasks.h"
 #include "client/session.h"
+#include "client/worker_parts.h"
 #include "wire/payload.h"
 #include "wire/route_table.h"
 
@@ -50,10 +51,17 @@ class WorkerEngine {
   // anything else is asked of the engine or the outbox.
   std::span<std::byte> answer_place(Outbox& out) const noexcept;
   // Sends the RESULT of an assignment. Unknown or already finished tokens (session gone) are ignored: false. An answer
-  // that does not fit one frame goes out as Reason::TooLarge with an empty answer. error: Reason::WorkerError. With a
-  // full outbox the RESULT goes out by timer.
+  // that does not fit one frame goes out in parts; behind emit() it is the stream's last piece. error:
+  // Reason::WorkerError. With a full outbox the RESULT goes out by timer.
   bool finish(TaskToken token, std::uint8_t attempt, std::span<const std::byte> answer, bool error,
               std::uint64_t now_ns, Outbox& out);
+  // A piece of a stream, to which finish() gives the end. False: nobody waits for it any more.
+  bool emit(TaskToken token, std::uint8_t attempt, std::string_view text, std::uint64_t now_ns, Outbox& out);
+  // Frames that may be emitted before the client has taken others: at 0 the caller should wait, and ask again behind
+  // on_datagram() and on_timer().
+  std::size_t emit_room(TaskToken token, std::uint8_t attempt) noexcept;
+  // Nobody waits for its answer.
+  bool cancelled(TaskToken token, std::uint8_t attempt) noexcept;
   // Tells the broker that an assignment was not begun and will not be, so that it may go to another worker. False as
   // finish().
   bool give_back(TaskToken token, std::uint8_t attempt, std::uint64_t now_ns, Outbox& out);
@@ -62,18 +70,20 @@ class WorkerEngine {
   std::uint64_t next_timer_ns() const noexcept {
     const std::uint64_t session_ns = session_.next_timer_ns();
     if (!session_.open()) return session_ns;
-    return std::min({session_ns, resend_.next_ns(kept_nodes_, session_.pto_ns()), next_held_ns(), next_ack_ns(),
-                     unsent_.first_ns(kept_nodes_)});
+    return std::min({session_ns, next_parts_ns(), resend_.next_ns(kept_nodes_, session_.pto_ns()), next_held_ns(),
+                     next_ack_ns(), unsent_.first_ns(kept_nodes_)});
   }
   void close(std::uint64_t now_ns, Outbox& out);  // BYE: no more ROUTEs; running tasks may still finish()
 
   const Session& session() const noexcept { return session_; }
   std::size_t running() const noexcept { return running_.size(); }
-  std::size_t kept() const noexcept { return kept_.size(); }  // RESULTs the broker may still need
+  std::size_t kept() const noexcept {
+    return kept_.size() + parts_.answers.size();
+  }  // RESULTs the broker may still need
   // Sessions so far. With another, all assignments are forgotten, and tokens name other tasks: what came before must
   // not be finish()ed.
   std::uint32_t sessions() const noexcept { return sessions_; }
-  bool idle() const noexcept { return running_.size() == 0 && kept_.size() == 0; }
+  bool idle() const noexcept { return running_.size() == 0 && kept() == 0; }
   std::uint64_t executed() const noexcept { return executed_; }                // tasks finish()ed
   std::uint64_t duplicates() const noexcept { return duplicates_; }            // ROUTEs seen before
   std::uint64_t dropped() const noexcept { return dropped_; }                  // unsound, foreign or over capacity
@@ -94,6 +104,37 @@ class WorkerEngine {
   const wire::RouteView* read_route(std::span<const std::byte> table);
   void write_result(const RunningTask& task, std::uint32_t number, wire::Reason reason,
                     std::span<const std::byte> answer, std::uint64_t now_ns, std::span<std::byte> datagram) noexcept;
+
+  void assign(RunningTask& task, const wire::RouteView& route, std::span<const std::byte> payload, std::uint64_t now_ns,
+              std::vector<Assignment>& assigned);
+  void end_task(RunningTask& task, wire::Reason reason, std::span<const std::byte> answer, std::uint64_t now_ns,
+                Outbox& out);
+  void write_whole(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
+                   std::uint64_t now_ns, Outbox& out);
+  void say_stopped(const RunningTask& task, std::uint64_t now_ns, Outbox& out);
+  void forget_running(RunningTask& task) noexcept;
+
+  // worker_parts.cc
+  void begin_assembly(RunningTask& task, std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
+  void share_grants() noexcept;
+  void on_route_part(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,
+                     std::vector<Assignment>& assigned);
+  void assign_complete(RunningTask& task, IncomingTask& incoming, std::uint64_t now_ns,
+                       std::vector<Assignment>& assigned);
+  void grant_if_due(IncomingTask& incoming, std::uint64_t now_ns, Outbox& out);
+  OutgoingAnswer& begin_answer(const RunningTask& task, std::uint64_t now_ns);
+  void add_text(OutgoingAnswer& answer, std::string_view text, std::uint64_t now_ns);
+  void end_in_parts(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
+                    std::uint64_t now_ns, Outbox& out);
+  void send_answer_parts(OutgoingAnswer& answer, std::uint64_t now_ns, Outbox& out);
+  void send_answer_part(const OutgoingAnswer& answer, std::uint32_t part, bool again, std::uint64_t now_ns,
+                        Outbox& out);
+  std::size_t write_answer_part(const OutgoingAnswer& answer, std::uint32_t part, bool again,
+                                std::span<std::byte> datagram) const noexcept;
+  void forget_answer(std::uint32_t number) noexcept;
+  void on_grant(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
+  void send_parts_due(std::uint64_t now_ns, Outbox& out);
+  std::uint64_t next_parts_ns() const noexcept;
 
   // worker_recovery.cc
   void on_result_acks(std::span<const std::byte> datagram, std::uint64_t now_ns);
@@ -121,6 +162,7 @@ class WorkerEngine {
   ResendQueue resend_;  // kept, not acknowledged
   TimedList unsent_;    // kept, the outbox had no room; since when
   TimedList held_;      // kept, acknowledged as held; by when they were last sent or acknowledged
+  WorkerParts parts_;
   const std::size_t kept_bytes_max_;
   std::vector<RouteWindow> windows_;      // by shard, as far as ROUTEs have come
   std::vector<std::byte> table_;          // the last ROUTE's, aligned as a FlatBuffer wants it

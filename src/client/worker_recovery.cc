@@ -19,6 +19,7 @@ void WorkerEngine::on_timer(std::uint64_t now_ns, Outbox& out) {
   session_.on_timer(now_ns, out);
   if (!session_.open()) return;
   send_what_is_due(now_ns, out);
+  send_parts_due(now_ns, out);
   if (now_ns >= next_ack_ns()) write_route_acks(now_ns, out);
 }
 
@@ -37,6 +38,7 @@ void WorkerEngine::on_result_acks(std::span<const std::byte> datagram, std::uint
 }
 
 void WorkerEngine::on_result_acknowledged(std::uint32_t number, wire::Reason reason, std::uint64_t now_ns) {
+  if (!parts_.answers.empty() && reason != wire::Reason::Held) forget_answer(number);
   KeptResult* const kept = kept_.find(number);
   if (kept == nullptr) return;
   if (reason == wire::Reason::Ok || reason == wire::Reason::Discard || planted(PlantedBug::kDropHeld)) {
@@ -53,6 +55,10 @@ void WorkerEngine::on_resend(const wire::Header& header, std::uint64_t now_ns, O
   KeptResult* const kept = kept_.find(wire::token_of(header), header.attempt());
   if (kept == nullptr) return;
   resend_.on_news();
+  if (const OutgoingAnswer* const answer = parts_.find_answer(kept->number)) {
+    if (!out.full()) send_answer_part(*answer, answer->sender.made() - 1, true, now_ns, out);
+    return;
+  }
   send_result_again(*kept, now_ns, out);
 }
 

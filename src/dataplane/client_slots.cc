@@ -4,14 +4,22 @@
 #include "base/planted_bug.h"
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
+#include "dataplane/parts.h"
 #include "dataplane/task_end.h"
 
 namespace mcplane::dataplane {
 namespace {
 
+// Part 0 of a task that its worker has: the client waits for the GRANT that it can go on with.
+bool is_stuck(const Task& task, const Frame& frame) noexcept {
+  const bool has_worker = task.state == TaskState::kRouted || task.state == TaskState::kRunning;
+  return has_worker && wire::is_task_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes);
+}
+
 Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot) noexcept {
   switch (slot.state) {
     case ClientSlot::State::kBusy:
+      if (is_stuck(shard.tasks[slot.task], frame)) return on_task_again(shard, packet, frame, shard.tasks[slot.task]);
       shard.tasks[slot.task].client_knows = true;
       return answer(shard, packet, frame, &client, {.type = wire::FrameType::Ack});
     case ClientSlot::State::kRefused:

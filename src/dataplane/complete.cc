@@ -6,9 +6,11 @@
 
 #include "base/planted_bug.h"
 #include "dataplane/client_slots.h"
+#include "dataplane/complete.h"
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/mirror.h"
+#include "dataplane/parts.h"
 #include "dataplane/recover.h"
 #include "dataplane/task_end.h"
 #include "dataplane/worker_outcome.h"
@@ -19,7 +21,7 @@ namespace {
 
 // The flags of a RESULT that its DELIVER keeps; the others are the broker's to set.
 constexpr auto kWorkerFlags =
-    static_cast<std::uint16_t>(raw(wire::Flag::Fin) | raw(wire::Flag::Sampled) | raw(wire::Flag::RandomTrace));
+    static_cast<std::uint16_t>(raw(wire::Flag::More) | raw(wire::Flag::Sampled) | raw(wire::Flag::RandomTrace));
 
 // The task with this token, if that worker's session has it, or its answer.
 Task* find_with_worker(Shard& shard, TaskToken token, std::uint32_t worker_session) noexcept {
@@ -28,7 +30,8 @@ Task* find_with_worker(Shard& shard, TaskToken token, std::uint32_t worker_sessi
   return task != nullptr && task->worker_session.value == worker_session ? task : nullptr;
 }
 
-// The task a worker's frame speaks of; null when it is another's, another attempt's, or over.
+}  // namespace
+
 Task* find_attempt(Shard& shard, const wire::Header& header) noexcept {
   if (planted(PlantedBug::kTakeAnyResult)) return shard.tasks.find(wire::token_of(header));
   Task* task = find_with_worker(shard, wire::token_of(header), header.worker_session());
@@ -37,9 +40,19 @@ Task* find_attempt(Shard& shard, const wire::Header& header) noexcept {
   return in_its_hands ? task : nullptr;
 }
 
+void on_arrival(Shard& shard, Task* task) noexcept {
+  if (task == nullptr || task->state != TaskState::kRouted) return;
+  shard.set_state(*task, TaskState::kRunning);
+  // A timer that is to tell the client that its SEND came stays; else the TTL is what is left to wait for.
+  if (task->client_knows) shard.wake_at_deadline(*task);
+}
+
+namespace {
+
 // What a worker may say of a task it ran.
 constexpr bool is_verdict(wire::Reason reason) noexcept {
-  return reason == wire::Reason::Ok || reason == wire::Reason::WorkerError || reason == wire::Reason::TooLarge;
+  return reason == wire::Reason::Ok || reason == wire::Reason::WorkerError || reason == wire::Reason::TooLarge ||
+         reason == wire::Reason::Malformed;
 }
 
 // Discard: the worker may forget the RESULT, nobody waits for it. Held: not yet.
@@ -71,14 +84,6 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, con
   return forward(shard, packet, frame, client);
 }
 
-// The worker has the task.
-void on_arrival(Shard& shard, Task* task) noexcept {
-  if (task == nullptr || task->state != TaskState::kRouted) return;
-  shard.set_state(*task, TaskState::kRunning);
-  // A timer that is to tell the client that its SEND came stays; else the TTL is what is left to wait for.
-  if (task->client_knows) shard.wake_at_deadline(*task);
-}
-
 // Stopped: it does not and will not run it.
 void on_route_ack(Shard& shard, const wire::Header& header) noexcept {
   Task* task = find_attempt(shard, header);
@@ -105,11 +110,10 @@ Verdict on_cancel_ack(Shard& shard, const wire::Header& header) noexcept {
 Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   const wire::Header& header = *frame.header;
   if (!is_verdict(header.reason())) return Verdict::drop(DropReason::kBadField);
-  if (wire::is_part(header, frame.ip.payload_length - wire::kLeadBytes)) return Verdict::drop(DropReason::kBadFragment);
   Task* task = find_attempt(shard, header);
   if (task == nullptr) return acknowledge(shard, packet, frame, wire::Reason::Discard);
   if (task->state == TaskState::kCancelling) {
-    end_cancelling(shard, *task);
+    if (!wire::has(header.flags(), wire::Flag::More)) end_cancelling(shard, *task);
     return acknowledge(shard, packet, frame, wire::Reason::Discard);
   }
   const Session* client = shard.sessions.find(task->client);
@@ -117,6 +121,8 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
     task->mirror ? end_copy(shard, *task, header) : end_for_nobody(shard, *task);
     return acknowledge(shard, packet, frame, wire::Reason::Discard);
   }
+  if (wire::is_answer_part(header) || task->answering) [[unlikely]]
+    if (on_answer_part(shard, *task, header)) return deliver(shard, packet, frame, *task, *client);
   if (task->state == TaskState::kDelivering) {
     const bool asked_for = task->tries > 1;
     return asked_for ? deliver(shard, packet, frame, *task, *client)

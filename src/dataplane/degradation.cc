@@ -16,8 +16,14 @@ std::span<const std::byte> payload_of(const net::Packet& packet, const Frame& fr
   return wire::payload_of(packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length));
 }
 
+// What its other parts say is not at hand.
+bool is_part(const Frame& frame) noexcept {
+  return wire::is_task_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes);
+}
+
 StandIn find_cached(const Shard& shard, const RouteEntry& entry, const net::Packet& packet,
                     const Frame& frame) noexcept {
+  if (is_part(frame)) return {};
   const std::uint64_t ttl_ns = entry.rule.cache_ttl_ms * kNsPerMs;
   const std::uint64_t since_ns = shard.now_ns > ttl_ns ? shard.now_ns - ttl_ns : 0;
   const Question question = shard.answers.question_of(entry.hash, payload_of(packet, frame));
@@ -140,7 +146,7 @@ void mark_degraded(Task& task, Frame& route) noexcept {
 
 void expect_answer(Shard& shard, const RouteEntry& entry, Task& task, const net::Packet& packet,
                    const Frame& frame) noexcept {
-  task.keeps_answer = shard.answers.keeps_any();
+  task.keeps_answer = shard.answers.keeps_any() && !is_part(frame);
   if (!task.keeps_answer) return;
   shard.answers.expect(shard.index_of(task), shard.answers.question_of(entry.hash, payload_of(packet, frame)));
 }
@@ -148,8 +154,9 @@ void expect_answer(Shard& shard, const RouteEntry& entry, Task& task, const net:
 void note_answer(Shard& shard, Task& task, const net::Packet& packet, const Frame& frame) noexcept {
   if (task.degraded) {
     wire::set_substitute(*frame.header, wire::Substitute::Fallback);
-    // Only the first of its DELIVERs finds the state as it was entered.
-    if (task.tries == 0) shard.counters.degraded[raw(wire::Substitute::Fallback)].add();
+    // Only the first of its DELIVERs finds the state as it was entered; of an answer in parts the last one counts.
+    if (task.tries == 0 && !wire::has(frame.header->flags(), wire::Flag::More))
+      shard.counters.degraded[raw(wire::Substitute::Fallback)].add();
     return;
   }
   task.keeps_answer = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/departure.h"
+#include "dataplane/parts.h"
 #include "wire/registration.h"
 #include "wire/retransmission.h"
 
@@ -104,6 +105,8 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
       return on_result(shard, packet, frame);
     case wire::FrameType::Ack:
       return on_ack(shard, packet, frame, *session);
+    case wire::FrameType::Grant:
+      return on_grant(shard, packet, frame, *session);
     case wire::FrameType::Cancel:
       return on_cancel(shard, packet, frame, *session);
     case wire::FrameType::Ping:

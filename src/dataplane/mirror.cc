@@ -53,7 +53,7 @@ Task& begin_copy(Shard& shard, const Task& original) noexcept {
   Task& task = shard.tasks[shard.tasks.allocate()];
   task.flags = static_cast<std::uint16_t>(original.flags | raw(wire::Flag::Shadow));
   task.mirror = true;
-  task.degraded = task.keeps_answer = false;
+  task.degraded = task.keeps_answer = task.answering = false;
   task.attempt = 0;
   task.client = {};
   task.client_knows = true;
@@ -69,6 +69,12 @@ Task& begin_copy(Shard& shard, const Task& original) noexcept {
   }
   shard.counters.mirror.accepted.add();
   return task;
+}
+
+// The others come later, and go to the task's own worker.
+bool is_part(const Departure& departure) noexcept {
+  const std::span datagram(departure.packet.data() + departure.payload_offset, departure.payload_length);
+  return wire::is_task_part(wire::header_of(datagram), datagram.size() - wire::kLeadBytes);
 }
 
 // The datagram of the last departure, as if it had come in a frame of its own.
@@ -88,7 +94,7 @@ net::Packet copy_last(Shard& shard, Frame& frame) noexcept {
 
 void make_copy(Shard& shard, RouteEntry& entry, const Task& original) noexcept {
   const bool routed_before = original.attempt > 1;
-  if (routed_before || !is_due(entry)) return;
+  if (routed_before || is_part(shard.departures.items().back()) || !is_due(entry)) return;
   if (state::Counter* const why = obstacle(shard)) return why->add();
   state::WorkerRef worker;
   Session* const to = take_shadow_worker(shard, entry.mirror, worker) ? installed_worker(shard, worker) : nullptr;

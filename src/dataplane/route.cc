@@ -9,6 +9,7 @@
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/mirror.h"
+#include "dataplane/parts.h"
 #include "dataplane/recover.h"
 #include "dataplane/shadow.h"
 #include "dataplane/task_end.h"
@@ -23,27 +24,13 @@ namespace {
 constexpr std::uint32_t kRoutesPerPaceSample = 4;
 constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
 
-// Makes the frame a ROUTE of the task's attempt: the first, or again.
-void forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept {
-  wire::Header& header = *frame.header;
-  header.mutate_type(wire::FrameType::Route);
-  header.mutate_attempt(task.attempt);
-  header.mutate_worker_session(task.worker_session.value);
-  wire::set_token(header, shard.token_of(task));
-  wire::set_route_number(header, task.number);
-  header.mutate_sequence(shard.owed.take(to.record.worker, to.record.id));
-  header.mutate_slot(0);
-  if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
-  forward(shard, packet, frame, to);
-}
-
 void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header,
                 Session& client) noexcept {
   const std::uint32_t ttl_ms = std::min(header.ttl_ms(), kTtlMaxMs);
   task.flags = header.flags();
   task.attempt = 0;
   task.client_knows = false;
-  task.keeps_answer = false;
+  task.keeps_answer = task.answering = false;
   task.mirror = false;
   task.client = client.record.id;
   task.slot = header.slot();
@@ -146,9 +133,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
 }
 
 CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
-  if (wire::is_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes) ||
-      frame.ip.payload_length > shard.options.datagram_bytes_max)
-    return {.reason = wire::Reason::TooLarge};
+  if (frame.ip.payload_length > shard.options.datagram_bytes_max) return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const auto table = wire::table_of(datagram);
   const bool shadow = wire::is_shadow(frame.header->flags());
@@ -178,6 +163,7 @@ Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
 
 // Its ROUTE goes again to the worker that has not said that it came, or the task to another worker.
 Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
+  if (frame.header->fragment_index() != 0) return on_task_part(shard, packet, frame, session);
   Task* task = find_pulled(shard, *frame.header);
   if (task == nullptr) return Verdict::drop(DropReason::kDuplicate);
   const CheckedSend checked = check(shard, packet, frame, session);
@@ -186,8 +172,7 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
     Session* to = shard.sessions.find(task->worker_session);
     if (to == nullptr) return Verdict::drop(DropReason::kStaleToken);
     if (task->degraded) mark_degraded(*task, frame);
-    forward_route(shard, *task, *to, packet, frame);
-    return Verdict::forward();
+    return forward_route(shard, *task, *to, packet, frame);
   }
   if (task->state == TaskState::kRejecting) return answer_pulled_again(shard, packet, frame, *task, *checked.entry);
   Place place = find_place(shard, *checked.entry, {session.record.id, frame.header});
@@ -218,6 +203,19 @@ Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept
   Session* session = shard.sessions.find(worker.session);
   if (session == nullptr) return_slot(shard, worker);
   return session;
+}
+
+Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept {
+  wire::Header& header = *frame.header;
+  header.mutate_type(wire::FrameType::Route);
+  header.mutate_attempt(task.attempt);
+  header.mutate_worker_session(task.worker_session.value);
+  wire::set_token(header, shard.token_of(task));
+  wire::set_route_number(header, task.number);
+  header.mutate_sequence(shard.owed.take(to.record.worker, to.record.id));
+  header.mutate_slot(0);
+  if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
+  return forward(shard, packet, frame, to);
 }
 
 void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,

@@ -15,6 +15,9 @@ Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept
 void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Session& to, net::Packet& packet,
                 Frame& frame) noexcept;
 
+// Its frame goes to the worker that has it as the ROUTE of the task's attempt: the first time, again, or a part of it.
+Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept;
+
 // What stands against a SEND, first or again; its selector otherwise.
 struct CheckedSend {
   wire::Reason reason = wire::Reason::Ok;

@@ -50,6 +50,7 @@ struct alignas(kCacheLineBytes) Task {
   bool paces : 1 = false;                     // its RESULT is a sample of its worker's pace: it found a free slot
   bool degraded : 1 = false;                  // its worker stands in for those asked for
   bool keeps_answer : 1 = false;              // its answer may stand in later (answer_cache.h)
+  bool answering : 1 = false;                 // part of its answer has gone to its client (parts.h)
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 };

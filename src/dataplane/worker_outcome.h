@@ -2,7 +2,8 @@
 //
 //   counts as failed   RESULT that says WorkerError, or took the worker too long; TTL passed with a worker
 //   as succeeded       any other RESULT with an answer
-//   not at all         an answer too large to deliver, a task its client gave up or is gone from, one that its worker
+//   not at all         a task too large for its worker or malformed, an answer too large to deliver, a task its client
+//   gave up or is gone from, one that its worker
 //                      would not take, and whatever ends before a worker has it: nobody's fault, or not the worker's
 #pragma once
 
@@ -17,10 +18,13 @@ void count_failure(Shard& shard, Task& task) noexcept;
 void count_probe(Shard& shard, Task& task) noexcept;
 // Of a worker with several actions, whose breaker is closed: a success, of a task that may be its action's probe.
 void count_skill(Shard& shard, Task& task) noexcept;
+inline bool is_clients_fault(wire::Reason reason) noexcept {
+  return reason == wire::Reason::TooLarge || reason == wire::Reason::Malformed;
+}
 inline void count_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
   const bool slow = result.worker_us() >= shard.shared.slow_us.load(std::memory_order_relaxed);
   if (result.reason() != wire::Reason::Ok || slow) [[unlikely]]
-    return result.reason() == wire::Reason::TooLarge ? void() : count_failure(shard, task);
+    return is_clients_fault(result.reason()) ? void() : count_failure(shard, task);
   const state::WorkerLine& line = shard.shared.workers[task.worker];
   if (line.admits_freely_in(task.round)) [[likely]]
     return line.skills != nullptr ? count_skill(shard, task) : shard.mine.outcomes.add_success(task.worker);

@@ -52,11 +52,13 @@ DropReason check_exact_length(std::size_t got, std::size_t want) noexcept {
   return got == want ? DropReason::kNone : DropReason::kBadLength;
 }
 
-// Part 0 has the table; the message is longer than any part of it but the only one. `behind` is what follows the lead.
+// Part 0 has the table, the others a token; the message is longer than any part of it but the only one. `behind` is
+// what follows the lead.
 DropReason check_task(const Header& header, std::size_t behind) noexcept {
   const std::size_t table = header.table_length(), whole = header.message_length();
   if (header.fragment_index() != 0)
-    return table == 0 && behind > 0 && behind < whole ? DropReason::kNone : DropReason::kBadFragment;
+    return table == 0 && header.token_generation() != 0 && behind > 0 && behind < whole ? DropReason::kNone
+                                                                                        : DropReason::kBadFragment;
   if (table == 0) return DropReason::kBadTable;
   return table <= behind && behind <= whole ? DropReason::kNone : DropReason::kBadLength;
 }

@@ -77,9 +77,14 @@ inline SessionId sender_of(const Header& header) noexcept {
 inline std::uint32_t route_number(const Header& header) noexcept { return header.queued_us(); }
 inline void set_route_number(Header& header, std::uint32_t number) noexcept { header.mutate_queued_us(number); }
 
-// Whether a sound SEND, ROUTE, RESULT or DELIVER is not its whole message. `behind`: bytes behind the lead.
-inline bool is_part(const Header& header, std::size_t behind) noexcept {
-  return header.fragment_index() != 0 || header.message_length() != behind || has(header.flags(), Flag::More);
+// Whether a sound SEND or ROUTE is not its whole message. `behind`: bytes behind the lead.
+inline bool is_task_part(const Header& header, std::size_t behind) noexcept {
+  return header.message_length() != behind;
+}
+// Whether a sound RESULT or DELIVER has more behind it, or surely something before it: part numbers count round, so the
+// last part of a long answer may look like a whole one.
+inline bool is_answer_part(const Header& header) noexcept {
+  return header.fragment_index() != 0 || has(header.flags(), Flag::More);
 }
 
 // GRANT: all parts before `next` have come; those before `limit` may be sent. Part numbers count round.

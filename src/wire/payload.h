@@ -40,5 +40,7 @@ std::vector<std::byte> write_task_payload(const TaskPayload& payload);
 // The text points into `payload`. nullopt when it is no sound Answer.
 std::optional<std::string_view> read_answer(std::span<const std::byte> payload) noexcept;
 std::vector<std::byte> write_answer(std::string_view text);
+// Most that it adds to the text.
+inline constexpr std::size_t kAnswerBytesAround = 32;
 
 }  // namespace mcplane::wire

@@ -29,6 +29,9 @@ struct Coverage {
   // Tasks of load tests that were accepted, and copies that were made.
   std::uint64_t shadow = 0, copied = 0;
 
+  // Parts of tasks behind their first that workers were sent, and pieces of answers that clients took before the last.
+  std::uint64_t parts = 0, pieces = 0;
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
@@ -46,6 +49,8 @@ struct Coverage {
     skill_probes += other.skill_probes;
     shadow += other.shadow;
     copied += other.copied;
+    parts += other.parts;
+    pieces += other.pieces;
     return *this;
   }
 };

@@ -100,6 +100,7 @@ void Ledger::on_peer_frame(const wire::Header& header) {
 
 void Ledger::on_send(const wire::Header& header) {
   const std::uint32_t number = number_of(wire::task_id_of(header));
+  if (header.fragment_index() != 0) return on_send_part(header, number);
   const auto [known, fresh] =
       by_exchange_.try_emplace(exchange_name(header), static_cast<std::uint32_t>(exchanges_.size()));
   if (header.ttl_ms() > tasks_[number].ttl_ms) fail("6 time only shrinks", number, "was sent with more than it had");
@@ -120,6 +121,16 @@ void Ledger::on_send(const wire::Header& header) {
   exchange.earlier = std::exchange(task.latest, known->second);
   exchange.session = header.session();
   exchange.boot_id = header.boot_id();
+}
+
+// Only the worker's GRANT can have asked for it.
+void Ledger::on_send_part(const wire::Header& header, std::uint32_t number) {
+  const auto known = by_exchange_.find(exchange_name(header));
+  if (known == by_exchange_.end() || exchanges_[known->second].task != number)
+    return fail("9 parts belong to their task", number, "had a part sent in an exchange that is not its own");
+  const Attempt* attempt = find(exchanges_[known->second], header.attempt());
+  if (attempt == nullptr || attempt->token != wire::token_of(header))
+    fail("9 parts belong to their task", number, "had a part sent for an attempt that there never was");
 }
 
 void Ledger::on_refusal(const wire::Header& header) {

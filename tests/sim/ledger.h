@@ -158,8 +158,10 @@ class Ledger {
   void on_copy(const wire::Header& route, std::uint32_t number);
   void count(const wire::Header& header);
   void on_send(const wire::Header& header);
+  void on_send_part(const wire::Header& header, std::uint32_t number);
   void on_refusal(const wire::Header& header);
   void on_route(const wire::Header& header, const Departure& departure);
+  void on_route_part(const wire::Header& header, Exchange& exchange);
   void on_deliver(const wire::Header& header, Exchange& exchange, const Departure& departure);
   void on_reject(const wire::Header& header, Exchange& exchange);
   void on_own_answer(const wire::Header& header, Exchange& exchange, const Departure& departure);

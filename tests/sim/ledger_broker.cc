@@ -66,6 +66,7 @@ void Ledger::on_route(const wire::Header& header, const Departure& departure) {
   if (number < tasks_.size() && is_copy(tasks_[number], header.flags())) return on_copy(header, number);
   Exchange* exchange = find_by_task(number, header);
   if (exchange == nullptr) return fail("9 ROUTE of what was sent", number, "is unknown");
+  if (header.fragment_index() != 0) return on_route_part(header, *exchange);
   const TaskToken token = wire::token_of(header);
   const auto at = static_cast<std::uint32_t>(exchange - exchanges_.data());
   if (by_token_.try_emplace(token_name(token, header.boot_id()), at).first->second != at)
@@ -93,10 +94,19 @@ void Ledger::on_route(const wire::Header& header, const Departure& departure) {
                                 .number = header.attempt()});
 }
 
+// To whom its first part went.
+void Ledger::on_route_part(const wire::Header& header, Exchange& exchange) {
+  const Attempt* attempt = find(exchange, header.attempt());
+  if (attempt == nullptr || attempt->worker_session != header.worker_session() ||
+      attempt->token != wire::token_of(header))
+    fail("9 parts belong to their task", exchange.task, "had a part routed elsewhere than its first one");
+  if (header.ttl_ms() == 0) fail("6 no ROUTE without time", exchange.task, "had a part routed with no time left");
+}
+
 void Ledger::on_deliver(const wire::Header& header, Exchange& exchange, const Departure& departure) {
   const std::uint32_t number = exchange.task;
   if (exchange.on_wire == Seen::kRejected) fail("1 REJECT is final", number, "was delivered after a REJECT");
-  exchange.on_wire = Seen::kDelivered;
+  if (!wire::has(header.flags(), wire::Flag::More)) exchange.on_wire = Seen::kDelivered;
   if (copies_.contains(token_name(wire::token_of(header), header.boot_id())))
     return fail("13 answers to copies are dropped", number, "was answered with the RESULT of a copy");
   const Attempt* attempt = find(exchange, header.attempt());

@@ -82,6 +82,9 @@ struct Load {
   std::uint32_t worker_heartbeat_ms = 100, client_heartbeat_ms = 1'000;
   // Different ones of each selector, whose tasks have the same payload and the same answer; 0: each task has its own.
   std::uint32_t questions = 0;
+  // Of tasks: payload or answer of up to long_max bytes, in parts; of their answers: given piece by piece.
+  double in_parts = 0, streamed = 0;
+  std::uint32_t long_max = 0;
   std::uint64_t failing_ns = 0;         // workers answer nothing but errors for so long, in turns; 0: none does
   bool failing_alone = false;           // to tasks of the first selector alone
   std::uint64_t probe_interval_ns = 0;  // of workers' health probes; 0: none names one

@@ -145,9 +145,12 @@ void World::on_datagram(Peer& peer, std::uint32_t index, std::span<const std::by
 
 void World::on_completions() {
   for (client::Completion& completion : done_) {
-    if (sabotage(Sabotage::kSwallowOutcome)) continue;
+    if (options_.load.long_max > 0) take_piece(completion);
+    if (completion.more || sabotage(Sabotage::kSwallowOutcome)) continue;
     if (completion.delivered && sabotage(Sabotage::kDenyExecution)) completion.executed = wire::Executed::No;
     const auto answer = answer_to(completion);
+    const bool in_text = options_.load.long_max > 0 && completion.delivered;
+    if (in_text) completion.payload = received_[static_cast<std::uint32_t>(completion.context)];
     ledger_.on_outcome(completion, answer, now_ns_);
     if (completion.broker_lost) ++coverage_.broker_lost;
     trace_.note(now_ns_, "outcome of task", static_cast<std::uint32_t>(completion.context), raw(completion.reason));
@@ -162,23 +165,55 @@ void World::on_assignments(std::uint32_t index) {
     trace_.note(now_ns_, "runs", index, number);
     const client::Session& session = peers_[index].worker->session();
     ledger_.on_execution(assignment, session);
+    if (options_.load.long_max > 0) {
+      write_long(payload_, number, 0, payload_bytes_[number]);
+      if (!std::ranges::equal(payload_, assignment.payload))
+        verdict_.fail("9 the task that was sent", "task " + std::to_string(number) + " came in other bytes");
+    }
     if (sabotage(Sabotage::kRunTwice)) ledger_.on_execution(assignment, session);
     const Load& load = options_.load;
     const std::uint64_t service_ns =
         between_ns(random_, load.service_min_ns, healed_ ? load.service_min_ns + kNsPerMs : load.service_max_ns);
     push(now_ns_ + service_ns, Kind::kFinish, index, static_cast<std::uint32_t>(jobs_.size()));
-    jobs_.push_back({peers_[index].life, number, assignment.token, assignment.attempt});
+    jobs_.push_back({.life = peers_[index].life,
+                     .number = number,
+                     .token = assignment.token,
+                     .attempt = assignment.attempt,
+                     .streamed = load.streamed > 0 && chance(random_, load.streamed)});
     ++jobs_open_;
   }
   assigned_.clear();
 }
 
+// Another piece of the job's answer, as long as its client takes them; false when it is time for the last.
+bool World::stream_on(std::uint32_t index, std::uint32_t which) {
+  Peer& peer = peers_[index];
+  Job& job = jobs_[which];
+  if (!job.streamed || peer.worker == nullptr || peer.life != job.life) return false;
+  const auto text = text_of(job.number).subspan(job.emitted);
+  if (text.empty()) return false;
+  if (peer.worker->emit_room(job.token, job.attempt) > 0) {
+    const std::size_t bytes = std::min<std::size_t>(text.size(), between(random_, 0, 4'000));
+    if (!peer.worker->emit(job.token, job.attempt, {reinterpret_cast<const char*>(text.data()), bytes}, now_ns_, out_))
+      return false;
+    job.emitted += bytes;
+    flush(index);
+  }
+  push(now_ns_ + between_ns(random_, 0, kNsPerMs), Kind::kFinish, index, which);
+  return true;
+}
+
 void World::finish(std::uint32_t index, std::uint32_t which) {
+  if (stream_on(index, which)) return;
   --jobs_open_;
   Peer& peer = peers_[index];
   const Job& job = jobs_[which];
   if (peer.worker == nullptr || peer.life != job.life) return;
   auto answer = answer_of(job.number);
+  if (options_.load.long_max > 0) {
+    const auto rest = text_of(job.number).subspan(job.emitted);
+    answer = answer_ = wire::write_answer({reinterpret_cast<const char*>(rest.data()), rest.size()});
+  }
   if (sabotage(Sabotage::kCorruptAnswer)) answer_[0] ^= std::byte{1};
   peer.worker->finish(job.token, job.attempt, answer, fails(index, job.number), now_ns_, out_);
   flush(index);
@@ -203,6 +238,28 @@ void World::cancel(std::uint32_t index, std::uint32_t number) {
   flush(index);
 }
 
+// Of what is in parts, bytes that a part in another's place would show.
+void World::write_long(std::vector<std::byte>& bytes, std::uint32_t number, std::uint32_t salt,
+                       std::size_t size) const {
+  bytes.resize(size);
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 31 + (i >> 8) * 7 + number * 13 + salt);
+}
+
+std::span<const std::byte> World::text_of(std::uint32_t number) {
+  write_long(text_, number, 99, text_bytes_[number]);
+  return text_;
+}
+
+void World::take_piece(const client::Completion& completion) {
+  if (!completion.delivered) return;
+  if (completion.more) ++coverage_.pieces;
+  const auto text = wire::read_answer(completion.payload);
+  if (!text) return;
+  const auto bytes = std::as_bytes(std::span(*text));
+  auto& received = received_[static_cast<std::uint32_t>(completion.context)];
+  received.insert(received.end(), bytes.begin(), bytes.end());
+}
+
 std::span<const std::byte> World::answer_of(std::uint32_t number) {
   const std::uint32_t subject = subjects_[number];
   answer_.resize(sizeof subject + scatter(subject) % (options_.load.answer_max + 1));
@@ -215,7 +272,8 @@ std::span<const std::byte> World::answer_of(std::uint32_t number) {
 std::span<const std::byte> World::answer_to(const client::Completion& completion) {
   const auto number = static_cast<std::uint32_t>(completion.context);
   if (completion.substitute == wire::Substitute::Skip) return {};
-  if (completion.substitute != wire::Substitute::Reply) return answer_of(number);
+  if (completion.substitute != wire::Substitute::Reply)
+    return options_.load.long_max > 0 ? text_of(number) : answer_of(number);
   answer_ = wire::write_answer(options_.degrade.reply);
   return answer_;
 }
@@ -224,6 +282,15 @@ std::span<const std::byte> World::answer_to(const client::Completion& completion
 void World::write_payload(std::uint32_t number, std::uint32_t selector) {
   const Load& load = options_.load;
   payload_.assign(random_.below(load.payload_max + 1), std::byte{0x55});
+  if (load.long_max > 0) {
+    const auto draw = [&](std::uint32_t usual) {
+      return chance(random_, sending_ ? load.in_parts : 0) ? between(random_, 1'000, load.long_max)
+                                                           : random_.below(usual);
+    };
+    payload_bytes_.push_back(draw(load.payload_max));
+    text_bytes_.push_back(draw(load.answer_max));
+    write_long(payload_, number, 0, payload_bytes_.back());
+  }
   selectors_.push_back(selector);
   subjects_.push_back(number);
   if (load.questions == 0) return;

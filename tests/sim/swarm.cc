@@ -190,6 +190,14 @@ void draw_shadow(Random& random, Options& options) {
   options.load.mirror = chance(random, 0.3) ? 0 : random.unit();
 }
 
+// Messages of many frames, and answers that are given piece by piece.
+void draw_parts(Random& random, Options& options) {
+  Load& load = options.load;
+  load.long_max = between(random, 2'000, chance(random, 0.3) ? 200'000 : 20'000);
+  load.in_parts = 0.02 + 0.3 * random.unit();
+  load.streamed = chance(random, 0.3) ? 0 : random.unit();
+}
+
 }  // namespace
 
 Options draw(std::uint64_t seed) {
@@ -210,6 +218,8 @@ Options draw(std::uint64_t seed) {
   if (which > 4 && seed % kSeedsPerDegradation == 0) draw_degradation(random, options);
   constexpr std::uint64_t kSeedsPerShadow = 5;
   if (which > 4 && seed % kSeedsPerShadow == kSeedsPerShadow - 1) draw_shadow(random, options);
+  constexpr std::uint64_t kSeedsPerParts = 6;
+  if (options.load.questions == 0 && seed % kSeedsPerParts == kSeedsPerParts - 1) draw_parts(random, options);
   return options;
 }
 

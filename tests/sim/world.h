@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <unordered_map>
 #include <vector>
 
 #include "broker.h"
@@ -88,6 +89,8 @@ class World {
     std::uint32_t life = 0, number = 0;
     TaskToken token;
     std::uint8_t attempt = 0;
+    std::size_t emitted = 0;  // bytes of its text, of a stream
+    bool streamed = false;
   };
   // A client or a worker and the machine it lives on.
   struct Peer {
@@ -137,6 +140,10 @@ class World {
   void on_completions();
   void on_assignments(std::uint32_t peer);
   void finish(std::uint32_t peer, std::uint32_t job);
+  bool stream_on(std::uint32_t peer, std::uint32_t job);
+  void take_piece(const client::Completion& completion);
+  void write_long(std::vector<std::byte>& bytes, std::uint32_t number, std::uint32_t salt, std::size_t size) const;
+  std::span<const std::byte> text_of(std::uint32_t number);
   bool fails(std::uint32_t peer, std::uint32_t task) const;
   void send_burst(std::uint32_t peer);
   bool send_task(std::uint32_t peer, std::uint32_t selector, std::uint32_t ttl_ms);
@@ -186,7 +193,10 @@ class World {
   std::vector<client::Completion> done_;
   std::vector<client::Assignment> assigned_;
   std::vector<std::uint32_t> subjects_, selectors_;  // of tasks: what is asked, and of whom
-  std::vector<std::byte> payload_, answer_;
+  // Where messages come in parts, of tasks: bytes of the payload and of the answer's text, and what of that has come.
+  std::vector<std::uint32_t> payload_bytes_, text_bytes_;
+  std::unordered_map<std::uint32_t, std::vector<std::byte>> received_;
+  std::vector<std::byte> payload_, answer_, text_;
   Bytes scratch_;
 };
 

@@ -83,16 +83,23 @@ TEST_F(WorkerEngineTest, HandlersErrorIsSaid) {
   EXPECT_EQ(take_one(out_, FrameType::Result).header().reason(), wire::Reason::WorkerError);
 }
 
-TEST_F(WorkerEngineTest, AnswerThatFitsNoFrameGoesOutAsTooLarge) {
-  const std::vector<std::byte> most(1472 - wire::kLeadBytes), more(most.size() + 1);
+TEST_F(WorkerEngineTest, AnswerThatFitsNoFrameGoesInParts) {
+  const std::vector<std::byte> most(1472 - wire::kLeadBytes);
+  const std::vector<std::byte> more = wire::write_answer(std::string(1472, 'a'));
   receive(route({{1, 1}, 1}));
   ASSERT_TRUE(engine_.finish({1, 1}, 1, most, false, now_, out_));
   EXPECT_EQ(take_one(out_, FrameType::Result).header().reason(), wire::Reason::Ok);
   receive(route({{2, 1}, 1}));
   ASSERT_TRUE(engine_.finish({2, 1}, 1, more, false, now_, out_));
-  const auto result = take_one(out_, FrameType::Result);
-  EXPECT_EQ(result.header().reason(), wire::Reason::TooLarge);
-  EXPECT_EQ(result.frame.bytes().size(), wire::kLeadBytes);
+  const auto parts = take_sent(out_);
+  ASSERT_EQ(parts.size(), 2U);
+  for (std::size_t part = 0; part < parts.size(); ++part) {
+    EXPECT_EQ(parts[part].header().type(), FrameType::Result);
+    EXPECT_EQ(parts[part].header().fragment_index(), part);
+    EXPECT_EQ(wire::has(parts[part].header().flags(), wire::Flag::More), part == 0);
+    EXPECT_EQ(parts[part].header().sequence(), 2U);
+    EXPECT_LE(parts[part].frame.bytes().size(), 1472U);
+  }
 }
 
 TEST_F(WorkerEngineTest, BothGenerationsOfATokenMayRun) {

@@ -117,7 +117,7 @@ TEST_F(Endpoints, AStrangerIsToldOnceInNoMoreBytesThanItSent) {
 
 TEST_F(Endpoints, UnsupportedTypesOfASessionAreRefusedAndBrokersFramesDropped) {
   start(4);
-  for (const FrameType type : {FrameType::Grant, FrameType::Subscribe, FrameType::Unsubscribe, FrameType::Publish}) {
+  for (const FrameType type : {FrameType::Subscribe, FrameType::Unsubscribe, FrameType::Publish}) {
     const Sent reject = only(exchange(rig().spec_of(*client, type)), FrameType::Reject);
     expect_reject(reject, Reason::Unsupported, Executed::NotSaid);
     EXPECT_EQ(reject.header().answers(), type);

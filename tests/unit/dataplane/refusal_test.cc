@@ -76,18 +76,6 @@ TEST_F(Refusal, TheRouteTableIsUnsound) {
   EXPECT_EQ(rig().shard().tasks.in_use(), 0U);
 }
 
-TEST_F(Refusal, TheTaskIsOneOfSeveralParts) {
-  start(1);
-  FrameSpec spec = rig().send_spec(*client, 0, 1);
-  spec.edit = [inner = spec.edit](wire::Header& header) {
-    inner(header);
-    header.mutate_message_length(header.message_length() + 1);
-  };
-  expect_reject(only(exchange(spec), FrameType::Reject), Reason::TooLarge, Executed::No);
-  EXPECT_EQ(slot_of(*client, 0).state, ClientSlot::State::kRefused);
-  EXPECT_EQ(route(0, 2).header().attempt(), 1);
-}
-
 TEST_F(Refusal, TheTaskFitsItsOwnFamilyButNotTheLargerHeadersOfTheOther) {
   start(1);
   FrameSpec spec = rig().send_spec(*client, 0, 1);
