@@ -7,7 +7,9 @@ namespace mcplane::client {
 namespace {
 
 constexpr std::uint32_t kReordered = 3;  // parts behind one that comes late
-constexpr std::uint64_t kReorderedNsMin = 100 * kNsPerUs;
+// Four hops lose more than one; that the session lives says that it is not all of them.
+constexpr std::uint32_t kDoublingsMax = 2;
+constexpr std::uint64_t kReorderedNsMin = kNsPerMs;
 constexpr std::uint16_t kLimitMax = 1'024;  // parts beyond the next
 
 bool is_set(std::span<const std::byte> bitmap, std::size_t bit) noexcept {
@@ -38,7 +40,7 @@ std::uint32_t PartSender::take_next(std::uint64_t now_ns) noexcept {
 
 std::uint64_t PartSender::due_ns(std::uint64_t pto_ns) const noexcept {
   const bool waits = acknowledged_ < sent_ || (sent_ > 0 && sent_ < made_);
-  return waits ? news_ns_ + wire::backed_off(pto_ns + srtt_ns_, probes_) : kNever;
+  return waits ? news_ns_ + wire::backed_off(pto_ns + srtt_ns_, std::min(probes_, kDoublingsMax)) : kNever;
 }
 
 std::uint32_t PartSender::take_probe(std::uint64_t now_ns) noexcept {

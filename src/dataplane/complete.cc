@@ -118,6 +118,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   }
   const Session* client = shard.sessions.find(task->client);
   if (client == nullptr) {
+    if (task->mirror && wire::has(header.flags(), wire::Flag::More)) return swallow_answer_part(shard, packet, frame);
     task->mirror ? end_copy(shard, *task, header) : end_for_nobody(shard, *task);
     return acknowledge(shard, packet, frame, wire::Reason::Discard);
   }

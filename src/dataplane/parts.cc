@@ -67,6 +67,16 @@ bool on_answer_part(Shard& shard, Task& task, const wire::Header& result) noexce
   return true;
 }
 
+Verdict swallow_answer_part(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
+  const auto next = static_cast<std::uint16_t>(frame.header->fragment_index() + 1);
+  const SessionId worker{frame.header->worker_session()};
+  on_arrival(shard, find_attempt(shard, *frame.header));
+  const Verdict verdict = answer(shard, packet, frame, shard.sessions.find(worker), {.type = wire::FrameType::Grant});
+  frame.header->mutate_answers(wire::FrameType::Result);
+  wire::set_grant(*frame.header, next, static_cast<std::uint16_t>(next + wire::kUnscheduledParts));
+  return verdict;
+}
+
 Verdict on_grant(Shard& shard, net::Packet& packet, Frame& frame, const Session& from) noexcept {
   switch (frame.header->answers()) {
     case wire::FrameType::Send:

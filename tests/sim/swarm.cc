@@ -190,11 +190,13 @@ void draw_shadow(Random& random, Options& options) {
   options.load.mirror = chance(random, 0.3) ? 0 : random.unit();
 }
 
-// Messages of many frames, and answers that are given piece by piece.
+// Messages of many frames, and answers that are given piece by piece. Where all must come in time, few: what is lost
+// on four hops takes its time to come again.
 void draw_parts(Random& random, Options& options) {
   Load& load = options.load;
-  load.long_max = between(random, 2'000, chance(random, 0.3) ? 200'000 : 20'000);
-  load.in_parts = 0.02 + 0.3 * random.unit();
+  const bool promised = options.promise != Promise::kNone;
+  load.long_max = between(random, 2'000, !promised && chance(random, 0.3) ? 200'000 : 20'000);
+  load.in_parts = 0.02 + (promised ? 0.05 : 0.3) * random.unit();
   load.streamed = chance(random, 0.3) ? 0 : random.unit();
 }
 

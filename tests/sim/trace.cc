@@ -68,9 +68,9 @@ std::string Trace::line(const TraceEvent& event) {
   std::uint32_t number = 0;
   std::memcpy(&number, header.task_id()->Data(), sizeof number);
   length = std::snprintf(
-      text, sizeof text, " %-7s task %u session %08x worker %08x slot %u seq %u token %08x.%u ttl %u %s%s",
+      text, sizeof text, " %-7s task %u session %08x worker %08x slot %u seq %u token %08x.%u part %u ttl %u %s%s",
       wire::fb::EnumNameFrameType(header.type()), number, header.session(), header.worker_session(), header.slot(),
-      header.sequence(), header.token_index(), header.token_generation(), header.ttl_ms(),
+      header.sequence(), header.token_index(), header.token_generation(), header.fragment_index(), header.ttl_ms(),
       wire::fb::EnumNameReason(header.reason()), wire::has(header.flags(), wire::Flag::Retry) ? " again" : "");
   return result.append(text, static_cast<std::size_t>(length));
 }
