@@ -33,6 +33,9 @@ struct ClientOptions {
 };
 
 using OutcomeCallback = std::function<void(Outcome)>;
+// A piece of an answer, in order, as it comes; the text is the callback's until it returns. The outcome follows the
+// last.
+using ChunkCallback = std::function<void(std::string_view)>;
 
 // For someone else's event loop: no thread of its own. Wait until fd() is readable, then call process().
 // One thread at a time. Callbacks run inside process(), submit(), cancel() and the destructor.
@@ -50,8 +53,11 @@ class AsyncClient {
   void process();
   // Hands a task over; `done` is called exactly once. Tasks beyond the granted slots, and those submitted before
   // registration or while the broker is overloaded, wait inside the client within their TTL. A task that is malformed
-  // or does not fit one frame is rejected at once ("too_large", "malformed: ..."), executed = no.
+  // or longer than 16 MiB is rejected at once ("too_large", "malformed: ..."), executed = no. An answer longer than
+  // that ends kWorkerError, "too_large".
   void submit(Task task, OutcomeCallback done);
+  // The answer's text goes to `chunk`, of any length in all, and Outcome::text holds a worker's error message only.
+  void submit(Task task, ChunkCallback chunk, OutcomeCallback done);
   // Ends every task in flight that has this id: kCancelled, executed = no if it never left, else maybe. The broker is
   // told, and drops the task or its answer. False when there is none.
   bool cancel(std::string_view task_id);
@@ -79,6 +85,7 @@ class Client {
   Outcome call(Task task);  // blocks until the outcome
   std::future<Outcome> send(Task task);
   void send(Task task, OutcomeCallback done);
+  void send(Task task, ChunkCallback chunk, OutcomeCallback done);  // as AsyncClient::submit()
   // As AsyncClient's, on the I/O thread; the outcome tells whether it came in time. A task gets its id from the
   // application, if it is to be cancelled.
   void cancel(std::string task_id);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,7 +39,7 @@ struct Task {
 
 enum class OutcomeKind : std::uint8_t {
   kResult,           // executed; text holds the answer
-  kWorkerError,      // executed; text holds the worker's message
+  kWorkerError,      // executed; text holds the worker's message, behind what it had streamed
   kRejected,         // not executed; reason and retry_after say why and when to try again
   kExpiredUnrouted,  // not executed
   kExpiredRouted,    // perhaps executed
@@ -54,14 +55,19 @@ struct Timing {
   std::chrono::microseconds queued{};  // waiting at the broker for a worker
   std::chrono::microseconds broker{};  // in the broker besides waiting
   std::chrono::microseconds worker{};
-  std::chrono::microseconds total{};  // from send() to the outcome
+  std::chrono::microseconds first_chunk{};  // from send() to the first of the answer's text; 0: none came
+  std::chrono::microseconds total{};        // from send() to the outcome
 };
 
 struct Outcome {
   OutcomeKind kind = OutcomeKind::kBrokerLost;
   Executed executed = Executed::kMaybe;
   std::string task_id;
+  // Of an answer that broke off (kWorkerLost, kExpiredRouted, kCancelled, ...) what had come. Chunks that a
+  // ChunkCallback was given are not here.
   std::string text;
+  std::size_t received = 0;  // bytes of the answer's text, here or given to a ChunkCallback
+  std::uint32_t chunks = 0;  // it came in: one for an answer that fits a frame
   // "": by a worker that was asked for. While none of them is in: "cached", what one answered to the same before;
   // "fallback", by another worker; "reply", a text that is the same for all; "skip", no text: go on without.
   std::string degraded;

@@ -3,6 +3,14 @@
 //   mcplane::Worker worker({.broker = "10.0.0.1", .actions = {"generate"}},
 //                          [](const mcplane::Task& task) { return mcplane::Answer{"you said: " + task.prompt}; });
 //   worker.run();   // until stop()
+//
+// A handler that takes an AnswerStream as well gives its answer piece by piece:
+//
+//   [](const mcplane::Task& task, mcplane::AnswerStream& stream) {
+//     for (const std::string& word : words_for(task.prompt))
+//       if (!stream.write(word)) break;  // nobody waits for it any more
+//     return mcplane::Answer{};
+//   }
 #pragma once
 
 #include <chrono>
@@ -10,6 +18,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mcplane/task.h"
@@ -40,11 +49,25 @@ struct WorkerOptions {
 // An exception it throws becomes Answer{what(), error = true}.
 using Handler = std::function<Answer(const Task&)>;
 
+// The answer of a task that runs, as its handler makes it. Any thread, as long as the handler has not returned.
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+  // Appends to the answer; the client has it at once. Blocks while the client has not taken what was written before.
+  // False, then and from now on: the task was cancelled, or its session is gone.
+  virtual bool write(std::string_view text) = 0;
+  virtual bool cancelled() const = 0;  // does not block
+};
+
+// What it returns is the stream's end: its last piece, which may be empty, or its error.
+using StreamHandler = std::function<Answer(const Task&, AnswerStream&)>;
+
 class Worker {
  public:
   // Opens the socket, starts the threads and registers. Throws std::runtime_error (one line) when no broker
   // answers in connect_timeout.
   Worker(const WorkerOptions& options, Handler handler);
+  Worker(const WorkerOptions& options, StreamHandler handler);
   ~Worker();  // stop(), then joins
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -52,7 +75,7 @@ class Worker {
   // Blocks until stop(). Registers again by itself when the broker forgets the session.
   void run();
   // Says BYE, gives back what no handler has begun, lets running handlers finish (their answers still go out, and are
-  // acknowledged, within 1 s), then makes run() return.
+  // acknowledged, within 1 s; what then still writes to its stream is told false), then makes run() return.
   // Any thread; not from a signal handler.
   void stop();
 

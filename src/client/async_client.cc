@@ -31,6 +31,11 @@ void AsyncClient::submit(Task task, OutcomeCallback done) {
   if (!impl_->processing) impl_->core.flush();
 }
 
+void AsyncClient::submit(Task task, ChunkCallback chunk, OutcomeCallback done) {
+  impl_->core.submit(std::move(task), std::move(done), std::move(chunk));
+  if (!impl_->processing) impl_->core.flush();
+}
+
 bool AsyncClient::cancel(std::string_view task_id) {
   const bool found = impl_->core.cancel(task_id);
   if (!impl_->processing) impl_->core.flush();

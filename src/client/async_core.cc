@@ -8,7 +8,6 @@
 
 #include "client/broker_address.h"
 #include "client/endpoint_setup.h"
-#include "client/outcome.h"
 
 namespace mcplane::client {
 
@@ -78,6 +77,7 @@ void AsyncCore::run_timers() {
 }
 
 std::uint64_t AsyncCore::next_timer_ns(std::uint64_t now) const noexcept {
+  if (outbox_.full()) return waiting_earliest_ns_;  // room in the socket wakes us before anything else can be done
   const std::uint64_t either_ns = std::min(engine_.next_timer_ns(), waiting_earliest_ns_);
   // When nothing holds the next one back but a slot or the session, what frees those wakes us.
   const std::uint64_t send_ns = waiting_.empty() ? 0 : throttle_.next_send_ns(now);
@@ -96,21 +96,33 @@ std::size_t AsyncCore::take_place() {
   return index;
 }
 
-void AsyncCore::submit(Task task, OutcomeCallback done) {
+AsyncCore::Pending AsyncCore::free_place(std::size_t index) {
+  Pending pending = std::exchange(pending_[index], {});
+  pending_[index].generation = pending.generation + 1;
+  free_.push_back(index);
+  return pending;
+}
+
+AsyncCore::Pending* AsyncCore::find(std::uint64_t context) noexcept {
+  const auto index = static_cast<std::uint32_t>(context);
+  return pending_[index].busy && context_of(index) == context ? &pending_[index] : nullptr;
+}
+
+void AsyncCore::submit(Task task, OutcomeCallback done, ChunkCallback chunk) {
   const std::uint64_t now = now_ns();
   const std::size_t index = take_place();
   {
     Pending& pending = pending_[index];
     pending.busy = true;
     pending.done = std::move(done);
+    pending.chunk = std::move(chunk);
     pending.submitted_ns = now;
     pending.task_id = task.id;
   }
   if (closed_) return finish_unsent(index, OutcomeKind::kBrokerLost, "broker_lost", now);
   if (auto fault = malformed_field(task); !fault.empty())
     return finish_unsent(index, OutcomeKind::kRejected, "malformed: " + fault, now);
-  if (certainly_too_large(task, session().datagram_bytes_max()))
-    return finish_unsent(index, OutcomeKind::kRejected, "too_large", now);
+  if (certainly_too_large(task)) return finish_unsent(index, OutcomeKind::kRejected, "too_large", now);
   Pending& pending = pending_[index];
   pending.encoded = encode_task(task, random_);
   pending.task_id = std::move(task.id);
@@ -131,7 +143,7 @@ AsyncCore::Sent AsyncCore::try_send(std::size_t index, std::uint64_t now) {
   Pending& pending = pending_[index];
   const std::uint64_t left_ms = (pending.deadline_ns - now) / kNsPerMs;
   SendRequest request;
-  request.context = index;
+  request.context = context_of(index);
   request.task_id = pending.encoded.id;
   request.ttl_ms = static_cast<std::uint32_t>(std::max<std::uint64_t>(left_ms, 1));
   request.flags = pending.encoded.flags;
@@ -184,17 +196,6 @@ void AsyncCore::expire_waiting(std::uint64_t now) {
   for (const std::size_t index : expired) finish_unsent(index, OutcomeKind::kExpiredUnrouted, "expired", now);
 }
 
-void AsyncCore::settle(std::vector<Completion>& ended, std::uint64_t now) {
-  // A callback's submit() and cancel() do not touch done_: the engine completes sends in on_datagram() and on_timer().
-  for (const Completion& completion : ended) {
-    if (!completion.delivered && completion.executed == wire::Executed::No && Throttle::applies_to(completion.reason))
-      throttle_.on_refused(completion.retry_after_ms * kNsPerMs, now);
-    Pending& pending = pending_[completion.context];
-    finish(completion.context, outcome_of(completion, std::move(pending.task_id), pending.submitted_ns, now));
-  }
-  ended.clear();
-}
-
 bool AsyncCore::cancel(std::string_view task_id) {
   const std::uint64_t now = now_ns();
   bool found = false;
@@ -209,28 +210,22 @@ bool AsyncCore::cancel(std::string_view task_id) {
     }
     if (outbox_.full()) flush();
     std::vector<Completion> ended;  // not done_: a callback of those may have called this
-    engine_.cancel(i, now, outbox_, ended);
+    engine_.cancel(context_of(i), now, outbox_, ended);
     settle(ended, now);
   }
   if (!closed_) loop_.arm(next_timer_ns(now), now);
   return found;
 }
 
-void AsyncCore::finish(std::size_t index, Outcome outcome) {
-  const OutcomeCallback done = std::move(pending_[index].done);
-  pending_[index] = {};
-  free_.push_back(index);
-  if (done) done(std::move(outcome));
-}
-
 void AsyncCore::finish_unsent(std::size_t index, OutcomeKind kind, std::string reason, std::uint64_t now) {
+  Pending pending = free_place(index);
   Outcome outcome;
   outcome.kind = kind;
   outcome.executed = Executed::kNo;
-  outcome.task_id = std::move(pending_[index].task_id);
+  outcome.task_id = std::move(pending.task_id);
   outcome.reason = std::move(reason);
-  outcome.timing.total = std::chrono::microseconds((now - pending_[index].submitted_ns) / kNsPerUs);
-  finish(index, std::move(outcome));
+  outcome.timing.total = std::chrono::microseconds((now - pending.submitted_ns) / kNsPerUs);
+  if (pending.done) pending.done(std::move(outcome));
 }
 
 void AsyncCore::close() {

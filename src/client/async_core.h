@@ -33,7 +33,7 @@ class AsyncCore {
 
   void process();
   // Takes the task; what it writes leaves with the next flush() or process().
-  void submit(Task task, OutcomeCallback done);
+  void submit(Task task, OutcomeCallback done, ChunkCallback chunk = {});
   // Ends every task of that id as kCancelled; false when there is none. Looks through the tasks in flight.
   bool cancel(std::string_view task_id);
   void flush();
@@ -41,10 +41,21 @@ class AsyncCore {
   void close();
 
  private:
-  // A task between submit() and its outcome; its index is the engine's context.
+  // What has come of an answer.
+  struct Received {
+    std::string text;  // unless it was given to a ChunkCallback
+    std::size_t bytes = 0;
+    std::uint32_t chunks = 0;
+    std::uint64_t first_ns = 0;
+    wire::Reason fault = wire::Reason::Ok;  // why it was given up
+  };
+  // A task between submit() and its outcome.
   struct Pending {
     std::string task_id;
     OutcomeCallback done;
+    ChunkCallback chunk;
+    Received received;
+    std::uint32_t generation = 0;  // tells apart the tasks that had this place
     std::uint64_t submitted_ns = 0;
     std::uint64_t deadline_ns = 0;
     EncodedTask encoded;  // empty once sent
@@ -57,12 +68,25 @@ class AsyncCore {
   void run_timers();
   std::uint64_t next_timer_ns(std::uint64_t now_ns) const noexcept;
   std::size_t take_place();
+  Pending free_place(std::size_t index);
+  // Of the task in that place, for the engine.
+  std::uint64_t context_of(std::size_t index) const noexcept {
+    return std::uint64_t{pending_[index].generation} << 32 | index;
+  }
+  // Null when that task has had its outcome.
+  Pending* find(std::uint64_t context) noexcept;
   Sent try_send(std::size_t index, std::uint64_t now_ns);
   void send_waiting(std::uint64_t now_ns);
   void expire_waiting(std::uint64_t now_ns);
-  void settle(std::vector<Completion>& ended, std::uint64_t now_ns);
-  void finish(std::size_t index, Outcome outcome);
   void finish_unsent(std::size_t index, OutcomeKind kind, std::string reason, std::uint64_t now_ns);
+
+  // async_answers.cc
+  void settle(std::vector<Completion>& ended, std::uint64_t now_ns);
+  void take_piece(const Completion& piece, std::uint64_t now_ns);
+  void give_up(std::uint64_t context, wire::Reason fault);
+  void end_given_up(std::uint64_t now_ns);
+  void finish(const Completion& last, std::uint64_t now_ns);
+  static void note_text(Received& received, std::string_view text, std::uint64_t now_ns) noexcept;
 
   std::vector<wire::Endpoint> brokers_;
   UdpSocket socket_;
@@ -73,8 +97,9 @@ class AsyncCore {
   std::vector<Completion> done_;  // of the datagram or timer at hand
   std::vector<Pending> pending_;
   std::vector<std::size_t> free_;
-  std::deque<std::size_t> waiting_;    // not yet sent, oldest first
-  std::uint64_t waiting_earliest_ns_;  // no waiting task's deadline is earlier
+  std::vector<std::uint64_t> given_up_;  // contexts of tasks whose answers are no good, to be cancelled
+  std::deque<std::size_t> waiting_;      // not yet sent, oldest first
+  std::uint64_t waiting_earliest_ns_;    // no waiting task's deadline is earlier
   Throttle throttle_;
   bool closed_ = false;
 };

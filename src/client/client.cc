@@ -40,6 +40,7 @@ struct Client::Impl {
   struct Errand {
     Task task{};
     OutcomeCallback done{};
+    ChunkCallback chunk{};
     std::optional<std::string> cancel{};
   };
 
@@ -78,7 +79,7 @@ struct Client::Impl {
       if (errand.cancel)
         core.cancel(*errand.cancel);
       else
-        core.submit(std::move(errand.task), std::move(errand.done));
+        core.submit(std::move(errand.task), std::move(errand.done), std::move(errand.chunk));
     }
     return go_on;
   }
@@ -119,6 +120,10 @@ std::future<Outcome> Client::send(Task task) {
 }
 
 void Client::send(Task task, OutcomeCallback done) { impl_->push({.task = std::move(task), .done = std::move(done)}); }
+
+void Client::send(Task task, ChunkCallback chunk, OutcomeCallback done) {
+  impl_->push({.task = std::move(task), .done = std::move(done), .chunk = std::move(chunk)});
+}
 
 void Client::cancel(std::string task_id) { impl_->push({.cancel = std::move(task_id)}); }
 

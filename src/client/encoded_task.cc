@@ -54,11 +54,11 @@ std::string malformed_field(const Task& task) {
   return "";
 }
 
-bool certainly_too_large(const Task& task, std::size_t datagram_bytes_max) noexcept {
-  std::size_t bytes = wire::kLeadBytes + task.action.size() + task.prompt.size();
+bool certainly_too_large(const Task& task) noexcept {
+  std::size_t bytes = task.action.size() + task.prompt.size();
   for (const auto& turn : task.history) bytes += turn.role.size() + turn.content.size();
   for (const auto& [key, value] : task.parameters) bytes += key.size() + value.size();
-  return bytes > datagram_bytes_max;
+  return bytes > wire::kMessageBytesMax;
 }
 
 EncodedTask encode_task(Task& task, Random& random) {

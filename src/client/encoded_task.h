@@ -22,8 +22,8 @@ struct EncodedTask {
 
 // "" when the task keeps the limits named in mcplane/task.h, else "field: what is wrong" in one line.
 std::string malformed_field(const Task& task);
-// True when no frame of datagram_bytes_max can hold the task, whatever its encoding.
-bool certainly_too_large(const Task& task, std::size_t datagram_bytes_max) noexcept;
+// True when no message can hold the task, whatever its encoding.
+bool certainly_too_large(const Task& task) noexcept;
 // An empty id gets a random UUID, written to task.id. The task is not malformed.
 EncodedTask encode_task(Task& task, Random& random);
 

@@ -22,7 +22,7 @@ bool read_payload(const std::vector<std::byte>& bytes, Task& task) {
 
 }  // namespace
 
-HandlerPool::HandlerPool(std::size_t threads, Handler handler, Wakeup& finished)
+HandlerPool::HandlerPool(std::size_t threads, AnyHandler handler, Wakeup& finished)
     : handler_(std::move(handler)), finished_signal_(finished) {
   threads_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
@@ -31,6 +31,11 @@ HandlerPool::HandlerPool(std::size_t threads, Handler handler, Wakeup& finished)
 HandlerPool::~HandlerPool() {
   stop();
   for (auto& thread : threads_) thread.join();
+}
+
+std::shared_ptr<PieceQueue> HandlerPool::make_stream() const {
+  const bool streams = std::holds_alternative<StreamHandler>(handler_);
+  return streams ? std::make_shared<PieceQueue>(finished_signal_) : nullptr;
 }
 
 void HandlerPool::push(Job job) {
@@ -79,12 +84,18 @@ void HandlerPool::run() {
   }
 }
 
+Answer HandlerPool::handle(Job& job) const {
+  if (job.stream) return std::get<StreamHandler>(handler_)(job.task, *job.stream);
+  return std::get<Handler>(handler_)(job.task);
+}
+
 Answer HandlerPool::answer(Job& job) const {
+  if (job.stream && job.stream->cancelled()) return {"cancelled before a handler was free", true};
   // The broker has ended it; nobody would wait for the answer.
   if (now_ns() >= job.deadline_ns) return {"expired before a handler was free", true};
   if (!read_payload(job.payload, job.task)) return {"malformed payload", true};
   try {
-    return handler_(job.task);
+    return handle(job);
   } catch (const std::exception& error) {
     return {error.what(), true};
   } catch (...) {

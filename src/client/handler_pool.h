@@ -6,12 +6,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "base/types.h"
 #include "client/event_loop.h"
+#include "client/piece_queue.h"
 #include "mcplane/worker.h"
 
 namespace mcplane::client {
@@ -22,8 +25,9 @@ struct Job {
   TaskToken token;
   std::uint8_t attempt = 0;
   std::uint64_t deadline_ns = 0;
-  Task task;                       // without prompt, history and parameters,
-  std::vector<std::byte> payload;  // which a handler thread reads from here
+  Task task;                           // without prompt, history and parameters,
+  std::vector<std::byte> payload;      // which a handler thread reads from here
+  std::shared_ptr<PieceQueue> stream;  // null: the handler gives its answer whole
 };
 
 struct FinishedJob {
@@ -34,15 +38,19 @@ struct FinishedJob {
   Answer answer;
 };
 
+using AnyHandler = std::variant<Handler, StreamHandler>;
+
 class HandlerPool {
  public:
   // `finished` is signalled when finished jobs wait; it outlives the pool.
-  HandlerPool(std::size_t threads, Handler handler, Wakeup& finished);
+  HandlerPool(std::size_t threads, AnyHandler handler, Wakeup& finished);
   ~HandlerPool();  // joins: waits for running handlers
   HandlerPool(const HandlerPool&) = delete;
   HandlerPool& operator=(const HandlerPool&) = delete;
 
   void push(Job job);
+  // A job's stream, null when the handler wants none.
+  std::shared_ptr<PieceQueue> make_stream() const;
   std::vector<FinishedJob> take_finished();
   // None begins any more; those that no handler has begun.
   std::deque<Job> stop();
@@ -52,8 +60,9 @@ class HandlerPool {
  private:
   void run();
   Answer answer(Job& job) const;
+  Answer handle(Job& job) const;
 
-  Handler handler_;
+  AnyHandler handler_;
   Wakeup& finished_signal_;
   std::mutex mutex_;  // guards the fields below
   std::condition_variable work_;

@@ -42,7 +42,7 @@ wire::HelloBody hello_of(const WorkerOptions& options) {
 }  // namespace
 
 struct Worker::Impl {
-  Impl(const WorkerOptions& options, Handler handler)
+  Impl(const WorkerOptions& options, client::AnyHandler handler)
       : brokers(client::parse_broker_list(options.broker)), pool(options.slots, std::move(handler), wakeup) {
     const wire::HelloBody hello = hello_of(options);
     for (std::size_t i = 0; i < brokers.size(); ++i)
@@ -80,6 +80,7 @@ struct Worker::Impl {
       publish();
     }
     drain();
+    for (const auto& link : links) link->end_streams();
     const std::lock_guard lock(mutex);
     stopped = true;
     changed.notify_all();
@@ -103,9 +104,10 @@ struct Worker::Impl {
   }
 
   void turn() {
-    for (const auto& finished : pool.take_finished()) {
+    for (auto& finished : pool.take_finished()) {
+      client::WorkerLink& link = *links[finished.link];
       // Written by this thread only; readers want the number and nothing else.
-      if (links[finished.link]->finish(finished))
+      if (link.finish(std::move(finished)))
         tasks_done.store(tasks_done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     }
     for (const auto& link : links) link->turn(pool);
@@ -153,6 +155,10 @@ struct Worker::Impl {
 };
 
 Worker::Worker(const WorkerOptions& options, Handler handler)
+    : impl_(std::make_unique<Impl>(options, std::move(handler))) {
+  impl_->wait_registered(options.connect_timeout);
+}
+Worker::Worker(const WorkerOptions& options, StreamHandler handler)
     : impl_(std::make_unique<Impl>(options, std::move(handler))) {
   impl_->wait_registered(options.connect_timeout);
 }

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "client/event_loop.h"
@@ -22,19 +24,36 @@ class WorkerLink {
   WorkerLink& operator=(const WorkerLink&) = delete;
 
   const Session& session() const noexcept { return engine_.session(); }
-  std::uint64_t next_timer_ns() const noexcept { return engine_.next_timer_ns(); }
-  bool idle() const noexcept { return engine_.idle(); }
+  // With a full outbox room in the socket wakes us, and nothing can be done before.
+  std::uint64_t next_timer_ns() const noexcept { return outbox_.full() ? EventLoop::kNever : engine_.next_timer_ns(); }
+  bool idle() const noexcept { return engine_.idle() && streams_.empty(); }
 
   // Receives, runs timers, sends.
   void turn(HandlerPool& pool);
-  // What these write leaves with the next flush() or turn(). False: nobody waits for it any more.
-  bool finish(const FinishedJob& finished);
+  // What these write leaves with the next flush() or turn(). False: nobody waits for it any more. The end of a stream
+  // waits for the pieces before it.
+  bool finish(FinishedJob finished);
   void give_back(const Job& job);
   void close();
+  void end_streams();
   void flush();
 
  private:
+  // A stream from the task's coming to its end.
+  struct Stream {
+    std::uint32_t sessions = 0;
+    TaskToken token;
+    std::uint8_t attempt = 0;
+    std::shared_ptr<PieceQueue> pieces;
+    std::optional<FinishedJob> end;
+  };
+
+  void emit_pieces();
+  // False when the stream is over.
+  bool emit(Stream& stream);
+  bool send_end(const FinishedJob& finished);
   void receive(HandlerPool& pool);
+  void begin(const Assignment& assigned, std::uint64_t now_ns, HandlerPool& pool);
   Job job_of(const Assignment& assigned, std::uint64_t now_ns) const;
 
   EventLoop& loop_;
@@ -42,6 +61,7 @@ class WorkerLink {
   WorkerEngine engine_;
   Outbox outbox_;
   std::vector<Assignment> assigned_;
+  std::vector<Stream> streams_;
   std::size_t number_;
 };
 

@@ -6,9 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
+#include "wire/ack.h"
 
 namespace mcplane::test {
 
@@ -66,7 +68,7 @@ void MiniBroker::run() {
 void MiniBroker::on_frame(Frame frame, const wire::Endpoint& from) {
   wire::Header& header = frame.header();
   if (header.type() == FrameType::Hello) return on_hello(frame, from);
-  const auto peer = peers_.find(header.type() == FrameType::Result ? header.worker_session() : header.session());
+  const auto peer = peers_.find(wire::sender_of(header).value);
   if (peer == peers_.end() || peer->second != from) return;
   switch (header.type()) {
     case FrameType::Ping:
@@ -82,8 +84,15 @@ void MiniBroker::on_frame(Frame frame, const wire::Endpoint& from) {
     case FrameType::Cancel:
       return on_cancel(frame, from);
     case FrameType::Result:
-      transmit(acknowledge_result(life_of(header.worker_session()), header.sequence()), from);
       return on_result(std::move(frame));
+    case FrameType::Grant:
+      return on_grant(std::move(frame));
+    case FrameType::Ack:
+      if (header.answers() != FrameType::Deliver) return;
+      on_delivered(header.session(), header.slot(), header.sequence());
+      for (const auto& entry : wire::ack_entries(frame.bytes()))
+        on_delivered(header.session(), entry.name(), entry.number());
+      return;
     default:
       return;
   }
@@ -113,8 +122,12 @@ void MiniBroker::on_hello(const Frame& frame, const wire::Endpoint& from) {
 }
 
 void MiniBroker::on_send(Frame frame, const wire::Endpoint& from) {
+  const auto known = find_task(frame.header());
+  const bool is_part = wire::is_task_part(frame.header(), frame.bytes().size() - wire::kLeadBytes);
+  if (is_part && known != tasks_.end()) return forward_route(std::move(frame), known->first);
   std::uint32_t& last = sequences_[{frame.header().session(), frame.header().slot()}];
   if (last == frame.header().sequence()) return transmit(acknowledge(frame.bytes()), from);
+  on_delivered(frame.header().session(), frame.header().slot(), last);
   last = frame.header().sequence();
   ++sends_;
   if (const std::uint32_t retry_after_ms = retry_after_ms_; retry_after_ms != 0)
@@ -122,24 +135,65 @@ void MiniBroker::on_send(Frame frame, const wire::Endpoint& from) {
   if (worker_session_ == 0)
     return transmit(reject(frame.bytes(), wire::Reason::NoWorker, wire::Executed::No, 50), from);
   const std::uint32_t generation = next_generation_++;
-  Frame routed(frame.bytes());
-  routed.header().mutate_type(FrameType::Route);
-  routed.header().mutate_attempt(1);
-  routed.header().mutate_worker_session(worker_session_);
-  wire::set_token(routed.header(), {7, generation});
-  wire::set_route_number(routed.header(), ++routes_);
-  tasks_.emplace(generation, Task{std::move(frame), from});
-  transmit(routed, peers_.at(worker_session_));
+  tasks_.emplace(generation, Task{frame, from, worker_session_, ++routes_});
+  forward_route(std::move(frame), generation);
 }
 
-// The task's outcome is the client's own by then.
+void MiniBroker::forward_route(Frame send, std::uint32_t generation) const {
+  const Task& task = tasks_.at(generation);
+  wire::Header& header = send.header();
+  header.mutate_type(FrameType::Route);
+  header.mutate_attempt(1);
+  header.mutate_sequence(0);
+  header.mutate_worker_session(task.worker_session);
+  wire::set_token(header, {7, generation});
+  wire::set_route_number(header, task.route);
+  transmit(send, peers_.at(task.worker_session));
+}
+
+MiniBroker::Tasks::iterator MiniBroker::find_task(const wire::Header& from_client) {
+  return std::find_if(tasks_.begin(), tasks_.end(), [&](const auto& entry) {
+    const wire::Header& send = wire::header_of(entry.second.send.bytes());
+    return send.session() == from_client.session() && send.slot() == from_client.slot() &&
+           send.sequence() == from_client.sequence();
+  });
+}
+
+void MiniBroker::on_grant(Frame frame) {
+  const auto found = tasks_.find(frame.header().token_generation());
+  if (found == tasks_.end()) return;
+  const Task& task = found->second;
+  wire::Header& header = frame.header();
+  header.mutate_worker_session(task.worker_session);
+  if (header.answers() == FrameType::Result) return transmit(frame, peers_.at(task.worker_session));
+  const wire::Header& send = wire::header_of(task.send.bytes());
+  header.mutate_session(send.session());
+  header.mutate_slot(send.slot());
+  header.mutate_sequence(send.sequence());
+  transmit(frame, task.client);
+}
+
+// The worker need not keep an answer in parts any longer.
+void MiniBroker::on_delivered(std::uint32_t client_session, std::uint32_t slot, std::uint32_t sequence) {
+  std::erase_if(tasks_, [&](const auto& entry) {
+    const Task& task = entry.second;
+    const wire::Header& send = wire::header_of(task.send.bytes());
+    if (task.result == 0 || send.session() != client_session || send.slot() != slot || send.sequence() != sequence)
+      return false;
+    transmit(acknowledge_result(life_of(task.worker_session), task.result), peers_.at(task.worker_session));
+    return true;
+  });
+}
+
+// The task's outcome is the client's own by then; its worker is told once.
 void MiniBroker::on_cancel(const Frame& frame, const wire::Endpoint& from) {
   ++cancels_;
-  std::erase_if(tasks_, [&](const auto& entry) {
-    const wire::Header& send = wire::header_of(entry.second.send.bytes());
-    const wire::Header& cancel = wire::header_of(frame.bytes());
-    return send.session() == cancel.session() && send.slot() == cancel.slot();
-  });
+  if (const auto found = find_task(wire::header_of(frame.bytes())); found != tasks_.end()) {
+    const Task& task = found->second;
+    const Attempt attempt{.token = {7, found->first}, .number = 1, .route = task.route};
+    transmit(cancel(life_of(task.worker_session), attempt), peers_.at(task.worker_session));
+    tasks_.erase(found);
+  }
   transmit(acknowledge(frame.bytes()), from);
 }
 
@@ -150,9 +204,24 @@ Life MiniBroker::life_of(std::uint32_t session) const {
 }
 
 void MiniBroker::on_result(Frame frame) {
-  const auto task = tasks_.find(frame.header().token_generation());
-  if (task == tasks_.end()) return;
-  const Frame outcome = deliver(task->second.send.bytes(), wire::payload_of(frame.bytes()), frame.header().reason());
+  const wire::Header& header = frame.header();
+  const auto task = tasks_.find(header.token_generation());
+  const bool known = task != tasks_.end();
+  const bool in_parts = known && (wire::is_answer_part(header) || task->second.result != 0);
+  if (!in_parts) {
+    const auto reason = known ? wire::Reason::Ok : wire::Reason::Discard;
+    const std::uint32_t worker = header.worker_session();
+    transmit(acknowledge_result(life_of(worker), header.sequence(), reason), peers_.at(worker));
+  }
+  if (!known) return;
+  Frame outcome = deliver(task->second.send.bytes(), wire::payload_of(frame.bytes()), header.reason());
+  wire::set_token(outcome.header(), wire::token_of(header));
+  if (in_parts) {
+    task->second.result = header.sequence();
+    outcome.header().mutate_fragment_index(header.fragment_index());
+    outcome.header().mutate_flags(header.flags());
+    return transmit(outcome, task->second.client);
+  }
   transmit(outcome, task->second.client);
   if (repeat_outcomes_) transmit(outcome, task->second.client);
   tasks_.erase(task);

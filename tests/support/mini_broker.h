@@ -1,6 +1,6 @@
 // A broker small enough to read at once, on a real loopback UDP socket with a thread of its own: it registers any
 // number of endpoints and routes every SEND to the worker that registered last. It acknowledges what asks for it and
-// recognises repeats, but sends nothing again itself. For tests of the SDK's shell.
+// recognises repeats, passes parts and GRANTs on, but sends nothing again itself. For tests of the SDK's shell.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,10 @@ class MiniBroker {
   struct Task {
     Frame send;
     wire::Endpoint client;
+    std::uint32_t worker_session = 0, route = 0;
+    std::uint32_t result = 0;  // number of its RESULT in parts, to be acknowledged when the client has it
   };
+  using Tasks = std::map<std::uint32_t, Task>;  // by token generation
 
   void run();
   void on_frame(Frame frame, const wire::Endpoint& from);
@@ -46,14 +49,18 @@ class MiniBroker {
   void on_send(Frame frame, const wire::Endpoint& from);
   void on_cancel(const Frame& frame, const wire::Endpoint& from);
   void on_result(Frame frame);
+  void on_grant(Frame frame);
+  void on_delivered(std::uint32_t client_session, std::uint32_t slot, std::uint32_t sequence);
+  void forward_route(Frame send, std::uint32_t generation) const;
+  Tasks::iterator find_task(const wire::Header& from_client);
   Life life_of(std::uint32_t session) const;
   void transmit(const Frame& frame, const wire::Endpoint& to) const;
 
   int socket_;
   wire::Endpoint self_;
   Life life_;
-  std::map<std::uint32_t, wire::Endpoint> peers_;                               // by session
-  std::map<std::uint32_t, Task> tasks_;                                         // by token generation
+  std::map<std::uint32_t, wire::Endpoint> peers_;  // by session
+  Tasks tasks_;
   std::map<std::pair<std::uint32_t, std::uint16_t>, std::uint32_t> sequences_;  // the last, by session and slot
   std::uint32_t worker_session_ = 0;
   std::uint32_t next_session_ = 0x00100001;

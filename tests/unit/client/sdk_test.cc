@@ -1,6 +1,5 @@
 // The SDK over real loopback sockets, against a broker of the test's own.
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <atomic>
 #include <chrono>
@@ -8,50 +7,10 @@
 #include <optional>
 #include <stdexcept>
 
-#include "mcplane/client.h"
-#include "mcplane/worker.h"
-#include "support/mini_broker.h"
+#include "unit/client/sdk_fixture.h"
 
 namespace mcplane {
 namespace {
-
-using namespace std::chrono_literals;
-
-Task task_of(std::string prompt) {
-  Task task;
-  task.action = "generate";
-  task.prompt = std::move(prompt);
-  task.ttl = 5s;
-  return task;
-}
-
-WorkerOptions worker_options(const test::MiniBroker& broker, std::uint16_t slots = 1) {
-  WorkerOptions options;
-  options.broker = broker.address();
-  options.actions = {"generate"};
-  options.slots = slots;
-  return options;
-}
-
-ClientOptions client_options(const test::MiniBroker& broker) {
-  ClientOptions options;
-  options.broker = broker.address();
-  return options;
-}
-
-Answer echo(const Task& task) { return {"you said: " + task.prompt}; }
-
-// Drives an AsyncClient until `finished` or ten seconds have passed.
-template <class Condition>
-bool drive(AsyncClient& client, Condition finished) {
-  const auto end = std::chrono::steady_clock::now() + 10s;
-  while (!finished() && std::chrono::steady_clock::now() < end) {
-    pollfd waited{client.fd(), POLLIN, 0};
-    poll(&waited, 1, 100);
-    client.process();
-  }
-  return finished();
-}
 
 TEST(Sdk, CallComesBackWithTheAnswer) {
   test::MiniBroker broker;
@@ -197,10 +156,10 @@ TEST(Sdk, RejectionsSayWhy) {
   EXPECT_EQ(nobody.reason, "no_worker");
   EXPECT_EQ(nobody.retry_after, 50ms);
   EXPECT_EQ(nobody.executed, Executed::kNo);
-  const Outcome large = client.call(task_of(std::string(2'000, 'x')));
+  const Outcome large = client.call(task_of(std::string((16 << 20) + 1, 'x')));
   EXPECT_EQ(large.kind, OutcomeKind::kRejected);
   EXPECT_EQ(large.reason, "too_large");
-  EXPECT_EQ(client.call(task_of(std::string(1'450, 'x'))).reason, "too_large");
+  EXPECT_EQ(client.call(task_of(std::string(16 << 20, 'x'))).reason, "too_large");  // with what is around it
   Task nameless = task_of("hi");
   nameless.action = "";
   EXPECT_EQ(client.call(nameless).reason, "malformed: action: wants 1 to 64 bytes without control characters");
