@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/planted_bug.h"
 #include "client/client_engine.h"
 
 namespace mcplane::client {
@@ -62,7 +63,7 @@ void ClientEngine::restart_parts(std::uint16_t index) noexcept {
 // Its answer has begun: it cannot begin anew.
 bool ClientEngine::has_pieces(std::uint16_t index) noexcept {
   const ClientParts::Exchange* const exchange = slots_[index].in_parts ? parts_.find(index) : nullptr;
-  return exchange != nullptr && exchange->answer != nullptr;
+  return exchange != nullptr && exchange->answer != nullptr && !planted(PlantedBug::kAnswerBeginsAnew);
 }
 
 void ClientEngine::on_grant(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out) {
@@ -169,7 +170,7 @@ void ClientEngine::on_answer_part(std::span<const std::byte> datagram, std::uint
     answer.last = part.number;
     answer.end = header;
   }
-  if (part.number != before) {
+  if (part.number != before && !planted(PlantedBug::kPartsAsTheyCome)) {
     answer.early[part.number % PartReceiver::kWindow].assign(payload.begin(), payload.end());
     return write_grant_if_due(exchange, now_ns, out);
   }

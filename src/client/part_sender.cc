@@ -1,6 +1,7 @@
 // See part_sender.h.
 #include "client/part_sender.h"
 
+#include "base/planted_bug.h"
 #include "wire/retransmission.h"
 
 namespace mcplane::client {
@@ -39,6 +40,7 @@ std::uint32_t PartSender::take_next(std::uint64_t now_ns) noexcept {
 }
 
 std::uint64_t PartSender::due_ns(std::uint64_t pto_ns) const noexcept {
+  if (planted(PlantedBug::kNeverProbe)) return kNever;
   const bool waits = acknowledged_ < sent_ || (sent_ > 0 && sent_ < made_);
   return waits ? news_ns_ + wire::backed_off(pto_ns + srtt_ns_, std::min(probes_, kDoublingsMax)) : kNever;
 }

@@ -191,7 +191,8 @@ void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& f
   }
   if (const OutgoingAnswer* const answer = parts_.find_answer(token, header.attempt())) parts_.erase_answer(*answer);
   if (const KeptResult* const kept = kept_.find(token, header.attempt())) drop_kept(*kept);
-  write_ack(header, task != nullptr ? wire::Reason::Running : wire::Reason::Stopped, from, now_ns, out);
+  const bool runs = task != nullptr && !(task->streams && planted(PlantedBug::kStopsAtOnce));
+  write_ack(header, runs ? wire::Reason::Running : wire::Reason::Stopped, from, now_ns, out);
 }
 
 std::span<std::byte> WorkerEngine::answer_place(Outbox& out) const noexcept {

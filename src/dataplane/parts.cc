@@ -1,6 +1,7 @@
 // See parts.h.
 #include "dataplane/parts.h"
 
+#include "base/planted_bug.h"
 #include "dataplane/complete.h"
 #include "dataplane/departure.h"
 #include "dataplane/route.h"
@@ -15,7 +16,8 @@ Task* find_own(Shard& shard, const wire::Header& header, const Session& client) 
   const TaskToken token = wire::token_of(header);
   Task* task = token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
   const bool own = task != nullptr && task->client == client.record.id && task->slot == header.slot() &&
-                   task->sequence == header.sequence() && task->attempt == header.attempt();
+                   task->sequence == header.sequence() &&
+                   (task->attempt == header.attempt() || planted(PlantedBug::kPartOfAnyAttempt));
   return own ? task : nullptr;
 }
 
@@ -62,7 +64,7 @@ bool on_answer_part(Shard& shard, Task& task, const wire::Header& result) noexce
   task.answering = true;
   task.keeps_answer = false;
   if (task.state == TaskState::kDelivering) return true;
-  if (!wire::has(result.flags(), wire::Flag::More)) return false;
+  if (!wire::has(result.flags(), wire::Flag::More) || planted(PlantedBug::kEndAtAnyPart)) return false;
   on_arrival(shard, &task);
   return true;
 }
