@@ -23,6 +23,8 @@ struct TopicTokens {
   std::size_t count = 0;
 
   std::span<const std::string_view> list() const noexcept { return {tokens.data(), count}; }
+  // What was split: there is at least one.
+  std::string_view whole() const noexcept { return {tokens[0].begin(), tokens[count - 1].end()}; }
 };
 
 // nullopt when it is no topic, or no pattern. Every topic is a pattern too.

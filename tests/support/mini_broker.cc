@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "wire/topic.h"
 
 namespace mcplane::test {
 
@@ -81,6 +82,11 @@ void MiniBroker::on_frame(Frame frame, const wire::Endpoint& from) {
       return on_send(std::move(frame), from);
     case FrameType::Cancel:
       return on_cancel(frame, from);
+    case FrameType::Subscribe:
+    case FrameType::Unsubscribe:
+      return on_subscribe(frame, from);
+    case FrameType::Publish:
+      return on_publish(frame);
     case FrameType::Result:
       transmit(acknowledge_result(life_of(header.worker_session()), header.sequence()), from);
       return on_result(std::move(frame));
@@ -141,6 +147,35 @@ void MiniBroker::on_cancel(const Frame& frame, const wire::Endpoint& from) {
     return send.session() == cancel.session() && send.slot() == cancel.slot();
   });
   transmit(acknowledge(frame.bytes()), from);
+}
+
+void MiniBroker::on_subscribe(const Frame& frame, const wire::Endpoint& from) {
+  const wire::Header& header = wire::header_of(frame.bytes());
+  if (header.type() == FrameType::Unsubscribe) {
+    patterns_.erase({header.session(), header.sequence()});
+    return transmit(acknowledge(frame.bytes()), from);
+  }
+  const auto wanted = wire::read_subscription(wire::table_of(frame.bytes()));
+  if (!wanted || refuse_subscriptions_)
+    return transmit(reject(frame.bytes(), wire::Reason::TableFull, wire::Executed::NotSaid), from);
+  patterns_[{header.session(), header.sequence()}] = wanted->topic;
+  transmit(acknowledge(frame.bytes()), from);
+}
+
+void MiniBroker::on_publish(const Frame& frame) {
+  const auto table = wire::table_of(frame.bytes());
+  const auto topic = wire::read_publication(table);
+  const std::uint32_t lost = events_lost_.exchange(0);
+  for (const auto& [name, pattern] : patterns_) {
+    if (!topic || !wire::topic_matches(pattern, topic->whole())) continue;
+    const auto [session, subscription] = name;
+    const std::uint32_t number = events_[session] += 1 + lost;
+    if (drop_event_.exchange(false)) continue;
+    Frame copy = event(life_of(session), subscription, 0, number, table, wire::payload_of(frame.bytes()));
+    if (damage_event_.exchange(false)) copy.mutable_bytes().back() ^= std::byte{1};
+    transmit(copy, peers_.at(session));
+    if (repeat_events_) transmit(copy, peers_.at(session));
+  }
 }
 
 Life MiniBroker::life_of(std::uint32_t session) const {
