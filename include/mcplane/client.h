@@ -69,7 +69,7 @@ class AsyncClient {
   // readable again. Throws std::invalid_argument, one line, on an unsound topic or when it does not fit one frame.
   bool publish(std::string_view topic, std::string_view payload);
   // Events that the broker sent to this client and that did not come, as gaps in their numbers show; one that comes
-  // late, within the next 64, is not counted any more.
+  // late, at most 63 numbers behind, is not counted any more.
   std::uint64_t missed() const noexcept;
 
   bool registered() const noexcept;
