@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 
+#include "mcplane/event.h"
 #include "mcplane/task.h"
 
 namespace mcplane {
@@ -38,7 +39,8 @@ using OutcomeCallback = std::function<void(Outcome)>;
 using ChunkCallback = std::function<void(std::string_view)>;
 
 // For someone else's event loop: no thread of its own. Wait until fd() is readable, then call process().
-// One thread at a time. Callbacks run inside process(), submit(), cancel() and the destructor.
+// One thread at a time. Callbacks run inside process(), submit(), cancel() and the destructor; those of events inside
+// process() alone.
 class AsyncClient {
  public:
   // Opens the socket and starts registering. Throws std::runtime_error (one line) on a bad address or socket error.
@@ -61,6 +63,20 @@ class AsyncClient {
   // Ends every task in flight that has this id: kCancelled, executed = no if it never left, else maybe. The broker is
   // told, and drops the task or its answer. False when there is none.
   bool cancel(std::string_view task_id);
+
+  // Asks for the events on all topics that match; of the subscriptions with the same pattern and group, of any client,
+  // one gets each event. It lasts over registrations: after one, what is published until the broker has heard is not
+  // matched. Throws std::invalid_argument, one line, on an unsound pattern or group.
+  SubscriptionId subscribe(std::string_view pattern, EventCallback on_event, std::string_view group = {},
+                           SubscribedCallback subscribed = {});
+  // Its callbacks are not called any more.
+  void unsubscribe(SubscriptionId id);
+  // Sends it once. False: nothing was sent, since this is not registered, or the socket has no room until it is
+  // readable again. Throws std::invalid_argument, one line, on an unsound topic or when it does not fit one frame.
+  bool publish(std::string_view topic, std::string_view payload);
+  // Events that the broker sent to this client and that did not come, as gaps in their numbers show; one that comes
+  // late, at most 63 numbers behind, is not counted any more.
+  std::uint64_t missed() const noexcept;
 
   bool registered() const noexcept;
   std::uint32_t node_id() const noexcept;  // 0 until registered
@@ -89,6 +105,18 @@ class Client {
   // As AsyncClient's, on the I/O thread; the outcome tells whether it came in time. A task gets its id from the
   // application, if it is to be cancelled.
   void cancel(std::string task_id);
+
+  // As AsyncClient's. Returns once the broker has acknowledged: what anyone publishes from then on is matched. Throws
+  // std::runtime_error, one line, when it refuses, or says nothing in connect_timeout. Not from a callback, which would
+  // wait for itself: throws std::runtime_error there.
+  SubscriptionId subscribe(std::string_view pattern, EventCallback on_event, std::string_view group = {});
+  // When it returns, the callback is not called any more, unless it is the callback that called this.
+  void unsubscribe(SubscriptionId id);
+  // As AsyncClient's, on the I/O thread: what is published while the broker is out of reach is lost. Waits while 1,024
+  // wait there, but not in a callback.
+  void publish(std::string_view topic, std::string_view payload);
+  std::uint64_t missed() const noexcept;
+
   std::uint32_t node_id() const noexcept;
 
  private:

@@ -1,14 +1,12 @@
 // The load on one peer: clients and workers in this process, on one CPU, closed loop. Warms up, measures, lets what is
 // in flight come home, and prints one JSON object. What did not come home is lost.
-#include <sys/resource.h>
-
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "measuring.h"
 #include "protocol.h"
 
 namespace {
@@ -16,46 +14,11 @@ namespace {
 using namespace mcplane::peers;
 
 constexpr double kRegisterSeconds = 10, kHomeSeconds = 2;
-constexpr int kTurnMs = 10;
 
 using Make = std::unique_ptr<Protocol> (*)(EventLoop&, Ledger&, const Options&);
 const std::map<std::string, Make> kProtocols = {{"http", make_http},   {"nats", make_nats},
                                                 {"redis", make_redis}, {"redis-batched", make_redis},
                                                 {"udp", make_udp},     {"zmq", make_zmq}};
-
-// CPU seconds of the brokers' processes, all threads, user and system: fields 14 and 15 of /proc/PID/stat.
-double cpu_seconds(const std::vector<int>& pids) {
-  std::uint64_t ticks = 0;
-  for (const int pid : pids) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    std::string text;
-    std::getline(file, text);
-    std::istringstream fields(text.substr(text.rfind(')') + 1));
-    for (int i = 3; i < 14; ++i) fields >> text;
-    std::uint64_t user = 0, system = 0;
-    fields >> user >> system;
-    ticks += user + system;
-  }
-  return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
-
-double own_cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-// Turns until `done` or the time is up; seconds spent.
-template <class Done>
-double turn_until(EventLoop& loop, double seconds, Done done) {
-  const std::uint64_t start = now_ns();
-  const auto passed = [start] { return static_cast<double>(now_ns() - start) / 1e9; };
-  while (passed() < seconds && !done()) loop.turn(kTurnMs);
-  return passed();
-}
 
 nlohmann::json run(const Options& options) {
   EventLoop loop;

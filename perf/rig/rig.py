@@ -176,6 +176,8 @@ class Rig:
         counts = {"--clients": options.clients, "--workers": options.workers, "--window": options.window,
                   "--worker-slots": options.worker_slots, "--payload": f"{options.payload}B",
                   "--duration": f"{options.seconds}s"}
+        if "--events" in flags:
+            counts = {flag: value for flag, value in counts.items() if not flag.startswith("--worker")}
         counts = {flag: value for flag, value in counts.items() if flag not in flags}
         if "--rate" in flags:
             counts.pop("--window", None)

@@ -150,11 +150,25 @@ std::string outcome_json(const Outcome& outcome) {
 
 }  // namespace
 
-void add_send_flags(CLI::App& command, SendFlags& flags) {
-  add_text(command, "--broker", flags.broker, "HOST[:PORT],...",
+void add_broker_flags(CLI::App& command, std::string& broker, std::uint64_t& connect_timeout_ns) {
+  add_text(command, "--broker", broker, "HOST[:PORT],...",
            "Broker, required; port 4800 unless typed; the first alive of several");
-  add_duration(command, "--connect-timeout", flags.connect_timeout_ns, "Longest wait for the broker's answer",
+  add_duration(command, "--connect-timeout", connect_timeout_ns, "Longest wait for the broker's answer",
                {100 * kNsPerMs, 3'600 * kNsPerSecond});
+}
+
+std::string broker_mistake(const std::string& broker) {
+  if (broker.empty()) return "--broker is missing; type --broker HOST, such as --broker 10.0.0.1";
+  try {
+    client::parse_broker_list(broker);
+    return {};
+  } catch (const std::runtime_error& error) {
+    return std::string("--broker: ") + error.what();
+  }
+}
+
+void add_send_flags(CLI::App& command, SendFlags& flags) {
+  add_broker_flags(command, flags.broker, flags.connect_timeout_ns);
   add_switch(command, "--json", flags.json, "Print the outcome as one JSON object");
   command.option_defaults()->group("Task");
   add_text(command, "--file", flags.file, "PATH", "Whole task in its JSON form; - is stdin");
@@ -197,15 +211,10 @@ SendReport report_on(const Outcome& outcome, bool json) {
 }
 
 int run_send(const SendFlags& flags) {
-  if (flags.broker.empty())
-    return end(failure(kProgram, "--broker is missing; type --broker HOST, such as --broker 10.0.0.1", kExitUsage));
+  if (const std::string line = broker_mistake(flags.broker); !line.empty())
+    return end(failure(kProgram, line, kExitUsage));
   auto task = make_task(flags, std::cin);
   if (!task) return end(failure(kProgram, task.error, kExitUsage));
-  try {
-    client::parse_broker_list(flags.broker);
-  } catch (const std::runtime_error& error) {
-    return end(failure(kProgram, std::string("--broker: ") + error.what(), kExitUsage));
-  }
   try {
     Client client({.broker = flags.broker,
                    .name = kProgram,

@@ -28,6 +28,9 @@ struct SendFlags {
 };
 
 void add_send_flags(CLI::App& command, SendFlags& flags);
+// --broker and --connect-timeout, of every command that is a client; and a line when the former cannot be meant so.
+void add_broker_flags(CLI::App& command, std::string& broker, std::uint64_t& connect_timeout_ns);
+std::string broker_mistake(const std::string& broker);
 
 // Reads `input` when the file is "-".
 Parsed<Task> make_task(const SendFlags& flags, std::istream& input);

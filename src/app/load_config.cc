@@ -102,6 +102,25 @@ void add_task_flags(CLI::App& app, loadgen::Options& options) {
       ->group(group);
 }
 
+// Those of tasks alone are refused beside --events.
+void add_event_flags(CLI::App& app, loadgen::Options& options) {
+  const std::string group = "Events: publishers and subscribers in place of clients' tasks and workers";
+  CLI::Option* const events =
+      add_switch(app, "--events", options.events,
+                 "Each of --clients publishes; --rate counts events, --window those of one client on their way; "
+                 "--payload bytes an event")
+          ->group(group);
+  for (const char* const flag : {"--sweep", "--surge-rate", "--workers", "--service-time", "--faulty-workers",
+                                 "--action", "--ttl", "--priority", "--idempotent", "--shadow", "--interval", "--html"})
+    events->excludes(app.get_option(flag));
+  for (CLI::Option* const option :
+       {add_count(app, "--subscribers", options.subscribers, "Subscribers, each with a UDP port of its own",
+                  {1, loadgen::kEndpointsMax}),
+        add_count(app, "--topics", options.topics,
+                  "Topics that events are published on in turn; subscribers are spread over them", {1, 65'536})})
+    option->group(group)->needs(events);
+}
+
 void add_worker_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "In-process workers";
   add_count(app, "--workers", options.workers, "Echo workers in this process; 0: those registered already",
@@ -268,7 +287,8 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   LoadCommand command;
   loadgen::Options& options = command.options;
   bool poisson = false;
-  CLI::App app("Loads a broker with tasks, checks every answer, and reports rates and latencies.", "mcplane-load");
+  CLI::App app("Loads a broker with tasks or events, checks every answer, and reports rates and latencies.",
+               "mcplane-load");
   set_conventions(app);
   TransportFlags transport;
   add_transport_flags(app, transport);
@@ -278,6 +298,7 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   add_worker_flags(app, options);
   add_objective_flags(app, options.objectives);
   add_output_flags(app, command);
+  add_event_flags(app, options);
   const int own = count_own(argc, argv);
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;

@@ -6,21 +6,24 @@
 
 #include "app/load_config.h"
 #include "app/load_output.h"
+#include "loadgen/event_run.h"
 #include "loadgen/live.h"
 #include "loadgen/run.h"
 
 namespace {
 
-using mcplane::loadgen::RunResult;
+using mcplane::loadgen::Progress;
 using mcplane::loadgen::RunStatus;
 
-RunResult run_and_show(const mcplane::loadgen::Options& options) {
-  mcplane::loadgen::Progress progress;
+// `run` is called with what it has to keep up to date and what ends it early.
+template <class Run>
+auto run_and_show(Run run) {
+  Progress progress;
   std::atomic<bool> stop{false}, finished{false};
-  RunResult result;
+  decltype(run(progress, stop)) result;
   mcplane::loadgen::hold_stop_signals();
   std::thread clients([&] {
-    result = mcplane::loadgen::run(options, progress, stop);
+    result = run(progress, stop);
     finished.store(true, std::memory_order_release);
   });
   mcplane::loadgen::show_progress(progress, finished, stop);
@@ -34,7 +37,8 @@ std::string joined(int argc, char** argv) {
   return line;
 }
 
-int exit_code_of(const mcplane::loadgen::Options& options, const RunResult& result) {
+template <class Result>
+int exit_code_of(const mcplane::loadgen::Options& options, const Result& result) {
   using namespace mcplane::app;
   switch (result.status) {
     case RunStatus::kUnreachable:
@@ -49,14 +53,26 @@ int exit_code_of(const mcplane::loadgen::Options& options, const RunResult& resu
   return met ? kExitOk : kExitObjectiveMissed;
 }
 
+template <class Result>
+int report(const mcplane::app::LoadCommand& command, const Result& result, const std::string& command_line) {
+  const int exit_code = exit_code_of(command.options, result);
+  if (result.status != RunStatus::kFinished)
+    return mcplane::app::end(mcplane::app::failure("mcplane-load", result.problem, exit_code));
+  return mcplane::app::write_output(command, result, command_line, exit_code);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto command = mcplane::app::parse_load_command(argc, argv);
   if (command.stop) return mcplane::app::end(*command.stop);
-  const RunResult result = run_and_show(command.options);
-  const int exit_code = exit_code_of(command.options, result);
-  if (result.status != RunStatus::kFinished)
-    return mcplane::app::end(mcplane::app::failure("mcplane-load", result.problem, exit_code));
-  return mcplane::app::write_output(command, result, joined(argc, argv), exit_code);
+  const auto& options = command.options;
+  const auto tasks = [&](Progress& progress, const std::atomic<bool>& stop) {
+    return mcplane::loadgen::run(options, progress, stop);
+  };
+  const auto events = [&](Progress& progress, const std::atomic<bool>& stop) {
+    return mcplane::loadgen::run_events(options, progress, stop);
+  };
+  const std::string line = joined(argc, argv);
+  return options.events ? report(command, run_and_show(events), line) : report(command, run_and_show(tasks), line);
 }

@@ -22,20 +22,34 @@ std::string write_file(const std::string& path, const std::string& text) {
   return "cannot write " + quote(path) + ": " + std::strerror(errno);
 }
 
-}  // namespace
-
-int write_output(const LoadCommand& command, const loadgen::RunResult& result, const std::string& command_line,
-                 int exit_code) {
+// Files are written; `error` is what went wrong with them.
+template <class Result>
+int print(const LoadCommand& command, const Result& result, const std::string& command_line, const std::string& error,
+          int exit_code) {
   const loadgen::Options& options = command.options;
-  std::string error = write_file(command.hgrm, loadgen::hgrm_of(result.tally.latency));
-  if (std::string other = write_file(command.html, loadgen::html_of(options, result, command_line)); error.empty())
-    error = std::move(other);
   const std::string text =
       command.json ? loadgen::json_of(options, result, command_line) + "\n" : loadgen::table_of(options, result);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fflush(stdout);  // remarks follow it, also where both go to one file
   std::fputs(loadgen::remarks_on(options, result).c_str(), stderr);
   return error.empty() ? exit_code : end(failure("mcplane-load", error, kExitRuntime));
+}
+
+}  // namespace
+
+int write_output(const LoadCommand& command, const loadgen::RunResult& result, const std::string& command_line,
+                 int exit_code) {
+  std::string error = write_file(command.hgrm, loadgen::hgrm_of(result.tally.latency));
+  if (std::string other = write_file(command.html, loadgen::html_of(command.options, result, command_line));
+      error.empty())
+    error = std::move(other);
+  return print(command, result, command_line, error, exit_code);
+}
+
+int write_output(const LoadCommand& command, const loadgen::EventResult& result, const std::string& command_line,
+                 int exit_code) {
+  const std::string error = write_file(command.hgrm, loadgen::hgrm_of(result.tally.latency));
+  return print(command, result, command_line, error, exit_code);
 }
 
 }  // namespace mcplane::app

@@ -37,8 +37,6 @@ enum class PlantedBug : std::uint8_t {
   kCacheBySelector,      // what was answered to another payload stands in
   kDegradeBusy,          // a worker that is busy counts as one that is out
   kDeliverMirrored,      // the answer to a copy is delivered to the client of the task that was copied
-  kPartOfAnyAttempt,     // a part of a task that an earlier worker asked for goes to the one that has it now
-  kRerunAnswering,       // a task whose answer has begun goes to a second worker
   kEndAtAnyPart,         // the first part of an answer ends its task
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
@@ -49,17 +47,16 @@ enum class PlantedBug : std::uint8_t {
   kPermitTwice,       // a probe takes no permit
   kShadowAnywhere,    // a shadow task goes to a worker of production
   // Client.
-  kOutcomeTwice,      // an outcome that comes twice ends its send twice
-  kForeignOutcome,    // frames of another session, or another life of the broker, are taken for ours
-  kDenyMoved,         // a task that another session may have run ends as never executed
-  kStaleWelcome,      // an ACK to a HELLO of an earlier registration is taken
-  kSendOnce,          // a SEND that was lost is not sent again
-  kAckOtherSlot,      // an acknowledgement of several outcomes names the wrong ones
-  kResendAnyTask,     // in a new session every task is sent again
-  kNoDeadline,        // a send that nobody answers never ends
-  kPartsAsTheyCome,   // pieces of an answer are given to the application out of order
-  kAnswerBeginsAnew,  // a task whose answer has begun is sent again in a new session
-  kNeverProbe,        // a sender of parts waits for a GRANT that was lost
+  kOutcomeTwice,     // an outcome that comes twice ends its send twice
+  kForeignOutcome,   // frames of another session, or another life of the broker, are taken for ours
+  kDenyMoved,        // a task that another session may have run ends as never executed
+  kStaleWelcome,     // an ACK to a HELLO of an earlier registration is taken
+  kSendOnce,         // a SEND that was lost is not sent again
+  kAckOtherSlot,     // an acknowledgement of several outcomes names the wrong ones
+  kResendAnyTask,    // in a new session every task is sent again
+  kNoDeadline,       // a send that nobody answers never ends
+  kPartsAsTheyCome,  // pieces of an answer are given to the application out of order
+  kNeverProbe,       // a sender of parts waits for a GRANT that was lost
   // Worker.
   kSkipRouteDedup,  // a ROUTE that comes twice runs twice
   kWindowOffByOne,  // the newest ROUTE is not known as seen
@@ -95,8 +92,6 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "cache-by-selector",
     "degrade-busy",
     "deliver-mirrored",
-    "part-of-any-attempt",
-    "rerun-answering",
     "end-at-any-part",
     "route-to-draining",
     "lease-ignores-link",
@@ -114,7 +109,6 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "resend-any-task",
     "no-deadline",
     "parts-as-they-come",
-    "answer-begins-anew",
     "never-probe",
     "skip-route-dedup",
     "window-off-by-one",

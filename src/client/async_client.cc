@@ -42,6 +42,28 @@ bool AsyncClient::cancel(std::string_view task_id) {
   return found;
 }
 
+SubscriptionId AsyncClient::subscribe(std::string_view pattern, EventCallback on_event, std::string_view group,
+                                      SubscribedCallback subscribed) {
+  const auto table = client::subscription_table(pattern, group);
+  const SubscriptionId id = impl_->core.subscribe(table, std::move(on_event), std::move(subscribed));
+  if (!impl_->processing) impl_->core.flush();
+  return id;
+}
+
+void AsyncClient::unsubscribe(SubscriptionId id) {
+  impl_->core.unsubscribe(id);
+  if (!impl_->processing) impl_->core.flush();
+}
+
+bool AsyncClient::publish(std::string_view topic, std::string_view payload) {
+  const auto status = impl_->core.publish(client::publication_table(topic), std::as_bytes(std::span(payload)));
+  if (status == client::PublishStatus::kTooLarge) client::throw_too_large(topic, payload.size());
+  if (!impl_->processing) impl_->core.flush();
+  return status == client::PublishStatus::kSent;
+}
+
+std::uint64_t AsyncClient::missed() const noexcept { return impl_->core.missed(); }
+
 bool AsyncClient::registered() const noexcept { return impl_->core.session().registered(); }
 
 std::uint32_t AsyncClient::node_id() const noexcept { return impl_->core.session().id().value; }

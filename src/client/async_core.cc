@@ -59,6 +59,7 @@ void AsyncCore::receive() {
     const std::uint64_t now = now_ns();
     for (const auto& received : burst) {
       engine_.on_datagram(received.datagram, received.from, now, outbox_, done_);
+      hand_out_events();
       settle(done_, now);
     }
     send_waiting(now);
@@ -238,6 +239,7 @@ void AsyncCore::close() {
   settle(done_, now);
   const auto waiting = std::exchange(waiting_, {});
   for (const std::size_t index : waiting) finish_unsent(index, OutcomeKind::kBrokerLost, "broker_lost", now);
+  subscriptions_.end_all("broker_lost");
 }
 
 }  // namespace mcplane::client

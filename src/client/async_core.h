@@ -13,6 +13,7 @@
 #include "client/client_engine.h"
 #include "client/encoded_task.h"
 #include "client/event_loop.h"
+#include "client/subscriptions.h"
 #include "client/throttle.h"
 #include "client/udp_socket.h"
 #include "mcplane/client.h"
@@ -36,8 +37,16 @@ class AsyncCore {
   void submit(Task task, OutcomeCallback done, ChunkCallback chunk = {});
   // Ends every task of that id as kCancelled; false when there is none. Looks through the tasks in flight.
   bool cancel(std::string_view task_id);
+
+  // async_events.cc. The tables are those of subscription_table() and publication_table(); what is written leaves with
+  // the next flush() or process(). subscribe() throws std::runtime_error when there is no room or it is closed.
+  SubscriptionId subscribe(std::span<const std::byte> table, EventCallback on_event, SubscribedCallback subscribed);
+  void unsubscribe(SubscriptionId id);
+  PublishStatus publish(std::span<const std::byte> table, std::span<const std::byte> payload);
+  std::uint64_t missed() const noexcept;
+
   void flush();
-  // BYE; every task ends kBrokerLost.
+  // BYE; every task ends kBrokerLost, and who waits for a subscription hears the like.
   void close();
 
  private:
@@ -78,6 +87,7 @@ class AsyncCore {
   Sent try_send(std::size_t index, std::uint64_t now_ns);
   void send_waiting(std::uint64_t now_ns);
   void expire_waiting(std::uint64_t now_ns);
+  void hand_out_events();
   void finish_unsent(std::size_t index, OutcomeKind kind, std::string reason, std::uint64_t now_ns);
 
   // async_answers.cc
@@ -101,6 +111,7 @@ class AsyncCore {
   std::deque<std::size_t> waiting_;      // not yet sent, oldest first
   std::uint64_t waiting_earliest_ns_;    // no waiting task's deadline is earlier
   Throttle throttle_;
+  Subscriptions subscriptions_;
   bool closed_ = false;
 };
 

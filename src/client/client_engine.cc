@@ -121,7 +121,16 @@ void ClientEngine::on_datagram(std::span<const std::byte> datagram, const wire::
     default:
       break;
   }
-  ++dropped_;
+  if (events_ == nullptr || !events_->on_frame(datagram, session_, now_ns, out)) ++dropped_;
+}
+
+std::uint32_t ClientEngine::subscribe(std::span<const std::byte> table, std::uint64_t now_ns, Outbox& out) {
+  if (events_ == nullptr) events_ = std::make_unique<EventEngine>();
+  return events_->subscribe(table, session_, now_ns, out);
+}
+
+void ClientEngine::unsubscribe(std::uint32_t number, std::uint64_t now_ns, Outbox& out) {
+  if (events_) events_->unsubscribe(number, session_, now_ns, out);
 }
 
 void ClientEngine::prefetch(std::span<const std::byte> datagram) const noexcept {

@@ -9,11 +9,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "client/client_parts.h"
+#include "client/event_engine.h"
 #include "client/kept_datagram.h"
 #include "client/resend_queue.h"
 #include "client/session.h"
@@ -74,6 +76,15 @@ class ClientEngine {
   // Ends a send at once as Cancelled, Maybe, and tells the broker until it has heard. False: no such send is in flight.
   // Looks through the slots.
   bool cancel(std::uint64_t context, std::uint64_t now_ns, Outbox& out, std::vector<Completion>& done);
+  // As of EventEngine; what a datagram brought of events is in events() until the next one.
+  std::uint32_t subscribe(std::span<const std::byte> table, std::uint64_t now_ns, Outbox& out);
+  void unsubscribe(std::uint32_t number, std::uint64_t now_ns, Outbox& out);
+  PublishStatus publish(std::span<const std::byte> table, std::span<const std::byte> payload, std::uint64_t now_ns,
+                        Outbox& out) {
+    return EventEngine::publish(table, payload, session_, now_ns, out);
+  }
+  EventEngine* events() noexcept { return events_.get(); }  // null until the first subscribe()
+  const EventEngine* events() const noexcept { return events_.get(); }
   // Appends at most one completion; only a HELLO's ACK that brings another session than before appends one for each
   // send in flight that is not IDEMPOTENT (broker_lost) or has no time left. A datagram that is unsound, foreign, late
   // or a duplicate completes nothing and is counted.
@@ -87,7 +98,8 @@ class ClientEngine {
   std::uint64_t next_timer_ns() const noexcept {
     const std::uint64_t either_ns = std::min(session_.next_timer_ns(), earliest_ns_);
     if (!session_.registered()) return either_ns;
-    return std::min({either_ns, next_parts_ns(), resend_.next_ns(nodes_, session_.pto_ns()), next_ack_ns(),
+    const std::uint64_t events_ns = events_ ? events_->next_timer_ns(session_) : kNever;
+    return std::min({either_ns, next_parts_ns(), events_ns, resend_.next_ns(nodes_, session_.pto_ns()), next_ack_ns(),
                      unsent_.first_ns(nodes_)});
   }
   // BYE; everything in flight completes as broker_lost.
@@ -196,6 +208,8 @@ class ClientEngine {
   TimedList owed_;                      // free, their outcome not acknowledged; since when
   std::vector<std::uint16_t> waiting_;  // kWaiting, or no longer; the next one last
   ClientParts parts_;
+  // Apart: an engine of tasks alone stays in as few cache lines as it was.
+  std::unique_ptr<EventEngine> events_;
 
   // No slot's deadline is earlier; often late sends have moved the true one further, which the next look finds out.
   std::uint64_t earliest_ns_ = kNever;

@@ -21,6 +21,7 @@ void ClientEngine::on_timer(std::uint64_t now_ns, Outbox& out, std::vector<Compl
   if (!session_.registered()) return;
   send_what_is_due(now_ns, out);
   send_parts_due(now_ns, out);
+  if (events_) events_->on_timer(session_, now_ns, out);
   if (now_ns >= next_ack_ns()) write_acks(now_ns, out);
 }
 

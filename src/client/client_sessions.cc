@@ -16,6 +16,7 @@ void ClientEngine::on_registered(std::uint64_t now_ns, std::vector<Completion>& 
   slots_session_ = session_.id();
   slots_boot_ = session_.boot_id();
   slots_broker_ = session_.broker();
+  if (events_) events_->start_over(now_ns);
   resend_.clear();
   unsent_.clear();
   owed_.clear();

@@ -20,9 +20,8 @@ bool may_run_again(const Task& task, const Session& client) noexcept {
   const bool shadow = wire::is_shadow(task.flags);
   const std::uint32_t accepted = shadow ? client.shadow_accepted : client.accepted;
   const std::uint32_t failed_over = shadow ? client.shadow_failed_over : client.failed_over;
-  return (wire::has(task.flags, wire::Flag::Idempotent) || planted(PlantedBug::kFailOverAnyTask)) &&
-         (!task.answering || planted(PlantedBug::kRerunAnswering)) && task.attempt < kAttemptsMax &&
-         failed_over < kRerunsFree + accepted / kTasksPerRerun;
+  return (wire::has(task.flags, wire::Flag::Idempotent) || planted(PlantedBug::kFailOverAnyTask)) && !task.answering &&
+         task.attempt < kAttemptsMax && failed_over < kRerunsFree + accepted / kTasksPerRerun;
 }
 
 // What a REJECT of the task says, kept for its repeats.

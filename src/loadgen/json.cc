@@ -1,36 +1,11 @@
 // One object, for programs. See report.h.
-#include <nlohmann/json.hpp>
-
+#include "loadgen/json_parts.h"
 #include "loadgen/report.h"
 
 namespace mcplane::loadgen {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr int kSchemaVersion = 1;
-
-double us(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }
-double seconds(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerSecond); }
-
-Json percentiles_json(const Histogram& histogram) {
-  Json json;
-  for (const Quantile& quantile : kQuantiles)
-    json[std::string(quantile.json_name)] = us(histogram.percentile(quantile.percent));
-  json["max"] = us(histogram.max());
-  json["mean"] = histogram.mean() / static_cast<double>(kNsPerUs);
-  json["count"] = histogram.count();
-  return json;
-}
-
-// Upper edges, in nanoseconds, and counts: histograms of several runs are joined by adding those of equal edges.
-Json buckets_json(const Histogram& histogram) {
-  Json json = Json::array();
-  histogram.for_each_bucket([&](std::uint64_t, std::uint64_t upper, std::uint64_t count) {
-    json.push_back({upper, count});
-  });
-  return json;
-}
 
 Json interval_json(const Interval& interval) {
   return {{"from_s", seconds(interval.from_ns)},
@@ -134,6 +109,24 @@ void add_self(Json& json, const Options& options, const RunResult& result) {
 }
 
 }  // namespace
+
+Json percentiles_json(const Histogram& histogram) {
+  Json json;
+  for (const Quantile& quantile : kQuantiles)
+    json[std::string(quantile.json_name)] = us(histogram.percentile(quantile.percent));
+  json["max"] = us(histogram.max());
+  json["mean"] = histogram.mean() / static_cast<double>(kNsPerUs);
+  json["count"] = histogram.count();
+  return json;
+}
+
+Json buckets_json(const Histogram& histogram) {
+  Json json = Json::array();
+  histogram.for_each_bucket([&](std::uint64_t, std::uint64_t upper, std::uint64_t count) {
+    json.push_back({upper, count});
+  });
+  return json;
+}
 
 std::string json_of(const Options& options, const RunResult& result, std::string_view command_line) {
   const Tally& tally = result.tally;

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include "loadgen/event_ledger.h"
 #include "loadgen/pattern.h"
 #include "wire/datagram.h"
 #include "wire/header.h"
 #include "wire/route_table.h"
+#include "wire/topic.h"
 
 namespace mcplane::loadgen {
 namespace {
@@ -14,6 +16,11 @@ namespace {
 std::uint64_t send_bytes(const Options& options, std::size_t prompt_bytes) {
   return wire::kLeadBytes + wire::write_route_table(options.action, "", {}, "").size() +
          PayloadWriter({0, prompt_bytes}).payload_bytes_max();
+}
+
+// Of an EVENT, without its payload.
+std::size_t event_bytes_around(const Options& options) {
+  return wire::kLeadBytes + wire::write_publication(event_topic(~std::uint64_t{0}, options.topics - 1)).size();
 }
 
 // The address behind it, as numbers go.
@@ -26,8 +33,8 @@ wire::IpAddress next_address(wire::IpAddress ip) noexcept {
 std::string conflict_in_endpoints(const Options& options) {
   const wire::Prefix& own = options.port->address;
   if (options.endpoints() > kEndpointsMax)
-    return fmt::format("--clients {} and --workers {} are more than the {} UDP ports of {} addresses: type fewer",
-                       options.clients, options.workers, kEndpointsMax, kAddressesMax);
+    return fmt::format("{} endpoints are more than the {} UDP ports of {} addresses: type fewer", options.endpoints(),
+                       kEndpointsMax, kAddressesMax);
   const wire::Prefix last = port_addresses(options).back();
   // The address behind the last one may be the network's broadcast, but still is on it.
   if (last.ip != own.ip && !own.contains(next_address(last.ip)))
@@ -41,7 +48,10 @@ std::string conflict_in_endpoints(const Options& options) {
 // Endpoints and addresses.
 std::string conflict_in_transport(const Options& options) {
   if (!options.port) {
-    if (std::max(options.clients, options.workers) <= kSocketsMax) return {};
+    if (options.events && options.endpoints() > kSocketsMax)
+      return fmt::format("over sockets there are at most {} clients and subscribers: type fewer, or --port KIND:NAME",
+                         kSocketsMax);
+    if (options.events || std::max(options.clients, options.workers) <= kSocketsMax) return {};
     return fmt::format("over sockets there are at most {} clients and {} workers: type fewer, or --port KIND:NAME",
                        kSocketsMax, kSocketsMax);
   }
@@ -87,11 +97,24 @@ std::string conflict_in_load(const Options& options) {
 std::string conflict_in_payload(const Options& options) {
   const std::uint64_t prompt_max = prompt_bytes_max(options, options.mtu);
   const double mean = options.prompt_sizes.mean;
+  if (options.events && options.prompt_bytes > prompt_max)
+    return fmt::format("--payload {}B does not fit one frame with its topic: at most {}B", options.prompt_bytes,
+                       prompt_max);
   if (options.prompt_bytes > prompt_max)
     return fmt::format("--payload {}B does not fit one frame with this action: at most {}B", options.prompt_bytes,
                        prompt_max);
   if (options.prompt_sizes.form == PromptSizes::Form::kExponential && mean > static_cast<double>(prompt_max))
     return fmt::format("--payload exp:{:.0f}B does not fit one frame with this action: at most {}B", mean, prompt_max);
+  return {};
+}
+
+std::string conflict_in_events(const Options& options) {
+  if (!options.events) return {};
+  if (options.topics > options.subscribers)
+    return fmt::format("--topics {} would leave some without a subscriber: type fewer, or more --subscribers",
+                       options.topics);
+  if (options.prompt_sizes.form != PromptSizes::Form::kConstant)
+    return "--payload: events are all of one size; type it, such as 256B";
   return {};
 }
 
@@ -119,6 +142,10 @@ std::uint64_t send_bytes(const Options& options) { return send_bytes(options, op
 
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes) {
   const std::size_t ip_bytes = options.broker.ip.is_v4() ? wire::kIpv4Bytes : wire::kIpv6Bytes;
+  if (options.events) {
+    const std::size_t around = ip_bytes + wire::kUdpBytes + event_bytes_around(options);
+    return packet_bytes > around ? packet_bytes - around : 0;
+  }
   // A payload grows with its prompt in steps of 4 bytes; measured at a multiple of 4 it is prompt + wrapping.
   const std::size_t fixed_bytes = ip_bytes + wire::kUdpBytes + send_bytes(options, kPromptBytesMin) - kPromptBytesMin;
   return packet_bytes > fixed_bytes ? (packet_bytes - fixed_bytes) & ~std::uint64_t{3} : 0;
@@ -135,6 +162,7 @@ std::string conflict_in(const Options& options) {
   if (options.faulty_workers.times > 1 && options.service_time.form == ServiceTime::Form::kNone)
     return "--faulty-workers slow:... needs a time to be longer than: add --service-time exp:1ms";
   if (std::string conflict = conflict_in_load(options); !conflict.empty()) return conflict;
+  if (std::string conflict = conflict_in_events(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_transport(options); !conflict.empty()) return conflict;
   return conflict_in_payload(options);
 }

@@ -95,6 +95,11 @@ struct Options {
   bool shadow = false;        // tasks and workers are of a load test beside production
   std::uint8_t priority = 1;  // class, 0 the most urgent
 
+  // Events in place of tasks: each client publishes, prompt_bytes an event, and each subscriber has one of the topics.
+  bool events = false;
+  std::uint32_t subscribers = 8;
+  std::uint32_t topics = 1;
+
   // In-process workers. 0: those that others have registered.
   std::uint32_t workers = 0;
   std::uint16_t worker_slots = 16;
@@ -107,7 +112,9 @@ struct Options {
   std::string transport() const { return port ? net::to_string(port->device) : "udp"; }
   RateProfile profile() const noexcept { return {rate_per_second, ramp_from_per_second, ramp_ns}; }
   std::uint32_t surge_clients() const noexcept { return surge.rate_per_second > 0 ? surge.clients : 0; }
-  std::size_t endpoints() const noexcept { return std::size_t{clients} + surge_clients() + workers; }
+  std::size_t endpoints() const noexcept {
+    return std::size_t{clients} + (events ? subscribers : surge_clients() + workers);
+  }
   bool open_loop() const noexcept { return rate_per_second > 0; }
   std::uint16_t client_slots() const noexcept {
     return open_loop() ? static_cast<std::uint16_t>(std::clamp(kOpenLoopSlotsMax / clients, 16U, kOpenLoopSlots + 0U))
@@ -120,7 +127,7 @@ Options surge_options(const Options& options);
 
 // UDP payload of the largest SEND.
 std::uint64_t send_bytes(const Options& options);
-// Largest prompt whose SEND fits one IP packet of packet_bytes to this broker.
+// Largest prompt whose SEND, or payload whose EVENT, fits one IP packet of packet_bytes to this broker.
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes);
 
 // Our addresses on the port, as many as the endpoints need: the first and those that follow it.

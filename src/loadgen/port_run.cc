@@ -1,44 +1,21 @@
-// A run over one DPDK port: clients and workers together on one core, which polls. The calling thread makes the port,
-// waits for the core and ends the port.
-#include <fmt/format.h>
+// A run over one DPDK port: clients and workers together on one core, which polls.
 #include <sched.h>
 
-#include <exception>
 #include <optional>
 #include <thread>
 
 #include "loadgen/carriers.h"
 #include "loadgen/fleets.h"
+#include "loadgen/port_core.h"
 #include "loadgen/port_shell.h"
 #include "loadgen/run_steps.h"
 #include "net/dpdk/eal.h"
-#include "net/dpdk/port.h"
 
 namespace mcplane::loadgen {
 namespace {
 
-constexpr std::uint32_t kPoolBuffers = 16'383;
 // How long BYEs may take to leave at the end.
 constexpr std::uint64_t kGoodbyeNs = 10 * kNsPerMs;
-
-net::EalOptions eal_options(const PortTransport& port) {
-  net::EalOptions options;
-  options.cores = {port.cpu};
-  options.huge_pages = port.huge_pages;
-  options.memory_mib = port.memory_mib;
-  options.devices = {port.device};
-  options.pass_through = port.eal_arguments;
-  return options;
-}
-
-LinkOptions link_options(const Options& options) {
-  const PortTransport& port = *options.port;
-  return {.addresses = port_addresses(options),
-          .mac = wire::mac_for(port.address.ip),
-          .broker = options.broker.ip,
-          .next_hop = port.gateway.value_or(options.broker.ip),
-          .mtu = options.mtu};
-}
 
 class PortCarrier {
  public:
@@ -73,14 +50,7 @@ class PortCarrier {
     const std::uint64_t busy_ns = shell_.counts().busy_ns - metered_from_.busy_ns;
     return {passed_ns == 0 ? 0 : static_cast<double>(busy_ns) / static_cast<double>(passed_ns), 0};
   }
-  std::string unreachable() const {
-    const std::string name = net::to_string(options_.port->device), broker = wire::to_string(options_.broker);
-    if (!link_.resolved())
-      return fmt::format("nobody behind {} says that it is {} in 5 s: is the broker on that network?", name,
-                         wire::to_string(options_.port->gateway.value_or(options_.broker.ip)));
-    return fmt::format("no answer from {} in 5 s, although {} is up: is mcplane there, on that UDP port?", broker,
-                       name);
-  }
+  std::string unreachable() const { return port_unreachable(options_, link_); }
 
   // Workers leave too; what the run ends with goes out.
   void leave() {
@@ -116,18 +86,8 @@ RunResult run_on_core(const Options& options, net::DpdkPort& port, Progress& pro
 }  // namespace
 
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop) {
-  net::Eal eal(eal_options(*options.port));
-  net::DpdkPool pool({kPoolBuffers, options.mtu});
-  net::DpdkPort port(net::port_options(options.port->device, 0), pool);
   RunResult result;
-  eal.launch(0, [&] {
-    try {
-      result = run_on_core(options, port, progress, stop);
-    } catch (const std::exception& error) {
-      result = failed_run(error.what());
-    }
-  });
-  eal.join();
+  on_port_core(options, [&](net::DpdkPort& port) { result = run_on_core(options, port, progress, stop); });
   return result;
 }
 

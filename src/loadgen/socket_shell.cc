@@ -1,8 +1,10 @@
 // See socket_shell.h.
 #include "loadgen/socket_shell.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <array>
@@ -70,6 +72,13 @@ void SocketShell::send_all(std::size_t endpoint, client::Outbox& burst) {
     if (sockets_[endpoint].send(burst)) return;
   } while (now_ns() < give_up_ns);
   throw std::runtime_error("a socket's send buffer stayed full for 1 s: is its interface up?");
+}
+
+void ask_for_exact_wakeups() noexcept { prctl(PR_SET_TIMERSLACK, 1UL); }
+
+std::string udp_unreachable(const wire::Endpoint& broker) {
+  return fmt::format("no answer from {} in 5 s: is the broker there? try: ping {}", wire::to_string(broker),
+                     wire::to_string(broker.ip));
 }
 
 }  // namespace mcplane::loadgen

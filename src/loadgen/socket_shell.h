@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "client/event_loop.h"
@@ -43,5 +44,10 @@ class SocketShell {
 };
 
 inline constexpr std::uint64_t kSendWaitNs = kNsPerSecond;
+
+// Of the calling thread: the default slack of 50 us would show in every latency.
+void ask_for_exact_wakeups() noexcept;
+// Why nobody may have answered in 5 s, one line.
+std::string udp_unreachable(const wire::Endpoint& broker);
 
 }  // namespace mcplane::loadgen

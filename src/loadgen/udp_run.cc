@@ -1,14 +1,12 @@
 // A run over kernel UDP sockets: the clients on the calling thread, in-process workers on one of their own.
-#include <fmt/format.h>
 #include <pthread.h>
-#include <sys/prctl.h>
 
-#include <ctime>
 #include <exception>
 #include <optional>
 #include <thread>
 
 #include "loadgen/carriers.h"
+#include "loadgen/cpu_meter.h"
 #include "loadgen/drive.h"
 #include "loadgen/run_steps.h"
 #include "loadgen/socket_shell.h"
@@ -16,33 +14,6 @@
 
 namespace mcplane::loadgen {
 namespace {
-
-std::uint64_t read_clock_ns(clockid_t clock) noexcept {
-  timespec time{};
-  clock_gettime(clock, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * kNsPerSecond + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
-// The default slack of 50 us would show in every latency.
-void ask_for_exact_wakeups() noexcept { prctl(PR_SET_TIMERSLACK, 1UL); }
-
-// CPU time of one thread, per elapsed time.
-class CpuMeter {
- public:
-  explicit CpuMeter(pthread_t thread) {
-    pthread_getcpuclockid(thread, &clock_);
-    cpu_ns_ = read_clock_ns(clock_);
-    elapsed_ns_ = read_clock_ns(CLOCK_MONOTONIC);
-  }
-  double share() const noexcept {
-    const std::uint64_t elapsed_ns = read_clock_ns(CLOCK_MONOTONIC) - elapsed_ns_;
-    return elapsed_ns == 0 ? 0 : static_cast<double>(read_clock_ns(clock_) - cpu_ns_) / static_cast<double>(elapsed_ns);
-  }
-
- private:
-  clockid_t clock_{};
-  std::uint64_t cpu_ns_ = 0, elapsed_ns_ = 0;
-};
 
 // The in-process workers on their thread; ends with the object.
 class WorkerThread {
@@ -114,10 +85,7 @@ class UdpCarrier {
   CpuUse cpu() const noexcept {
     return {clients_cpu_ ? clients_cpu_->share() : 0, workers_cpu_ ? workers_cpu_->share() : 0};
   }
-  std::string unreachable() const {
-    return fmt::format("no answer from {} in 5 s: is the broker there? try: ping {}", wire::to_string(options_.broker),
-                       wire::to_string(options_.broker.ip));
-  }
+  std::string unreachable() const { return udp_unreachable(options_.broker); }
 
  private:
   const Options& options_;

@@ -10,6 +10,7 @@
 #include "wire/payload.h"
 #include "wire/registration.h"
 #include "wire/route_table.h"
+#include "wire/topic.h"
 
 namespace {
 
@@ -65,6 +66,8 @@ int main(int argc, char** argv) {
   const std::vector<std::string> tags = {"gpu", "eu"};
   write(corpus / "route_table/full", wire::write_route_table("generate", "llama", tags, "task-1"));
   write(corpus / "route_table/least", wire::write_route_table("a", "", {}, ""));
+  write(corpus / "topic/publication", wire::write_publication("jobs.eu.done"));
+  write(corpus / "topic/subscription", wire::write_subscription("jobs.*.>", "loggers"));
   write(corpus / "hello/worker", testing::sample_spec(FrameType::Hello).table);
   for (const char* const probe : {"tcp:9000", "http:9000/health=204", "grpc:9000/my.Service"}) {
     wire::HelloBody hello{.service = wire::Service::kWorker,

@@ -23,6 +23,10 @@ MISTAKES = (
     ("mcplane-worker", ("--backend", "echo", "--slots", "many"), "many"),
     ("mcplane-ctl", ("snd",), "send"),
     ("mcplane-ctl", ("send", "--broker", BROKER4, "--promt", "hi"), "--prompt"),
+    ("mcplane-ctl", ("sub", "--broker", BROKER4), "PATTERN"),
+    ("mcplane-ctl", ("sub", "a..b", "--broker", BROKER4), "a..b"),
+    ("mcplane-ctl", ("pub", "a.*", "hi", "--broker", BROKER4), "a.*"),
+    ("mcplane-ctl", ("pub", "a", "hi"), "--broker"),
     ("mcplane-ctl", (), ""),
 )
 

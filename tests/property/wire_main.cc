@@ -5,5 +5,6 @@
 int main() {
   const bool round_trips = mcplane::wire::check_round_trips();
   const bool edits = mcplane::wire::check_edits();
-  return round_trips && edits ? EXIT_SUCCESS : EXIT_FAILURE;
+  const bool topics = mcplane::wire::check_topics();
+  return round_trips && edits && topics ? EXIT_SUCCESS : EXIT_FAILURE;
 }

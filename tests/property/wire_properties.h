@@ -5,5 +5,6 @@ namespace mcplane::wire {
 
 bool check_round_trips();
 bool check_edits();
+bool check_topics();
 
 }  // namespace mcplane::wire

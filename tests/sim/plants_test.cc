@@ -61,6 +61,11 @@ constexpr Find kFinds[] = {
     {PlantedBug::kRouteToOpen, 13, "7 no ROUTE past a breaker"},
     {PlantedBug::kPermitTwice, 13, "7 no ROUTE past a breaker"},
     {PlantedBug::kShadowAnywhere, 4, "13 shadow and production are apart"},
+    {PlantedBug::kEndAtAnyPart, 41, "5 outstanding within bound"},
+    {PlantedBug::kPartsAsTheyCome, 11, "9 the answer to this task"},
+    {PlantedBug::kNeverProbe, 59, "nothing is left"},
+    {PlantedBug::kGrantNoMore, 161, "every task is delivered"},
+    {PlantedBug::kStopsAtOnce, 437, "5 outstanding within bound"},
     {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
 };
 

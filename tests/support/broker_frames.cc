@@ -80,7 +80,7 @@ Frame reject(std::span<const std::byte> send, wire::Reason reason, wire::Execute
   wire::Header& header = frame.header();
   header = wire::header_of(send);
   header.mutate_type(FrameType::Reject);
-  header.mutate_answers(FrameType::Send);
+  header.mutate_answers(wire::header_of(send).type());
   header.mutate_reason(reason);
   header.mutate_executed(executed);
   header.mutate_table_length(0);
@@ -162,6 +162,22 @@ Frame pull_result(const Life& life, const Attempt& attempt) {
   set_attempt(frame.header(), life, attempt);
   frame.header().mutate_session(0x00200002);
   frame.header().mutate_answers(FrameType::Result);
+  return frame;
+}
+
+Frame event(const Life& life, std::uint32_t subscription, std::uint16_t shard, std::uint32_t number,
+            std::span<const std::byte> table, std::span<const std::byte> payload) {
+  std::vector<std::byte> behind(table.begin(), table.end());
+  behind.insert(behind.end(), payload.begin(), payload.end());
+  Frame frame(FrameType::Event, behind);
+  wire::Header& header = frame.header();
+  header.mutate_boot_id(life.boot_id);
+  header.mutate_session(life.session);
+  header.mutate_token_index(subscription);
+  header.mutate_slot(shard);
+  header.mutate_sequence(number);
+  header.mutate_table_length(static_cast<std::uint16_t>(table.size()));
+  header.mutate_message_length(static_cast<std::uint32_t>(behind.size()));
   return frame;
 }
 

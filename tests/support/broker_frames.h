@@ -56,12 +56,12 @@ Frame retry(std::uint32_t issued_ms, const Life& life = {});
 Frame welcome(const Life& life);
 Frame pong(const Life& life, std::uint32_t number);  // names no interval
 Frame unknown_session(const Life& life);
-// Answers to a SEND as the client wrote it.
+// Answers to a SEND as the client wrote it; reject() also to a SUBSCRIBE.
 Frame deliver(std::span<const std::byte> send, std::span<const std::byte> answer,
               wire::Reason reason = wire::Reason::Ok);
 Frame reject(std::span<const std::byte> send, wire::Reason reason, wire::Executed executed,
              std::uint32_t retry_after_ms = 0);
-// Of the SEND or CANCEL itself; wire::append_ack_entry() takes more of them.
+// Of the SEND, CANCEL, SUBSCRIBE or UNSUBSCRIBE itself; wire::append_ack_entry() takes more of them.
 Frame acknowledge(std::span<const std::byte> frame);
 // For the payload of that SEND.
 Frame pull(std::span<const std::byte> send, const Attempt& attempt);
@@ -72,6 +72,9 @@ Frame cancel(const Life& life, const Attempt& attempt);
 Frame acknowledge_result(const Life& life, std::uint32_t number, wire::Reason reason = wire::Reason::Ok);
 // For the RESULT of that attempt.
 Frame pull_result(const Life& life, const Attempt& attempt);
+// To the session life.session, numbered by that shard.
+Frame event(const Life& life, std::uint32_t subscription, std::uint16_t shard, std::uint32_t number,
+            std::span<const std::byte> table, std::span<const std::byte> payload);
 // One more frame that an ACK acknowledges.
 Frame with_entry(const Frame& ack, std::uint32_t name, std::uint32_t number);
 

@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "wire/ack.h"
+#include "wire/topic.h"
 
 namespace mcplane::test {
 
@@ -36,6 +37,10 @@ MiniBroker::MiniBroker() : socket_(::socket(AF_INET, SOCK_DGRAM, 0)) {
   socklen_t length = sizeof address;
   CHECK(bind(socket_, reinterpret_cast<const sockaddr*>(&address), length) == 0);
   CHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  // Bursts of many threads; without privileges the system's limit is what there is.
+  const int buffer_bytes = 4 << 20;
+  if (setsockopt(socket_, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes) != 0)
+    setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
   const timeval timeout{.tv_sec = 0, .tv_usec = 10'000};
   CHECK(setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
   self_ = endpoint_of(address);
@@ -83,6 +88,11 @@ void MiniBroker::on_frame(Frame frame, const wire::Endpoint& from) {
       return on_send(std::move(frame), from);
     case FrameType::Cancel:
       return on_cancel(frame, from);
+    case FrameType::Subscribe:
+    case FrameType::Unsubscribe:
+      return on_subscribe(frame, from);
+    case FrameType::Publish:
+      return on_publish(frame);
     case FrameType::Result:
       return on_result(std::move(frame));
     case FrameType::Grant:
@@ -195,6 +205,35 @@ void MiniBroker::on_cancel(const Frame& frame, const wire::Endpoint& from) {
     tasks_.erase(found);
   }
   transmit(acknowledge(frame.bytes()), from);
+}
+
+void MiniBroker::on_subscribe(const Frame& frame, const wire::Endpoint& from) {
+  const wire::Header& header = wire::header_of(frame.bytes());
+  if (header.type() == FrameType::Unsubscribe) {
+    patterns_.erase({header.session(), header.sequence()});
+    return transmit(acknowledge(frame.bytes()), from);
+  }
+  const auto wanted = wire::read_subscription(wire::table_of(frame.bytes()));
+  if (!wanted || refuse_subscriptions_)
+    return transmit(reject(frame.bytes(), wire::Reason::TableFull, wire::Executed::NotSaid), from);
+  patterns_[{header.session(), header.sequence()}] = wanted->topic;
+  transmit(acknowledge(frame.bytes()), from);
+}
+
+void MiniBroker::on_publish(const Frame& frame) {
+  const auto table = wire::table_of(frame.bytes());
+  const auto topic = wire::read_publication(table);
+  const std::uint32_t lost = events_lost_.exchange(0);
+  for (const auto& [name, pattern] : patterns_) {
+    if (!topic || !wire::topic_matches(pattern, topic->whole())) continue;
+    const auto [session, subscription] = name;
+    const std::uint32_t number = events_[session] += 1 + lost;
+    if (drop_event_.exchange(false)) continue;
+    Frame copy = event(life_of(session), subscription, 0, number, table, wire::payload_of(frame.bytes()));
+    if (damage_event_.exchange(false)) copy.mutable_bytes().back() ^= std::byte{1};
+    transmit(copy, peers_.at(session));
+    if (repeat_events_) transmit(copy, peers_.at(session));
+  }
 }
 
 Life MiniBroker::life_of(std::uint32_t session) const {

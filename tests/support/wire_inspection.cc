@@ -11,6 +11,7 @@
 #include "wire/payload.h"
 #include "wire/registration.h"
 #include "wire/route_table.h"
+#include "wire/topic.h"
 
 namespace mcplane::testing {
 namespace {
@@ -53,6 +54,7 @@ void inspect_datagram(std::span<const std::byte> datagram) {
   if (type == wire::FrameType::Hello || type == wire::FrameType::Retry) inspect_cookie(wire::cookie_of(datagram));
   if (type == wire::FrameType::Hello) inspect_hello(table);
   if (type == wire::FrameType::Send || type == wire::FrameType::Route) inspect_route_table(table);
+  inspect_topics(table);
   inspect_payload(payload);
 }
 
@@ -80,6 +82,17 @@ void inspect_route_table(std::span<const std::byte> table) {
   const auto again = wire::write_route_table(route->action, route->model, tags, route->task_id_text);
   const auto read = wire::read_route_table(again);
   CHECK(read && read->action == route->action && read->model == route->model && read->tag_count == tags.size());
+}
+
+void inspect_topics(std::span<const std::byte> table) {
+  if (const auto topic = wire::read_publication(table))
+    for (const auto token : topic->list()) CHECK(!token.empty() && contains(table, token));
+  const auto subscription = wire::read_subscription(table);
+  if (!subscription) return;
+  CHECK(contains(table, subscription->topic) && contains(table, subscription->group));
+  const auto again = wire::write_subscription(subscription->topic, subscription->group);
+  const auto read = wire::read_subscription(again);
+  CHECK(read && read->topic == subscription->topic && read->group == subscription->group);
 }
 
 void inspect_hello(std::span<const std::byte> table) {

@@ -14,6 +14,8 @@ void inspect_frame(std::span<const std::byte> frame);
 void inspect_datagram(std::span<const std::byte> datagram);
 void inspect_neighbour(std::span<const std::byte> frame);
 void inspect_route_table(std::span<const std::byte> table);
+// As a subscription, and as a publication.
+void inspect_topics(std::span<const std::byte> table);
 void inspect_hello(std::span<const std::byte> table);
 void inspect_payload(std::span<const std::byte> payload);
 

@@ -52,11 +52,25 @@ TEST(LoadConfig, EveryFlagReachesItsOption) {
   EXPECT_TRUE(command.json);
 }
 
+TEST(LoadConfig, EventsAreAsked) {
+  const LoadCommand command = parse(
+      {"--udp", "10.0.0.1", "--events", "--subscribers", "1000", "--topics", "10", "--clients", "1", "--rate", "2k/s"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_TRUE(command.options.events);
+  EXPECT_EQ(command.options.topics, 10U);
+  EXPECT_EQ(command.options.endpoints(), 1'001U);
+}
+
 TEST(LoadConfig, MistakesAreUsageErrors) {
   const std::vector<std::vector<const char*>> mistakes = {
       {},
       {"--udp", "10.0.0.1:x"},
       {"--udp", "10.0.0.1", "--rate", "100"},
+      {"--udp", "10.0.0.1", "--subscribers", "4"},
+      {"--udp", "10.0.0.1", "--events", "--workers", "4"},
+      {"--udp", "10.0.0.1", "--events", "--subscribers", "4", "--topics", "5"},
+      {"--udp", "10.0.0.1", "--events", "--payload", "exp:256B"},
+      {"--udp", "10.0.0.1", "--events", "--payload", "1400B"},
       {"--udp", "10.0.0.1", "--duration", "10"},
       {"--udp", "10.0.0.1", "--rate", "1k/s", "--window", "4"},
       {"--udp", "10.0.0.1", "--poisson"},

@@ -1,0 +1,236 @@
+// See event_fleet.h.
+#include "loadgen/event_fleet.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "wire/topic.h"
+
+namespace mcplane::loadgen {
+namespace {
+
+constexpr std::size_t kPublishBurst = 32;
+// Between two looks at the sockets.
+constexpr std::size_t kBurstsPerStep = 16;
+constexpr std::size_t kOutboxRoomMin = 8;
+// Of the ledger. In a closed loop others go on while a lost one is waited for.
+constexpr std::size_t kOpenMin = 65'536;
+constexpr std::size_t kLedgerBytesMax = std::size_t{256} << 20;
+
+wire::HelloBody hello_of() {
+  wire::HelloBody hello;
+  hello.service = wire::Service::kClient;
+  hello.slots = 1;
+  hello.name = "mcplane-load";
+  return hello;
+}
+
+// Room for what is on its way until it counts as lost, a second, and half as much again.
+EventLedger::Shape shape_of(const Options& options, std::uint64_t seed) {
+  const std::size_t bytes_each = 16 + options.subscribers / options.topics / 8 + 8;
+  const auto most = static_cast<double>(kLedgerBytesMax / bytes_each);
+  const double wanted = std::max(1.5 * options.rate_per_second, 1.0 * options.window * options.clients);
+  return {.subscribers = options.subscribers,
+          .topics = options.topics,
+          .payload_bytes = options.prompt_bytes,
+          .seed = seed,
+          .open_max = static_cast<std::size_t>(std::min(std::max(wanted, double{kOpenMin}), most))};
+}
+
+}  // namespace
+
+EventFleet::EventFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit, Progress& progress)
+    : options_(options),
+      transmit_(std::move(transmit)),
+      progress_(progress),
+      ledger_(shape_of(options, identity_seed)),
+      schedule_(RateProfile{}, options.arrivals, options.seed),
+      roll_(options.endpoints()) {
+  for (std::uint32_t topic = 0; topic < options.topics; ++topic)
+    publications_.push_back(wire::write_publication(ledger_.topic_name(topic)));
+  Random identities(identity_seed);
+  endpoints_.reserve(options.endpoints());
+  for (std::size_t i = 0; i < options.endpoints(); ++i)
+    endpoints_.push_back(
+        {.engine = client::ClientEngine(options.broker, hello_of(), options.mtu, Random(identities.next()))});
+}
+
+void EventFleet::on_datagram(std::size_t endpoint, std::span<const std::byte> datagram, const wire::Endpoint& from,
+                             std::uint64_t now_ns) {
+  take_outbox(endpoint).engine.on_datagram(datagram, from, now_ns, outbox_, completions_);
+  take_events(endpoint, now_ns);
+  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+}
+
+void EventFleet::take_events(std::size_t endpoint, std::uint64_t now_ns) {
+  Endpoint& receiver = endpoints_[endpoint];
+  client::EventEngine* const events = receiver.engine.events();
+  if (events == nullptr) return;
+  if (const auto arrival = events->take_arrival())
+    ledger_.take(static_cast<std::uint32_t>(endpoint - options_.clients), arrival->topic, arrival->payload, now_ns);
+  const auto news = events->take_news();
+  if (!news) return;
+  if (news->reason != wire::Reason::Ok) refusal_ = news->reason;
+  if (news->reason == wire::Reason::Ok && !std::exchange(receiver.subscribed, true)) ++subscribed_;
+}
+
+void EventFleet::on_burst_end(std::size_t endpoint, std::uint64_t now_ns) {
+  take_outbox(endpoint);
+  roll_.note(static_cast<std::uint32_t>(endpoint), endpoints_[endpoint].engine);
+  flush();
+  // In a closed loop this delivery may be what the next event has waited for.
+  if (phase_ == Phase::kRunning && !options_.open_loop()) publish_due(now_ns);
+}
+
+void EventFleet::on_time(std::uint64_t now_ns) {
+  if (now_ns >= next_tick_ns_) tick(now_ns);
+  if (phase_ == Phase::kRunning) publish_due(now_ns);
+  advance_phase(now_ns);
+}
+
+std::uint64_t EventFleet::next_wake_ns() const noexcept {
+  if (phase_ != Phase::kRunning || !options_.open_loop()) return next_tick_ns_;
+  return std::min(next_tick_ns_, start_ns_ + schedule_.due_ns());
+}
+
+void EventFleet::start(std::uint32_t endpoint, std::uint64_t now_ns) {
+  client::ClientEngine& engine = take_outbox(endpoint).engine;
+  engine.start(now_ns, outbox_);
+  if (!subscribes(endpoint)) return;
+  const std::uint32_t topic = (endpoint - options_.clients) % options_.topics;
+  engine.subscribe(wire::write_subscription(ledger_.topic_name(topic), ""), now_ns, outbox_);
+}
+
+void EventFleet::tick(std::uint64_t now_ns) {
+  next_tick_ns_ = now_ns + kTickNs;
+  roll_.begin_tick();
+  while (const auto endpoint = roll_.take_start()) {
+    start(*endpoint, now_ns);
+    roll_.note(*endpoint, endpoints_[*endpoint].engine);
+  }
+  while (const auto endpoint = roll_.take_due(now_ns)) {
+    client::ClientEngine& engine = take_outbox(*endpoint).engine;
+    engine.on_timer(now_ns, outbox_, completions_);
+    roll_.note(*endpoint, engine, next_tick_ns_);
+  }
+  flush();
+  if (phase_ == Phase::kConnecting) return;
+  ledger_.give_up_overdue(now_ns);
+  if (now_ns >= next_progress_ns_) publish_progress(now_ns);
+}
+
+void EventFleet::advance_phase(std::uint64_t now_ns) {
+  if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= end_ns_ && !due(now_ns)))) stop(now_ns);
+  if (phase_ == Phase::kDraining && ledger_.open() == 0) phase_ = Phase::kDone;
+}
+
+void EventFleet::begin(std::uint64_t now_ns) {
+  const RateProfile profile = options_.profile();
+  phase_ = Phase::kRunning;
+  if (options_.open_loop()) schedule_ = Schedule(profile, options_.arrivals, options_.seed);
+  start_ns_ = now_ns;
+  measure_from_ns_ = now_ns + profile.ramp_ns + options_.warmup_ns;
+  end_ns_ = measure_from_ns_ + options_.duration_ns;
+  next_progress_ns_ = now_ns + kNsPerSecond;
+  ledger_.start(measure_from_ns_, end_ns_);
+}
+
+void EventFleet::stop(std::uint64_t now_ns) {
+  if (phase_ != Phase::kRunning) return;
+  phase_ = Phase::kDraining;
+  end_ns_ = std::min(end_ns_, now_ns);
+  ledger_.end_at(end_ns_);
+  ledger_.tally().measured_ns = end_ns_ - std::min(measure_from_ns_, end_ns_);
+}
+
+std::optional<std::uint64_t> EventFleet::due_ns(std::uint64_t now_ns) const noexcept {
+  if (options_.open_loop()) return start_ns_ + schedule_.due_ns();
+  const std::size_t window = std::size_t{options_.window} * options_.clients;
+  return ledger_.open() < window ? std::optional(now_ns) : std::nullopt;
+}
+
+bool EventFleet::due(std::uint64_t now_ns) const noexcept {
+  if (all_begun()) return false;
+  const auto due = due_ns(now_ns);
+  return due && *due <= now_ns && *due < end_ns_;
+}
+
+// Publishers take turns, a burst each.
+void EventFleet::publish_due(std::uint64_t now_ns) {
+  for (std::size_t burst = 0; burst < kBurstsPerStep && due(now_ns); ++burst) {
+    if (!ledger_.has_room()) return skip_due(now_ns);
+    const std::size_t index = next_publisher_;
+    next_publisher_ = index + 1 == options_.clients ? 0 : index + 1;
+    Endpoint& publisher = take_outbox(index);
+    for (std::size_t i = 0; i < kPublishBurst && due(now_ns) && try_publish(publisher, now_ns); ++i) continue;
+    flush();
+    roll_.note(static_cast<std::uint32_t>(index), publisher.engine);
+  }
+}
+
+bool EventFleet::try_publish(Endpoint& publisher, std::uint64_t now_ns) {
+  if (!ledger_.has_room()) return false;
+  const auto& table = publications_[ledger_.topic_of(ledger_.next_number())];
+  if (publisher.engine.publish(table, ledger_.payload(), now_ns, outbox_) != client::PublishStatus::kSent) return false;
+  const std::uint64_t due = *due_ns(now_ns);
+  if (now_ns - due > kLateNs) ++ledger_.tally().published_late;
+  ledger_.begin(due);
+  ++begun_;
+  if (options_.open_loop()) schedule_.advance();
+  return true;
+}
+
+void EventFleet::skip_due(std::uint64_t now_ns) {
+  for (; options_.open_loop() && due(now_ns); schedule_.advance()) {
+    ++ledger_.tally().skipped;
+    ++begun_;
+  }
+}
+
+EventFleet::Endpoint& EventFleet::take_outbox(std::size_t endpoint) {
+  if (endpoint != outbox_owner_) flush();
+  outbox_owner_ = endpoint;
+  return endpoints_[endpoint];
+}
+
+void EventFleet::flush() {
+  if (!outbox_.empty()) transmit_(outbox_owner_, outbox_);
+}
+
+void EventFleet::publish_progress(std::uint64_t now_ns) {
+  next_progress_ns_ = now_ns + kNsPerSecond;
+  constexpr auto relaxed = std::memory_order_relaxed;
+  const EventTally& tally = ledger_.tally();
+  progress_.sent.store(tally.published, relaxed);
+  progress_.delivered.store(tally.delivered, relaxed);
+  progress_.lost.store(tally.lost, relaxed);
+  progress_.in_flight.store(ledger_.open(), relaxed);
+  progress_.rate.store(tally.delivered - std::exchange(delivered_shown_, tally.delivered), relaxed);
+  progress_.p50_ns.store(tally.latency.percentile(50), relaxed);
+  progress_.p99_ns.store(tally.latency.percentile(99), relaxed);
+  progress_.updates.fetch_add(1, relaxed);
+}
+
+std::uint16_t EventFleet::frame_bytes_min() const noexcept {
+  std::uint16_t least = std::numeric_limits<std::uint16_t>::max();
+  for (const Endpoint& endpoint : endpoints_)
+    if (endpoint.engine.session().registered()) least = std::min(least, endpoint.engine.session().frame_bytes());
+  return least;
+}
+
+const EventTally& EventFleet::close(std::uint64_t now_ns) {
+  ledger_.give_up_all();
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    take_outbox(i).engine.close(now_ns, outbox_, completions_);
+    flush();
+    if (const auto* const events = endpoints_[i].engine.events()) {
+      ledger_.tally().missed += events->missed();
+      ledger_.tally().repeated_frames += events->repeated();
+    }
+  }
+  phase_ = Phase::kDone;
+  return ledger_.tally();
+}
+
+}  // namespace mcplane::loadgen

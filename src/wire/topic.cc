@@ -1,0 +1,111 @@
+// One walk over the bytes splits and judges. Matching by pairs is for endpoints and tests: the broker has all patterns
+// in one tree (state/topic_tree.h).
+#include "wire/topic.h"
+
+#include "base/check.h"
+#include "wire/header.h"
+#include "wire/route_table.h"
+#include "wire/verified_root.h"
+
+namespace mcplane::wire {
+namespace {
+
+bool is_token(std::string_view text) noexcept {
+  for (const char c : text)
+    if (c < '!' || c > '~' || c == '*' || c == '>') return false;
+  return !text.empty();
+}
+
+// Splits at each dot; the tokens may be anything.
+std::optional<TopicTokens> split(std::string_view text) noexcept {
+  if (text.size() > kTopicBytesMax) return std::nullopt;
+  TopicTokens split;
+  while (split.count < kTopicTokensMax) {
+    const std::size_t dot = text.find('.');
+    split.tokens[split.count++] = text.substr(0, dot);
+    if (dot == std::string_view::npos) return split;
+    text.remove_prefix(dot + 1);
+  }
+  return std::nullopt;
+}
+
+std::string_view view(const flatbuffers::String* text) noexcept {
+  return text == nullptr ? std::string_view{} : std::string_view{text->c_str(), text->size()};
+}
+
+std::vector<std::byte> finished(const flatbuffers::FlatBufferBuilder& builder) {
+  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+  // A finished buffer is padded to its widest scalar, which is 4 bytes by the schema's rule.
+  CHECK(bytes.size() % 4 == 0);
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+std::optional<TopicTokens> split_topic(std::string_view topic) noexcept {
+  const auto tokens = split(topic);
+  if (!tokens) return std::nullopt;
+  for (const std::string_view token : tokens->list())
+    if (!is_token(token)) return std::nullopt;
+  return tokens;
+}
+
+std::optional<TopicTokens> split_pattern(std::string_view pattern) noexcept {
+  const auto tokens = split(pattern);
+  if (!tokens) return std::nullopt;
+  for (std::size_t i = 0; i < tokens->count; ++i) {
+    const std::string_view token = tokens->tokens[i];
+    const bool wildcard = token == kAnyToken || (token == kAnyTokens && i + 1 == tokens->count);
+    if (!wildcard && !is_token(token)) return std::nullopt;
+  }
+  return tokens;
+}
+
+bool topic_matches(std::string_view pattern, std::string_view topic) noexcept {
+  const auto wanted = split_pattern(pattern);
+  const auto given = split_topic(topic);
+  if (!wanted || !given) return false;
+  for (std::size_t i = 0; i < wanted->count; ++i) {
+    if (i == given->count) return false;
+    if (wanted->tokens[i] == kAnyTokens) return true;
+    if (wanted->tokens[i] != kAnyToken && wanted->tokens[i] != given->tokens[i]) return false;
+  }
+  return wanted->count == given->count;
+}
+
+std::optional<SubscriptionView> read_subscription(std::span<const std::byte> table) noexcept {
+  const auto* root = verified_root<fb::Subscription>(table, kTableBytesMax, kFlatTablesMax);
+  if (root == nullptr) return std::nullopt;
+  const SubscriptionView subscription{.topic = view(root->topic()), .group = view(root->group())};
+  if (!subscription_within_limits(subscription.topic, subscription.group)) return std::nullopt;
+  return subscription;
+}
+
+std::optional<TopicTokens> read_publication(std::span<const std::byte> table) noexcept {
+  const auto* root = verified_root<fb::Publication>(table, kTableBytesMax, kFlatTablesMax);
+  if (root == nullptr) return std::nullopt;
+  return split_topic(view(root->topic()));
+}
+
+bool subscription_within_limits(std::string_view topic, std::string_view group) noexcept {
+  return is_pattern(topic) && is_label(group);
+}
+
+std::vector<std::byte> write_subscription(std::string_view topic, std::string_view group) {
+  CHECK(subscription_within_limits(topic, group));
+  flatbuffers::FlatBufferBuilder builder(kTableBytesMax);
+  const auto topic_at = builder.CreateString(topic);
+  const auto group_at = group.empty() ? flatbuffers::Offset<flatbuffers::String>{} : builder.CreateString(group);
+  builder.Finish(fb::CreateSubscription(builder, topic_at, group_at));
+  return finished(builder);
+}
+
+std::vector<std::byte> write_publication(std::string_view topic) {
+  CHECK(is_topic(topic));
+  flatbuffers::FlatBufferBuilder builder(kTableBytesMax);
+  const auto topic_at = builder.CreateString(topic);
+  builder.Finish(fb::CreatePublication(builder, topic_at));
+  return finished(builder);
+}
+
+}  // namespace mcplane::wire
