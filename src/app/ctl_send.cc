@@ -26,14 +26,14 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kProgram = "mcplane-ctl";
-constexpr std::size_t kFileBytesMax = 16U << 20;
+constexpr std::size_t kFileBytesMax = 64U << 20;
 
 Parsed<std::string> read_all(std::istream& stream, const std::string& name) {
   std::string text(kFileBytesMax + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   const auto length = static_cast<std::size_t>(stream.gcount());
   if (stream.bad()) return Parsed<std::string>::bad("cannot read " + name + ": " + std::strerror(errno));
-  if (length > kFileBytesMax) return Parsed<std::string>::bad(name + " is larger than 16 MiB");
+  if (length > kFileBytesMax) return Parsed<std::string>::bad(name + " is larger than 64 MiB");
   text.resize(length);
   return Parsed<std::string>::good(std::move(text));
 }

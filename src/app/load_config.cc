@@ -15,7 +15,6 @@ namespace mcplane::app {
 namespace {
 
 constexpr std::uint64_t kDayNs = 86'400 * kNsPerSecond;
-constexpr std::uint64_t kPromptBytesMax = 9'000;
 constexpr double kSigmaMax = 5;
 
 std::vector<std::string_view> split(std::string_view text, char at) {
@@ -84,7 +83,7 @@ void add_task_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "Tasks";
   add_text(app, "--action", options.action, "NAME", "Action to ask for, 1 to 64 bytes")->group(group);
   add_value(app, "--payload", "SIZE|uniform:SIZE-SIZE|exp:MEAN", format_size_bytes(options.prompt_bytes),
-            "Prompt of each task, from 16B to what fits one frame",
+            "Prompt of each task, 16B to nearly 16MiB, in parts where no frame holds it; exp: up to a frame",
             [&options](const std::string& text) {
               const auto parsed = parse_payload(text);
               if (parsed) options.prompt_sizes = parsed.value->sizes;
@@ -207,8 +206,8 @@ Parsed<loadgen::ServiceTime> parse_lognormal(std::string_view text) {
 }
 
 std::string prompt_size_error(std::uint64_t bytes) {
-  if (bytes >= loadgen::kPromptBytesMin && bytes <= kPromptBytesMax) return {};
-  return fmt::format("a prompt has {}B to {}B, not {}B", loadgen::kPromptBytesMin, kPromptBytesMax, bytes);
+  if (bytes >= loadgen::kPromptBytesMin && bytes <= loadgen::kPromptBytesMost) return {};
+  return fmt::format("a prompt has {}B to {}B, not {}B", loadgen::kPromptBytesMin, loadgen::kPromptBytesMost, bytes);
 }
 
 }  // namespace

@@ -20,11 +20,11 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
     ++tally_.duplicates;
     return;
   }
+  if (completion.more) return take_piece(task, completion.payload);
   const Ending ending = ending_of(completion, ended_by);
   ++tally_.endings[static_cast<std::size_t>(ending)];
   if (ending == Ending::kDelivered) {
-    const auto answer = answers_.read(completion.payload);
-    if (!answer || !payloads_.pattern().matches(*answer, task.number)) ++tally_.mismatched;
+    if (!matches(task, completion.payload)) ++tally_.mismatched;
     measure(completion, task, now_ns);
   } else if (ending != Ending::kDegraded) {
     const std::uint64_t pause_ns = std::max<std::uint64_t>(completion.retry_after_ms, 1) * kNsPerMs;
@@ -36,6 +36,23 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
   task.busy = false;
   ++task.generation;
   free_.push_back(index);
+}
+
+void ClientFleet::take_piece(InFlight& task, std::span<const std::byte> payload) {
+  const auto text = answers_.read(payload);
+  task.broken = task.broken || !text || !payloads_.pattern().matches_at(*text, task.number, task.received);
+  if (text) task.received += static_cast<std::uint32_t>(text->size());
+}
+
+// The last piece, mostly the only one.
+bool ClientFleet::matches(const InFlight& task, std::span<const std::byte> payload) const noexcept {
+  const PromptPattern& pattern = payloads_.pattern();
+  const auto text = answers_.read(payload);
+  if (!text || task.broken) return false;
+  if (task.received == 0) [[likely]]
+    return pattern.matches(*text, task.number);
+  return task.received + text->size() == pattern.bytes_of(task.number) &&
+         pattern.matches_at(*text, task.number, task.received);
 }
 
 void ClientFleet::measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns) {

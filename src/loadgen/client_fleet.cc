@@ -229,7 +229,9 @@ bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t n
   free_.pop_back();
   task.number = next_number_++;
   task.due_ns = due_ns;
+  task.received = 0;
   task.busy = true;
+  task.broken = false;
   ++tally_.sent;
   return true;
 }

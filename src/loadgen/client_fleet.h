@@ -73,7 +73,8 @@ class ClientFleet {
     std::uint64_t number = 0;
     std::uint64_t due_ns = 0;
     std::uint32_t generation = 0;
-    bool busy = false;
+    std::uint32_t received = 0;         // bytes of the answer's text, of an answer in parts
+    bool busy = false, broken = false;  // broken: they were not its own
   };
 
   void tick(std::uint64_t now_ns);
@@ -92,6 +93,8 @@ class ClientFleet {
   void use(std::uint32_t client, std::uint64_t now_ns, std::uint64_t not_before_ns);
   bool try_send(Client& client, std::uint64_t due_ns, std::uint64_t now_ns);
   void take_completions(Client& client, EndedBy ended_by, std::uint64_t now_ns);
+  void take_piece(InFlight& task, std::span<const std::byte> payload);
+  bool matches(const InFlight& task, std::span<const std::byte> payload) const noexcept;
   void complete(Client& client, const client::Completion& completion, EndedBy ended_by, std::uint64_t now_ns);
   void measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns);
   Client& take_outbox(std::size_t client);

@@ -100,9 +100,6 @@ std::string conflict_in_payload(const Options& options) {
   if (options.events && options.prompt_bytes > prompt_max)
     return fmt::format("--payload {}B does not fit one frame with its topic: at most {}B", options.prompt_bytes,
                        prompt_max);
-  if (options.prompt_bytes > prompt_max)
-    return fmt::format("--payload {}B does not fit one frame with this action: at most {}B", options.prompt_bytes,
-                       prompt_max);
   if (options.prompt_sizes.form == PromptSizes::Form::kExponential && mean > static_cast<double>(prompt_max))
     return fmt::format("--payload exp:{:.0f}B does not fit one frame with this action: at most {}B", mean, prompt_max);
   return {};

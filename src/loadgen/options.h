@@ -13,6 +13,7 @@
 #include "net/dpdk/device.h"
 #include "wire/address.h"
 #include "wire/datagram.h"
+#include "wire/header.h"
 
 namespace mcplane::loadgen {
 
@@ -127,6 +128,8 @@ Options surge_options(const Options& options);
 
 // UDP payload of the largest SEND.
 std::uint64_t send_bytes(const Options& options);
+// Largest prompt of all; the rest of what a task may be is around it.
+inline constexpr std::uint64_t kPromptBytesMost = wire::kMessageBytesMax - 2 * wire::kTableBytesMax;
 // Largest prompt whose SEND, or payload whose EVENT, fits one IP packet of packet_bytes to this broker.
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes);
 

@@ -113,6 +113,22 @@ bool PromptPattern::matches(std::string_view answer, std::uint64_t number) const
   return differs == 0;
 }
 
+bool PromptPattern::matches_at(std::string_view piece, std::uint64_t number, std::size_t at) const noexcept {
+  if (at + piece.size() > bytes_of(number)) return false;
+  const std::uint64_t key = key_of(number);
+  while (!piece.empty()) {
+    const std::size_t index = at / kWordBytes, within = at % kWordBytes;
+    const std::uint64_t word = index >= kNumberWords
+                                   ? printable(block_[index] ^ key)
+                                   : hex(static_cast<std::uint32_t>(index == 0 ? number >> 32 : number));
+    const std::size_t bytes = std::min(kWordBytes - within, piece.size());
+    if (std::memcmp(piece.data(), reinterpret_cast<const char*>(&word) + within, bytes) != 0) return false;
+    piece.remove_prefix(bytes);
+    at += bytes;
+  }
+  return true;
+}
+
 wire::Id16 task_id_for(std::uint64_t seed, std::uint64_t number) noexcept {
   wire::Id16 id{};
   const std::uint64_t run = mix64(seed), big_endian = __builtin_bswap64(number);

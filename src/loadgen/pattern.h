@@ -37,6 +37,8 @@ class PromptPattern {
   void write(std::span<char> prompt, std::uint64_t number) const noexcept;
   // `answer` is exactly write()'s bytes.
   bool matches(std::string_view answer, std::uint64_t number) const noexcept;
+  // `piece` is those of write()'s bytes that begin at `at`. Slower.
+  bool matches_at(std::string_view piece, std::uint64_t number, std::size_t at) const noexcept;
   std::size_t bytes_max() const noexcept { return bytes_max_; }
   // From here on no prompt is larger. At least kPromptBytesMin.
   void bound(std::size_t bytes_max) noexcept { bytes_max_ = std::min(bytes_max_, bytes_max); }

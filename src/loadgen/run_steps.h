@@ -110,11 +110,7 @@ class RunSteps {
     RunResult result;
     result.registration_ns = carrier_.now_ns() - began_ns;
     const auto prompt_max = prompt_bytes_max(options_, clients.frame_bytes_min());
-    if (options_.prompt_sizes.form == PromptSizes::Form::kExponential)
-      clients.bound_prompts(prompt_max);
-    else if (options_.prompt_bytes > prompt_max)
-      return failed_run(fmt::format("--payload {}B does not fit this broker's frames: at most {}B",
-                                    options_.prompt_bytes, prompt_max));
+    if (options_.prompt_sizes.form == PromptSizes::Form::kExponential) clients.bound_prompts(prompt_max);
     if (options_.workers > 0) pause(kSettleNs);
     return result;
   }
