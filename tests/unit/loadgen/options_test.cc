@@ -71,9 +71,6 @@ TEST(Options, EachConflictNamesWhatToType) {
   EXPECT_NE(conflict_in(faulty).find("3 of 2"), std::string::npos);
   faulty.faulty_workers = {.form = FaultyWorkers::Form::kSlow, .count = 1, .times = 10};
   EXPECT_NE(conflict_in(faulty).find("--service-time"), std::string::npos);
-  Options large = options_v4();
-  large.prompt_bytes = 1'490;
-  EXPECT_NE(conflict_in(large).find("at most"), std::string::npos);
   for (const std::size_t bytes : {std::size_t{0}, std::size_t{65}}) {
     Options action = options_v4();
     action.action = std::string(bytes, 'a');

@@ -168,5 +168,18 @@ TEST(Pattern, TaskIdsAreUuidsAndDiffer) {
   EXPECT_EQ(ids.size(), 1'001U);
 }
 
+TEST(PromptPattern, PiecesAreKnownAtTheirPlaceOnly) {
+  const PromptPattern pattern(5, 1'000);
+  std::string prompt(1'000, '\0');
+  pattern.write(prompt, 77);
+  const std::string_view whole = prompt;
+  for (std::size_t at = 0; at < whole.size(); at += 13) {
+    EXPECT_TRUE(pattern.matches_at(whole.substr(at, 29), 77, at)) << at;
+    EXPECT_FALSE(pattern.matches_at(whole.substr(at, 29), 78, at)) << at;
+    EXPECT_FALSE(pattern.matches_at(whole.substr(at, 29), 77, at + 1)) << at;
+  }
+  EXPECT_FALSE(pattern.matches_at(prompt + "a", 77, 0));
+}
+
 }  // namespace
 }  // namespace mcplane::loadgen
