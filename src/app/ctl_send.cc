@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <iostream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -111,6 +112,9 @@ std::string timing_table(const Outcome& outcome) {
                                                        {"network", time.network_us},
                                                        {"total", time.total_us}};
   for (const auto& [name, spent_us] : rows) table += fmt::format("  {:<8}{:>12} us\n", name, spent_us);
+  if (outcome.chunks > 1)
+    table += fmt::format("{} chunks, {} bytes; the first after {} us\n", outcome.chunks, outcome.received,
+                         outcome.timing.first_chunk.count());
   return table;
 }
 
@@ -138,6 +142,8 @@ std::string outcome_json(const Outcome& outcome) {
                      {"retry_after_ms", outcome.retry_after.count()},
                      {"worker_node", worker},
                      {"attempt", outcome.attempt},
+                     {"chunks", outcome.chunks},
+                     {"first_chunk_us", outcome.timing.first_chunk.count()},
                      {"timing_us",
                       {{"queue", time.queue_us},
                        {"broker", time.broker_us},
@@ -182,19 +188,41 @@ Parsed<Task> make_task(const SendFlags& flags, std::istream& input) {
   return flags.file.empty() ? task_from_flags(flags) : task_from_file(flags, input);
 }
 
-SendReport report_on(const Outcome& outcome, bool json) {
+SendReport report_on(const Outcome& outcome, bool json, std::string_view printed) {
   SendReport report;
   report.exit_code = outcome.ok() ? kExitOk : kExitRuntime;
   if (json) report.standard_output = outcome_json(outcome);
   if (!outcome.ok()) {
+    if (!printed.empty() && !printed.ends_with('\n')) report.standard_output += '\n';
     report.standard_error = failure(kProgram, failure_line(outcome), kExitRuntime).text + "\n";
   } else if (!json) {
     report.standard_output = outcome.text;
-    if (!outcome.text.ends_with('\n')) report.standard_output += '\n';
+    const std::string_view last = outcome.text.empty() ? printed : outcome.text;
+    if (!last.ends_with('\n')) report.standard_output += '\n';
     report.standard_error = timing_table(outcome);
   }
   return report;
 }
+
+namespace {
+
+// Prints the answer as it comes, unless the outcome is to be one JSON object.
+SendReport send_and_print(Client& client, Task task, bool json) {
+  if (json) return report_on(client.call(std::move(task)), true);
+  std::promise<Outcome> ended;
+  std::string last;  // written on the client's thread, before the outcome
+  client.send(
+      std::move(task),
+      [&last](std::string_view chunk) {
+        std::fwrite(chunk.data(), 1, chunk.size(), stdout);
+        std::fflush(stdout);
+        last = chunk;
+      },
+      [&ended](Outcome outcome) { ended.set_value(std::move(outcome)); });
+  return report_on(ended.get_future().get(), false, last);
+}
+
+}  // namespace
 
 int run_send(const SendFlags& flags) {
   if (flags.broker.empty())
@@ -211,7 +239,7 @@ int run_send(const SendFlags& flags) {
                    .name = kProgram,
                    .slots = 1,
                    .connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ns / kNsPerMs)});
-    const SendReport report = report_on(client.call(std::move(*task.value)), flags.json);
+    const SendReport report = send_and_print(client, std::move(*task.value), flags.json);
     std::fwrite(report.standard_output.data(), 1, report.standard_output.size(), stdout);
     std::fputs(report.standard_error.c_str(), stderr);
     return report.exit_code;
