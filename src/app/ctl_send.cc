@@ -6,13 +6,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <future>
 #include <iostream>
 #include <iterator>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -206,20 +208,43 @@ SendReport report_on(const Outcome& outcome, bool json, std::string_view printed
 
 namespace {
 
+// What has come and is still to be printed: a reader of standard output may be slow, and the client's own thread, which
+// keeps its session, must not wait for it.
+struct Coming {
+  std::mutex mutex;  // guards the fields below
+  std::condition_variable news;
+  std::string text;
+  std::optional<Outcome> outcome;
+};
+
 // Prints the answer as it comes, unless the outcome is to be one JSON object.
 SendReport send_and_print(Client& client, Task task, bool json) {
   if (json) return report_on(client.call(std::move(task)), true);
-  std::promise<Outcome> ended;
-  std::string last;  // written on the client's thread, before the outcome
-  client.send(
-      std::move(task),
-      [&last](std::string_view chunk) {
-        std::fwrite(chunk.data(), 1, chunk.size(), stdout);
-        std::fflush(stdout);
-        last = chunk;
-      },
-      [&ended](Outcome outcome) { ended.set_value(std::move(outcome)); });
-  return report_on(ended.get_future().get(), false, last);
+  Coming coming;
+  const auto take_chunk = [&coming](std::string_view chunk) {
+    const std::lock_guard lock(coming.mutex);
+    coming.text += chunk;
+    coming.news.notify_one();
+  };
+  const auto take_outcome = [&coming](Outcome outcome) {
+    const std::lock_guard lock(coming.mutex);
+    coming.outcome = std::move(outcome);
+    coming.news.notify_one();
+  };
+  client.send(std::move(task), take_chunk, take_outcome);
+  std::string last;
+  for (bool ended = false; !ended;) {
+    std::unique_lock lock(coming.mutex);
+    coming.news.wait(lock, [&coming] { return !coming.text.empty() || coming.outcome; });
+    std::string text = std::exchange(coming.text, {});
+    ended = coming.outcome.has_value();
+    lock.unlock();
+    if (text.empty()) continue;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    last = std::move(text);
+  }
+  return report_on(*coming.outcome, false, last);
 }
 
 }  // namespace
