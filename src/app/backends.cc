@@ -16,7 +16,7 @@ namespace {
 
 class EchoBackend final : public Backend {
  public:
-  Answer answer(const Task& task) override { return {task.prompt}; }
+  Answer answer(const Task& task, AnswerStream& /*stream*/) override { return {task.prompt}; }
   void interrupt() noexcept override {}
 };
 
@@ -31,8 +31,8 @@ std::string explain(const ChildResult& result, std::chrono::milliseconds ttl) {
       return fmt::format("the command was killed after {} ms, the time the task had left", ttl.count());
     case ChildEnd::kInterrupted:
       return "the command was killed because its worker is stopping";
-    case ChildEnd::kTooMuchOutput:
-      return fmt::format("the command was killed because it wrote more than {} MiB", kOutputBytesMax >> 20);
+    case ChildEnd::kUnwanted:
+      return "the command was killed because nobody waits for its answer";
     case ChildEnd::kNotStarted:
       return fmt::format("the command did not start: {}", std::generic_category().message(result.code));
   }
@@ -48,13 +48,15 @@ class ExecBackend final : public Backend {
   ExecBackend(const ExecBackend&) = delete;
   ExecBackend& operator=(const ExecBackend&) = delete;
 
-  Answer answer(const Task& task) override {
+  Answer answer(const Task& task, AnswerStream& stream) override {
     ChildResult result = run_child(
         {.command = command_,
          .input = task.prompt,
          .environment = {{"MCPLANE_TASK_ID", task.id}, {"MCPLANE_ACTION", task.action}, {"MCPLANE_MODEL", task.model}},
          .time_limit = task.ttl,
-         .interrupt_fd = interrupt_fd_});
+         .interrupt_fd = interrupt_fd_,
+         .take_output = [&stream](std::string_view output) { return stream.write(output); },
+         .unwanted = [&stream] { return stream.cancelled(); }});
     if (result.end == ChildEnd::kExited && result.code == 0) return {std::move(result.output)};
     return {explain(result, task.ttl), true};
   }

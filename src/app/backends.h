@@ -1,4 +1,5 @@
-// What answers a task behind mcplane-worker: `echo` gives the prompt back, `exec:COMMAND` runs a shell command.
+// What answers a task behind mcplane-worker: `echo` gives the prompt back, `exec:COMMAND` runs a shell command and
+// streams its output.
 // Backends are called from several handler threads at once.
 #pragma once
 
@@ -14,8 +15,8 @@ namespace mcplane::app {
 class Backend {
  public:
   virtual ~Backend() = default;
-  // Blocks at most for the task's TTL.
-  virtual Answer answer(const Task& task) = 0;
+  // As a StreamHandler. Blocks at most for the task's TTL.
+  virtual Answer answer(const Task& task, AnswerStream& stream) = 0;
   // Ends every answer() in progress, and those to come, at once with an error. Any thread.
   virtual void interrupt() noexcept = 0;
 };

@@ -21,6 +21,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Output goes away in pieces of this size, or when the child has paused: what is short and quick stays one piece.
+constexpr std::size_t kPieceBytes = 16U << 10;
+constexpr std::chrono::milliseconds kPause{2};
+constexpr std::chrono::milliseconds kAskAgain{20};  // whether it is still wanted
+
 class Descriptor {
  public:
   Descriptor() = default;
@@ -143,9 +148,10 @@ struct Tail {
   }
 };
 
-int poll_timeout_ms(Clock::time_point deadline) {
+int poll_timeout_ms(Clock::time_point deadline, bool holds_output) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
-  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+  const auto longest = holds_output ? kPause : kAskAgain;
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, longest.count()));
 }
 
 // Until the child ended, was told to, or must be.
@@ -153,7 +159,7 @@ ChildEnd watch(int pidfd, Pipe& output, Pipe& errors, const ChildRequest& reques
                ChildResult& result, Tail& tail) {
   const auto take_output = [&](std::string_view more) {
     result.output += more;
-    return result.output.size() <= kOutputBytesMax;
+    return result.output.size() < kPieceBytes;
   };
   const auto take_error = [&](std::string_view more) { return tail.add(more); };
   for (;;) {
@@ -162,14 +168,17 @@ ChildEnd watch(int pidfd, Pipe& output, Pipe& errors, const ChildRequest& reques
                         {request.interrupt_fd, POLLIN, 0},
                         {output.read.get(), POLLIN, 0},
                         {errors.read.get(), POLLIN, 0}};
-    const int ready = poll(watched, std::size(watched), poll_timeout_ms(deadline));
+    const int ready = poll(watched, std::size(watched), poll_timeout_ms(deadline, !result.output.empty()));
     if (ready < 0 && errno != EINTR) return ChildEnd::kInterrupted;
     if (ready < 0) continue;
     if (output.read.open() && !drain(output.read, take_output)) output.read.reset();
     if (errors.read.open() && !drain(errors.read, take_error)) errors.read.reset();
-    if (result.output.size() > kOutputBytesMax) return ChildEnd::kTooMuchOutput;
-    if (watched[0].revents != 0) return ChildEnd::kExited;
+    const bool full = result.output.size() >= kPieceBytes;  // there may be more, even of one that has ended
+    const bool gives = full || (ready == 0 && !result.output.empty());
+    if (gives && !request.take_output(std::exchange(result.output, {}))) return ChildEnd::kUnwanted;
+    if (watched[0].revents != 0 && !full) return ChildEnd::kExited;
     if (watched[1].revents != 0) return ChildEnd::kInterrupted;
+    if (request.unwanted()) return ChildEnd::kUnwanted;
     if (Clock::now() >= deadline) return ChildEnd::kTimedOut;
   }
 }

@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -111,6 +114,9 @@ std::string timing_table(const Outcome& outcome) {
                                                        {"network", time.network_us},
                                                        {"total", time.total_us}};
   for (const auto& [name, spent_us] : rows) table += fmt::format("  {:<8}{:>12} us\n", name, spent_us);
+  if (outcome.chunks > 1)
+    table += fmt::format("{} chunks, {} bytes; the first after {} us\n", outcome.chunks, outcome.received,
+                         outcome.timing.first_chunk.count());
   return table;
 }
 
@@ -138,6 +144,8 @@ std::string outcome_json(const Outcome& outcome) {
                      {"retry_after_ms", outcome.retry_after.count()},
                      {"worker_node", worker},
                      {"attempt", outcome.attempt},
+                     {"chunks", outcome.chunks},
+                     {"first_chunk_us", outcome.timing.first_chunk.count()},
                      {"timing_us",
                       {{"queue", time.queue_us},
                        {"broker", time.broker_us},
@@ -196,19 +204,64 @@ Parsed<Task> make_task(const SendFlags& flags, std::istream& input) {
   return flags.file.empty() ? task_from_flags(flags) : task_from_file(flags, input);
 }
 
-SendReport report_on(const Outcome& outcome, bool json) {
+SendReport report_on(const Outcome& outcome, bool json, std::string_view printed) {
   SendReport report;
   report.exit_code = outcome.ok() ? kExitOk : kExitRuntime;
   if (json) report.standard_output = outcome_json(outcome);
   if (!outcome.ok()) {
+    if (!printed.empty() && !printed.ends_with('\n')) report.standard_output += '\n';
     report.standard_error = failure(kProgram, failure_line(outcome), kExitRuntime).text + "\n";
   } else if (!json) {
     report.standard_output = outcome.text;
-    if (!outcome.text.ends_with('\n')) report.standard_output += '\n';
+    const std::string_view last = outcome.text.empty() ? printed : outcome.text;
+    if (!last.ends_with('\n')) report.standard_output += '\n';
     report.standard_error = timing_table(outcome);
   }
   return report;
 }
+
+namespace {
+
+// What has come and is still to be printed: a reader of standard output may be slow, and the client's own thread, which
+// keeps its session, must not wait for it.
+struct Coming {
+  std::mutex mutex;  // guards the fields below
+  std::condition_variable news;
+  std::string text;
+  std::optional<Outcome> outcome;
+};
+
+// Prints the answer as it comes, unless the outcome is to be one JSON object.
+SendReport send_and_print(Client& client, Task task, bool json) {
+  if (json) return report_on(client.call(std::move(task)), true);
+  Coming coming;
+  const auto take_chunk = [&coming](std::string_view chunk) {
+    const std::lock_guard lock(coming.mutex);
+    coming.text += chunk;
+    coming.news.notify_one();
+  };
+  const auto take_outcome = [&coming](Outcome outcome) {
+    const std::lock_guard lock(coming.mutex);
+    coming.outcome = std::move(outcome);
+    coming.news.notify_one();
+  };
+  client.send(std::move(task), take_chunk, take_outcome);
+  std::string last;
+  for (bool ended = false; !ended;) {
+    std::unique_lock lock(coming.mutex);
+    coming.news.wait(lock, [&coming] { return !coming.text.empty() || coming.outcome; });
+    std::string text = std::exchange(coming.text, {});
+    ended = coming.outcome.has_value();
+    lock.unlock();
+    if (text.empty()) continue;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+    last = std::move(text);
+  }
+  return report_on(*coming.outcome, false, last);
+}
+
+}  // namespace
 
 int run_send(const SendFlags& flags) {
   if (const std::string line = broker_mistake(flags.broker); !line.empty())
@@ -220,7 +273,7 @@ int run_send(const SendFlags& flags) {
                    .name = kProgram,
                    .slots = 1,
                    .connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ns / kNsPerMs)});
-    const SendReport report = report_on(client.call(std::move(*task.value)), flags.json);
+    const SendReport report = send_and_print(client, std::move(*task.value), flags.json);
     std::fwrite(report.standard_output.data(), 1, report.standard_output.size(), stdout);
     std::fputs(report.standard_error.c_str(), stderr);
     return report.exit_code;

@@ -1,9 +1,10 @@
-// `mcplane-ctl send`: one task from flags or a JSON file, its answer, and where its time went. Main thread.
+// `mcplane-ctl send`: one task from flags or a JSON file, its answer as it comes, and where its time went. Main thread.
 #pragma once
 
 #include <cstdint>
 #include <iosfwd>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/cli.h"
@@ -41,7 +42,8 @@ struct SendReport {
   std::string standard_output;
   std::string standard_error;
 };
-SendReport report_on(const Outcome& outcome, bool json);
+// printed: the last of the answer that went to standard output as it came.
+SendReport report_on(const Outcome& outcome, bool json, std::string_view printed = {});
 
 // Registers, sends, waits for the outcome, prints. Returns the exit code.
 int run_send(const SendFlags& flags);

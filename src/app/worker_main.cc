@@ -46,7 +46,9 @@ void say(const WorkerCommand& command, const std::string& line) {
 
 int serve(const WorkerCommand& command) {
   mcplane::app::Backend& backend = *command.backend;
-  Worker worker(command.options, [&backend](const mcplane::Task& task) { return backend.answer(task); });
+  Worker worker(command.options, [&backend](const mcplane::Task& task, mcplane::AnswerStream& stream) {
+    return backend.answer(task, stream);
+  });
   say(command, registered_line(command, worker.node_id()));
   running.store(&worker, std::memory_order_release);
   worker.run();

@@ -110,8 +110,10 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
     return write_ack(header, wire::Reason::Stopped, from, now_ns, out);
   }
   const wire::RouteView* const route = read_route(wire::table_of(datagram));
+  const bool in_parts = wire::is_task_part(header, datagram.size() - wire::kLeadBytes);
   // Without room nothing is said: the broker tries again.
-  if (route == nullptr || running_.full() || kept_.bytes() + parts_.answer_bytes >= kept_bytes_max_) {
+  if (route == nullptr || running_.full() || kept_.bytes() + parts_.answer_bytes >= kept_bytes_max_ ||
+      (in_parts && !parts_.has_room(header.message_length()))) {
     ++dropped_;
     return;
   }
@@ -122,7 +124,7 @@ void WorkerEngine::on_route(std::span<const std::byte> datagram, const wire::End
   task.cancelled = task.streams = false;
   task.ack_owed = true;
   owed_.push_back(running_nodes_, running_.record_of(task), now_ns);
-  if (wire::is_task_part(header, datagram.size() - wire::kLeadBytes)) [[unlikely]]
+  if (in_parts) [[unlikely]]
     return begin_assembly(task, datagram, now_ns, out);
   assign(task, *route, wire::payload_of(datagram), now_ns, assigned);
 }

@@ -35,8 +35,9 @@ struct Assignment {
 
 class WorkerEngine {
  public:
-  // Once RESULTs of that many bytes are kept, no ROUTE is accepted.
-  static constexpr std::size_t kKeptBytesMax = std::size_t{4} << 20;
+  // Once RESULTs of that many bytes are kept, no ROUTE is accepted: four of the longest, so that a few clients that are
+  // slow to take theirs do not stand in others' way.
+  static constexpr std::size_t kKeptBytesMax = 4 * wire::kMessageBytesMax;
 
   WorkerEngine(const wire::Endpoint& broker, const wire::HelloBody& hello, std::uint16_t mtu, Random random,
                std::size_t kept_bytes_max = kKeptBytesMax);

@@ -23,6 +23,11 @@ void add_piece(WorkerParts& parts, OutgoingAnswer& answer, std::vector<std::byte
 
 }  // namespace
 
+bool WorkerParts::has_room(std::size_t message_bytes) const noexcept {
+  const auto coming = std::ranges::count_if(tasks, [](const auto& task) { return !task->complete(); });
+  return static_cast<std::size_t>(coming) < kTasksMax && task_bytes + message_bytes <= kBytesMax;
+}
+
 IncomingTask* WorkerParts::find_task(std::uint32_t record) noexcept {
   const auto found = std::ranges::find_if(tasks, [record](const auto& task) { return task->record == record; });
   return found == tasks.end() ? nullptr : found->get();
@@ -62,10 +67,6 @@ void WorkerParts::clear() noexcept {
 void WorkerEngine::begin_assembly(RunningTask& task, std::span<const std::byte> datagram, std::uint64_t now_ns,
                                   Outbox& out) {
   const wire::Header& header = wire::header_of(datagram);
-  if (!parts_.has_room(header.message_length())) {
-    end_task(task, wire::Reason::TooLarge, {}, now_ns, out);
-    return;
-  }
   const auto behind = datagram.subspan(wire::kLeadBytes);
   IncomingTask& incoming = *parts_.tasks.emplace_back(std::make_unique<IncomingTask>());
   incoming.record = running_.record_of(task);
@@ -191,7 +192,7 @@ bool WorkerEngine::emit(TaskToken token, std::uint8_t attempt, std::string_view 
 std::size_t WorkerEngine::emit_room(TaskToken token, std::uint8_t attempt) noexcept {
   const OutgoingAnswer* const answer = parts_.find_answer(token, attempt);
   if (answer == nullptr) return kEmittedMax;
-  const std::size_t open = answer->pieces.size();
+  const std::size_t open = answer->unacknowledged();
   return open < kEmittedMax ? kEmittedMax - open : 0;
 }
 
@@ -238,7 +239,7 @@ void WorkerEngine::send_answer_part(const OutgoingAnswer& answer, std::uint32_t 
 
 std::size_t WorkerEngine::write_answer_part(const OutgoingAnswer& answer, std::uint32_t part, bool again,
                                             std::span<std::byte> datagram) const noexcept {
-  const auto& piece = answer.pieces[part - answer.sender.acknowledged()];
+  const auto& piece = answer.pieces[part - answer.first];
   const bool last = answer.closed && part + 1 == answer.sender.made();
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Result);
   header = answer.header;
@@ -264,11 +265,11 @@ void WorkerEngine::on_grant(std::span<const std::byte> datagram, std::uint64_t n
   OutgoingAnswer* const answer = parts_.find_answer(wire::token_of(header), header.attempt());
   if (answer == nullptr) return;  // all of it was acknowledged before
   PartSender& sender = answer->sender;
-  const std::uint32_t before = sender.acknowledged();
   if (!sender.on_grant(wire::grant_next(header), wire::grant_limit(header), wire::payload_of(datagram), now_ns,
                        session_.pto_ns()))
     return;
-  for (std::uint32_t part = before; part < sender.acknowledged(); ++part) {
+  // The last one stays: it is sent again while the client's limit holds up those behind it.
+  for (; answer->first + 1 < sender.acknowledged(); ++answer->first) {
     parts_.answer_bytes -= answer->pieces.front().size();
     answer->pieces.pop_front();
   }
@@ -283,7 +284,7 @@ void WorkerEngine::send_parts_due(std::uint64_t now_ns, Outbox& out) {
   for (const auto& task : parts_.tasks) grant_if_due(*task, now_ns, out);
   for (const auto& answer : parts_.answers) {
     if (answer->stream && !answer->closed && answer->emitted_ns + kProgressNs <= now_ns &&
-        answer->pieces.size() < kEmittedMax) {
+        answer->unacknowledged() < kEmittedMax) {
       answer->emitted_ns = now_ns;
       add_piece(parts_, *answer, {});
     }
@@ -298,7 +299,7 @@ std::uint64_t WorkerEngine::next_parts_ns() const noexcept {
   for (const auto& task : parts_.tasks) next_ns = std::min(next_ns, task->receiver.due_ns(session_.max_ack_delay_ns()));
   for (const auto& answer : parts_.answers) {
     next_ns = std::min(next_ns, answer->sender.has_next() ? 0 : answer->sender.due_ns(session_.pto_ns()));
-    if (answer->stream && !answer->closed && answer->pieces.size() < kEmittedMax)
+    if (answer->stream && !answer->closed && answer->unacknowledged() < kEmittedMax)
       next_ns = std::min(next_ns, answer->emitted_ns + kProgressNs);
   }
   return next_ns;

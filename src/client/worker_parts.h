@@ -38,16 +38,19 @@ struct OutgoingAnswer {
   std::uint32_t number = 0;  // of the RESULT
   wire::Endpoint to;
   wire::Header header;                        // of all its parts
-  std::deque<std::vector<std::byte>> pieces;  // payloads, from the first that is not acknowledged on
+  std::uint32_t first = 0;                    // part that pieces begin with: the last acknowledged, or the first of all
+  std::deque<std::vector<std::byte>> pieces;  // payloads
   PartSender sender{wire::kUnscheduledParts};
   bool stream = false;           // it was begun before it was known
   bool closed = false;           // its last part is there
   wire::Reason reason{};         // of the last
   std::uint64_t emitted_ns = 0;  // when the latest was made
+
+  std::uint32_t unacknowledged() const noexcept { return sender.made() - sender.acknowledged(); }
 };
 
 struct WorkerParts {
-  // An endpoint's bounds: of tasks that come in parts, and of their bytes.
+  // An endpoint's bounds: of tasks whose parts come, and of their bytes.
   static constexpr std::size_t kTasksMax = 256;
   static constexpr std::size_t kBytesMax = std::size_t{64} << 20;
   // Tasks that are granted parts at a time: others wait, so that many senders do not flood one receiver.
@@ -58,9 +61,7 @@ struct WorkerParts {
   std::vector<std::byte> assigned;  // the message of the last Assignment
   std::size_t task_bytes = 0, answer_bytes = 0;
 
-  bool has_room(std::size_t message_bytes) const noexcept {
-    return tasks.size() < kTasksMax && task_bytes + message_bytes <= kBytesMax;
-  }
+  bool has_room(std::size_t message_bytes) const noexcept;
   IncomingTask* find_task(std::uint32_t record) noexcept;
   OutgoingAnswer* find_answer(TaskToken token, std::uint8_t attempt) noexcept;
   OutgoingAnswer* find_answer(std::uint32_t number) noexcept;

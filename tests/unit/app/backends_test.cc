@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -35,6 +37,37 @@ Task task_of(std::string prompt, std::chrono::milliseconds ttl = 30s) {
   return task;
 }
 
+// Where an answer goes in pieces.
+class Pieces final : public AnswerStream {
+ public:
+  bool write(std::string_view text) override {
+    const std::lock_guard lock(mutex_);
+    pieces_.emplace_back(text);
+    return !cancelled_;
+  }
+  bool cancelled() const override { return cancelled_; }
+  void cancel() { cancelled_ = true; }
+  std::vector<std::string> pieces() {
+    const std::lock_guard lock(mutex_);
+    return pieces_;
+  }
+
+ private:
+  std::atomic<bool> cancelled_ = false;
+  std::mutex mutex_;
+  std::vector<std::string> pieces_;
+};
+
+// The whole of it; of an error the message.
+Answer answer_of(Backend& backend, const Task& task) {
+  Pieces stream;
+  Answer answer = backend.answer(task, stream);
+  if (answer.error) return answer;
+  std::string all;
+  for (const auto& piece : stream.pieces()) all += piece;
+  return {all + answer.text};
+}
+
 // 'Z' and 'X' are dead, as is a process without an entry.
 bool is_alive(pid_t pid) {
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
@@ -44,7 +77,7 @@ bool is_alive(pid_t pid) {
 }
 
 TEST(EchoBackend, AnswersExactlyThePrompt) {
-  const auto answer = backend("echo")->answer(task_of(std::string("hi\0 \n", 5)));
+  const auto answer = answer_of(*backend("echo"), task_of(std::string("hi\0 \n", 5)));
   EXPECT_EQ(answer.text, std::string("hi\0 \n", 5));
   EXPECT_FALSE(answer.error);
 }
@@ -60,21 +93,21 @@ TEST(MakeBackend, RefusesInOneLine) {
 TEST(ExecBackend, PromptIsStdinAndAnswerIsStdout) {
   // More than a pipe holds, both ways.
   const std::string prompt = std::string(1U << 20, 'x') + "\nend";
-  const auto answer = backend("exec:cat")->answer(task_of(prompt));
+  const auto answer = answer_of(*backend("exec:cat"), task_of(prompt));
   EXPECT_FALSE(answer.error);
   EXPECT_EQ(answer.text, prompt);
 }
 
 TEST(ExecBackend, PromptMayStayUnread) {
-  const auto answer = backend("exec:echo ok")->answer(task_of(std::string(1U << 20, 'x')));
+  const auto answer = answer_of(*backend("exec:echo ok"), task_of(std::string(1U << 20, 'x')));
   EXPECT_FALSE(answer.error);
   EXPECT_EQ(answer.text, "ok\n");
 }
 
 TEST(ExecBackend, LabelsAreInTheEnvironment) {
   setenv("MCPLANE_MODEL", "ours", 1);
-  const auto answer =
-      backend(R"(exec:printf '%s|%s|%s' "$MCPLANE_TASK_ID" "$MCPLANE_ACTION" "$MCPLANE_MODEL")")->answer(task_of(""));
+  const auto answer = answer_of(
+      *backend(R"(exec:printf '%s|%s|%s' "$MCPLANE_TASK_ID" "$MCPLANE_ACTION" "$MCPLANE_MODEL")"), task_of(""));
   unsetenv("MCPLANE_MODEL");
   EXPECT_EQ(answer.text, "task-1|generate|llama");
 }
@@ -82,31 +115,31 @@ TEST(ExecBackend, LabelsAreInTheEnvironment) {
 TEST(ExecBackend, LabelsAreNoShellText) {
   Task task = task_of("");
   task.model = "$(echo pwned); `id`";
-  EXPECT_EQ(backend(R"(exec:printf %s "$MCPLANE_MODEL")")->answer(task).text, task.model);
+  EXPECT_EQ(answer_of(*backend(R"(exec:printf %s "$MCPLANE_MODEL")"), task).text, task.model);
 }
 
 TEST(ExecBackend, FailureIsTheLastLineOfStderr) {
   const auto answer =
-      backend("exec:echo out; echo first >&2; echo 'no such model' >&2; echo >&2; exit 3")->answer(task_of(""));
+      answer_of(*backend("exec:echo out; echo first >&2; echo 'no such model' >&2; echo >&2; exit 3"), task_of(""));
   EXPECT_TRUE(answer.error);
   EXPECT_EQ(answer.text, "no such model");
 }
 
 TEST(ExecBackend, SilentFailureNamesTheStatus) {
-  const auto answer = backend("exec:exit 3")->answer(task_of(""));
+  const auto answer = answer_of(*backend("exec:exit 3"), task_of(""));
   EXPECT_TRUE(answer.error);
   EXPECT_EQ(answer.text, "the command exited with status 3");
 }
 
 TEST(ExecBackend, DeathBySignalIsAnError) {
-  const auto answer = backend("exec:kill -KILL $$")->answer(task_of(""));
+  const auto answer = answer_of(*backend("exec:kill -KILL $$"), task_of(""));
   EXPECT_TRUE(answer.error);
   EXPECT_EQ(answer.text, "the command was ended by signal 9");
 }
 
 TEST(ExecBackend, SignalsAreAsAShellExpects) {
   // `yes` ends only if SIGPIPE does.
-  EXPECT_EQ(backend("exec:yes | head -n 1")->answer(task_of("")).text, "y\n");
+  EXPECT_EQ(answer_of(*backend("exec:yes | head -n 1"), task_of("")).text, "y\n");
 }
 
 TEST(ExecBackend, TtlEndsTheWholeProcessGroup) {
@@ -115,7 +148,7 @@ TEST(ExecBackend, TtlEndsTheWholeProcessGroup) {
   ASSERT_GE(fd, 0);
   close(fd);
   const auto start = std::chrono::steady_clock::now();
-  const auto answer = backend("exec:sleep 1000 & echo $! > " + file + "; wait")->answer(task_of("", 300ms));
+  const auto answer = answer_of(*backend("exec:sleep 1000 & echo $! > " + file + "; wait"), task_of("", 300ms));
   EXPECT_TRUE(answer.error);
   EXPECT_EQ(answer.text, "the command was killed after 300 ms, the time the task had left");
   EXPECT_GE(std::chrono::steady_clock::now() - start, 300ms);
@@ -130,28 +163,56 @@ TEST(ExecBackend, TtlEndsTheWholeProcessGroup) {
 }
 
 TEST(ExecBackend, WhatIsLeftInTheBackgroundDoesNotHoldUpTheAnswer) {
-  const auto answer = backend("exec:sleep 1000 & echo done")->answer(task_of("", 20s));
+  const auto answer = answer_of(*backend("exec:sleep 1000 & echo done"), task_of("", 20s));
   EXPECT_FALSE(answer.error) << answer.text;
   EXPECT_EQ(answer.text, "done\n");
 }
 
 TEST(ExecBackend, ClosedOutputIsNotTheEnd) {
-  const auto answer = backend("exec:exec >&- 2>&-; exit 4")->answer(task_of(""));
+  const auto answer = answer_of(*backend("exec:exec >&- 2>&-; exit 4"), task_of(""));
   EXPECT_TRUE(answer.error);
   EXPECT_EQ(answer.text, "the command exited with status 4");
 }
 
-TEST(ExecBackend, RunawayOutputIsCut) {
-  const auto answer = backend("exec:yes")->answer(task_of("", 60s));
+TEST(ExecBackend, OutputComesWhileTheCommandRuns) {
+  Pieces stream;
+  const auto exec = backend("exec:echo one; read line; echo two; sleep 1000");
+  auto running = std::async(std::launch::async, [&] { return exec->answer(task_of("line\n", 60s), stream); });
+  const auto patience = std::chrono::steady_clock::now() + 10s;
+  const auto said = [&stream] {
+    std::string all;
+    for (const auto& piece : stream.pieces()) all += piece;
+    return all;
+  };
+  while (said() != "one\ntwo\n" && std::chrono::steady_clock::now() < patience) std::this_thread::yield();
+  EXPECT_EQ(said(), "one\ntwo\n");
+  stream.cancel();
+  const auto start = std::chrono::steady_clock::now();
+  const Answer answer = running.get();
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 10s);
   EXPECT_TRUE(answer.error);
-  EXPECT_EQ(answer.text, "the command was killed because it wrote more than 16 MiB");
+  EXPECT_EQ(answer.text, "the command was killed because nobody waits for its answer");
+}
+
+TEST(ExecBackend, ShortOutputOfAQuickCommandIsOnePiece) {
+  Pieces stream;
+  EXPECT_EQ(backend("exec:exec printf hi")->answer(task_of(""), stream).text, "hi");
+  EXPECT_TRUE(stream.pieces().empty());
+}
+
+TEST(ExecBackend, RunawayOutputEndsWithItsClient) {
+  Pieces stream;
+  stream.cancel();
+  const auto answer = backend("exec:yes")->answer(task_of("", 60s), stream);
+  EXPECT_TRUE(answer.error);
+  EXPECT_EQ(answer.text, "the command was killed because nobody waits for its answer");
 }
 
 TEST(ExecBackend, InterruptEndsWhatRunsAndWhatComes) {
   const auto exec = backend("exec:sleep 1000");
-  auto running = std::async(std::launch::async, [&exec] { return exec->answer(task_of("", 60s)); });
+  auto running = std::async(std::launch::async, [&exec] { return answer_of(*exec, task_of("", 60s)); });
   exec->interrupt();
-  for (const auto& answer : {running.get(), exec->answer(task_of("", 60s))}) {
+  for (const auto& answer : {running.get(), answer_of(*exec, task_of("", 60s))}) {
     EXPECT_TRUE(answer.error);
     EXPECT_EQ(answer.text, "the command was killed because its worker is stopping");
   }
@@ -161,7 +222,8 @@ TEST(ExecBackend, ManyAtOnceKeepTheirOwnAnswers) {
   const auto exec = backend("exec:cat");
   std::vector<std::future<Answer>> answers;
   for (int i = 0; i < 16; ++i)
-    answers.push_back(std::async(std::launch::async, [&exec, i] { return exec->answer(task_of(std::to_string(i))); }));
+    answers.push_back(
+        std::async(std::launch::async, [&exec, i] { return answer_of(*exec, task_of(std::to_string(i))); }));
   for (int i = 0; i < 16; ++i) EXPECT_EQ(answers[static_cast<std::size_t>(i)].get().text, std::to_string(i));
 }
 

@@ -133,6 +133,23 @@ TEST(ReportOn, ResultAsJson) {
             nlohmann::json({{"queue", 5}, {"broker", 2}, {"worker", 100}, {"network", 43}, {"total", 150}}));
 }
 
+TEST(ReportOn, WhatWasPrintedIsNotPrintedAgain) {
+  Outcome outcome = result_outcome();
+  outcome.text = "";
+  outcome.chunks = 3;
+  outcome.received = 11;
+  outcome.timing.first_chunk = 20us;
+  auto report = report_on(outcome, false, "world");
+  EXPECT_EQ(report.standard_output, "\n");
+  EXPECT_TRUE(report.standard_error.ends_with("3 chunks, 11 bytes; the first after 20 us\n")) << report.standard_error;
+  EXPECT_EQ(report_on(outcome, false, "world\n").standard_output, "");
+  const auto json = nlohmann::json::parse(report_on(outcome, true).standard_output);
+  EXPECT_EQ(json.at("chunks"), 3);
+  EXPECT_EQ(json.at("first_chunk_us"), 20);
+  outcome.kind = OutcomeKind::kWorkerLost;
+  EXPECT_EQ(report_on(outcome, false, "half").standard_output, "\n");
+}
+
 TEST(ReportOn, NetworkTimeIsNeverNegative) {
   Outcome outcome = result_outcome();
   outcome.timing.total = 100us;
