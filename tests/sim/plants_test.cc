@@ -62,6 +62,10 @@ constexpr Find kFinds[] = {
     {PlantedBug::kPermitTwice, 13, "7 no ROUTE past a breaker"},
     {PlantedBug::kShadowAnywhere, 4, "13 shadow and production are apart"},
     {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
+    {PlantedBug::kEventToWholeGroup, 1, "14 events"},
+    {PlantedBug::kEventToOther, 1, "14 events"},
+    {PlantedBug::kAckUnpublished, 11, "14 events"},
+    {PlantedBug::kKeepSubscription, 1, "14 events"},
 };
 
 class PlantTest : public ::testing::TestWithParam<Find> {};
