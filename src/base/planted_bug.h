@@ -38,6 +38,8 @@ enum class PlantedBug : std::uint8_t {
   kDegradeBusy,          // a worker that is busy counts as one that is out
   kDeliverMirrored,      // the answer to a copy is delivered to the client of the task that was copied
   kEndAtAnyPart,         // the first part of an answer ends its task
+  kEventToWholeGroup,    // each member of a group gets an event
+  kEventToOther,         // a fan-out begins with the last subscriber of the one before
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -46,6 +48,8 @@ enum class PlantedBug : std::uint8_t {
   kRouteToOpen,       // a worker whose breaker opened takes tasks
   kPermitTwice,       // a probe takes no permit
   kShadowAnywhere,    // a shadow task goes to a worker of production
+  kAckUnpublished,    // a subscription is acknowledged before the cores know it
+  kKeepSubscription,  // an UNSUBSCRIBE is acknowledged, and nothing else
   // Client.
   kOutcomeTwice,     // an outcome that comes twice ends its send twice
   kForeignOutcome,   // frames of another session, or another life of the broker, are taken for ours
@@ -93,6 +97,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "degrade-busy",
     "deliver-mirrored",
     "end-at-any-part",
+    "event-to-whole-group",
+    "event-to-other",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",
@@ -100,6 +106,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "route-to-open",
     "permit-twice",
     "shadow-anywhere",
+    "ack-unpublished",
+    "keep-subscription",
     "outcome-twice",
     "foreign-outcome",
     "deny-moved",

@@ -32,6 +32,9 @@ struct Coverage {
   // Parts of tasks behind their first that workers were sent, and pieces of answers that clients took before the last.
   std::uint64_t parts = 0, pieces = 0;
 
+  // EVENTs that the broker sent.
+  std::uint64_t events = 0;
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
@@ -51,6 +54,7 @@ struct Coverage {
     copied += other.copied;
     parts += other.parts;
     pieces += other.pieces;
+    events += other.events;
     return *this;
   }
 };

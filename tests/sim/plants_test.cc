@@ -67,6 +67,10 @@ constexpr Find kFinds[] = {
     {PlantedBug::kGrantNoMore, 161, "every task is delivered"},
     {PlantedBug::kStopsAtOnce, 437, "5 outstanding within bound"},
     {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
+    {PlantedBug::kEventToWholeGroup, 1, "14 events"},
+    {PlantedBug::kEventToOther, 1, "14 events"},
+    {PlantedBug::kAckUnpublished, 11, "14 events"},
+    {PlantedBug::kKeepSubscription, 1, "14 events"},
 };
 
 class PlantTest : public ::testing::TestWithParam<Find> {};

@@ -115,14 +115,8 @@ TEST_F(Endpoints, AStrangerIsToldOnceInNoMoreBytesThanItSent) {
   EXPECT_EQ(rig().shared.shards[0]->last_seen[client->session.index()].load(), 0U) << "no sign of the client's life";
 }
 
-TEST_F(Endpoints, UnsupportedTypesOfASessionAreRefusedAndBrokersFramesDropped) {
+TEST_F(Endpoints, BrokersFramesAreDropped) {
   start(4);
-  for (const FrameType type : {FrameType::Subscribe, FrameType::Unsubscribe, FrameType::Publish}) {
-    const Sent reject = only(exchange(rig().spec_of(*client, type)), FrameType::Reject);
-    expect_reject(reject, Reason::Unsupported, Executed::NotSaid);
-    EXPECT_EQ(reject.header().answers(), type);
-    EXPECT_EQ(reject.to(), client->address);
-  }
   for (const FrameType type :
        {FrameType::Pong, FrameType::Route, FrameType::Deliver, FrameType::Reject, FrameType::Resend, FrameType::Event})
     EXPECT_TRUE(exchange(rig().spec_of(*client, type)).empty()) << wire::fb::EnumNameFrameType(type);
