@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <iosfwd>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "app/cli.h"
@@ -35,15 +34,6 @@ std::string broker_mistake(const std::string& broker);
 
 // Reads `input` when the file is "-".
 Parsed<Task> make_task(const SendFlags& flags, std::istream& input);
-
-// What to print, and how to end.
-struct SendReport {
-  int exit_code = kExitRuntime;
-  std::string standard_output;
-  std::string standard_error;
-};
-// printed: the last of the answer that went to standard output as it came.
-SendReport report_on(const Outcome& outcome, bool json, std::string_view printed = {});
 
 // Registers, sends, waits for the outcome, prints. Returns the exit code.
 int run_send(const SendFlags& flags);

@@ -9,6 +9,7 @@
 #include "app/ctl_admin.h"
 #include "app/ctl_breaker.h"
 #include "app/ctl_degrade.h"
+#include "app/ctl_outcome.h"
 #include "app/ctl_perf.h"
 #include "app/ctl_send.h"
 

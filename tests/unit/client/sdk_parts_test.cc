@@ -5,6 +5,7 @@
 #include <latch>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "unit/client/sdk_fixture.h"
@@ -168,6 +169,32 @@ TEST(SdkParts, CancelEndsAStreamAtBothEnds) {
   EXPECT_EQ(got.outcome->kind, OutcomeKind::kCancelled);
   EXPECT_EQ(got.chunks.size(), 100U);
   EXPECT_EQ(got.outcome->received, 500U);
+}
+
+TEST(SdkParts, OutcomeHasWhatHadComeOfAnAnswerThatBrokeOff) {
+  test::MiniBroker broker;
+  const std::string piece = text_of(30'000);
+  std::atomic<bool> written = false;
+  Worker worker(worker_options(broker), [&](const Task&, AnswerStream& stream) {
+    for (int i = 0; i < 20; ++i) stream.write(piece);  // far more than is on its way at once
+    written = true;
+    while (!stream.cancelled()) std::this_thread::yield();
+    return Answer{};
+  });
+  AsyncClient client(client_options(broker));
+  Task task = task_of("hi");
+  task.id = "half";
+  std::optional<Outcome> outcome;
+  client.submit(std::move(task), [&](Outcome ended) { outcome = std::move(ended); });
+  ASSERT_TRUE(drive(client, [&] { return written.load(); }));
+  EXPECT_TRUE(client.cancel("half"));
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->kind, OutcomeKind::kCancelled);
+  EXPECT_GT(outcome->received, 400'000U);
+  EXPECT_EQ(outcome->received, outcome->text.size());
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += piece;
+  EXPECT_TRUE(all.starts_with(outcome->text));
 }
 
 // Of who wants it in one piece; the worker learns so, and stops.
