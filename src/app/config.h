@@ -87,7 +87,7 @@ inline constexpr std::size_t kPortsMax = 16;
 inline constexpr std::uint64_t kShardsMax = 64;
 inline constexpr std::uint64_t kPoolBuffersMax = 16'777'215;
 // Packet buffers a core keeps for control frames, REJECTs, the bursts in hand and its cache of free ones.
-inline constexpr std::uint32_t kBufferReserve = 1'024;
+inline constexpr std::uint32_t kBufferReserve = 1'280;
 // Over all clients, on each core: a gibibyte of dataplane::ClientSlot.
 inline constexpr std::uint64_t kClientSlotBytes = 16;
 inline constexpr std::uint64_t kClientSlotBytesMax = 1ULL << 30;

@@ -50,6 +50,7 @@ enum class DropReason : std::uint8_t {
   kUnexpectedAck,
   // Room.
   kQueueFull,
+  kEventsFull,
   kMailboxFull,
   kHandoffFull,
   kCount
@@ -93,6 +94,7 @@ inline constexpr std::array<std::string_view, kDropReasons> kDropReasonNames = {
                                                                                 "stale_token",
                                                                                 "unexpected_ack",
                                                                                 "queue_full",
+                                                                                "events_full",
                                                                                 "mailbox_full",
                                                                                 "handoff_full"};
 

@@ -37,6 +37,8 @@ enum class PlantedBug : std::uint8_t {
   kCacheBySelector,      // what was answered to another payload stands in
   kDegradeBusy,          // a worker that is busy counts as one that is out
   kDeliverMirrored,      // the answer to a copy is delivered to the client of the task that was copied
+  kEventToWholeGroup,    // each member of a group gets an event
+  kEventToOther,         // a fan-out begins with the last subscriber of the one before
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -45,6 +47,8 @@ enum class PlantedBug : std::uint8_t {
   kRouteToOpen,       // a worker whose breaker opened takes tasks
   kPermitTwice,       // a probe takes no permit
   kShadowAnywhere,    // a shadow task goes to a worker of production
+  kAckUnpublished,    // a subscription is acknowledged before the cores know it
+  kKeepSubscription,  // an UNSUBSCRIBE is acknowledged, and nothing else
   // Client.
   kOutcomeTwice,    // an outcome that comes twice ends its send twice
   kForeignOutcome,  // frames of another session, or another life of the broker, are taken for ours
@@ -87,6 +91,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "cache-by-selector",
     "degrade-busy",
     "deliver-mirrored",
+    "event-to-whole-group",
+    "event-to-other",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",
@@ -94,6 +100,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "route-to-open",
     "permit-twice",
     "shadow-anywhere",
+    "ack-unpublished",
+    "keep-subscription",
     "outcome-twice",
     "foreign-outcome",
     "deny-moved",

@@ -176,6 +176,7 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->route("/readyz", ready);
   impl_->route("/v1/info", [](const Control& asked) { return Answer{200, info_json(asked), kJson}; });
   impl_->route("/v1/nodes", [](const Control& asked) { return Answer{200, nodes_json(asked), kJson}; });
+  impl_->route("/v1/subscriptions", [](const Control& asked) { return Answer{200, subscriptions_json(asked), kJson}; });
   impl_->route("/v1/perf", [](const Control& asked) { return Answer{200, perf_json(asked), kJson}; });
   impl_->server.Get("/v1/breakers", [this](const httplib::Request&, httplib::Response& response) {
     give(impl_->ask(show_breakers), response);

@@ -52,6 +52,7 @@ void Control::poll(std::uint64_t now_ns) {
   lease_clock_.tick(now_ns, shared_, links_);
   sweep();
   publish_if_due();
+  publish_topics_if_due();
   degradations_.look(pools_, now_ns_, log_);
   run_requests();
   serve_config();
@@ -78,6 +79,8 @@ void Control::on_punt(const state::Punt& punt, ShardId shard) {
       return on_bye(punt, shard);
     case state::PuntKind::kSessionEnded:
       return on_shard_ended(punt.session, shard);
+    case state::PuntKind::kSubscribe:
+      return on_subscribe(punt, shard);
   }
 }
 

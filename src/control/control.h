@@ -4,11 +4,12 @@
 //
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
 // adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers;
-// breaking_actions.cc: of single actions.  probing.cc: health probes.
+// breaking_actions.cc: of single actions.  probing.cc: health probes.  subscribing.cc: who gets which events.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@
 #include "control/pools.h"
 #include "control/probes.h"
 #include "control/registry.h"
+#include "control/subscriptions.h"
 #include "state/shared.h"
 
 namespace mcplane::control {
@@ -52,6 +54,8 @@ class Control {
   // Sessions a shard that may each acknowledge as soon as they are asked to; beyond, they take their time.
   static constexpr std::size_t kPeersPerShardMax = 1'000;
   static constexpr std::uint32_t kCrowdAckDelayUs = 25'000;
+  // Subscriptions are published at most so often, times their number: making their tree is a small part of that.
+  static constexpr std::uint64_t kTopicIntervalNs = 2 * kNsPerUs;
 
   // `shared` outlives it. ports: what each port of the appliance answers to, by PortId.
   Control(state::Shared& shared, ControlOptions options, std::vector<wire::LocalAddresses> ports, Random random);
@@ -107,6 +111,7 @@ class Control {
     for (std::size_t i = 0; count > 1 && i < count; ++i) visit(static_cast<SkillId>(i));
   }
   const Probes& probes() const noexcept { return probes_; }
+  const Subscriptions& subscriptions() const noexcept { return subscriptions_; }
   const Degradations& degradations() const noexcept { return degradations_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
@@ -143,6 +148,8 @@ class Control {
   void refuse_hello(const Path& path, std::uint32_t hello, ShardId arrived, wire::Reason reason);
   std::uint32_t ack_delay_us() const noexcept;
   Grant grant_of(const Session& session) const noexcept;
+  state::SessionRecord record_of(const Session& session, ShardId shard) const;
+  Path path_from(const Session& session, ShardId shard) const;
 
   // leases.cc
   void sweep();
@@ -155,6 +162,19 @@ class Control {
   void start_drain(Session& session);
   void end_session(Session& session, std::string_view why);
   void publish_if_due();
+
+  // subscribing.cc
+  struct Confirmation {
+    SessionId session;
+    wire::FrameType answers{};
+    std::uint32_t number = 0;  // of the subscription
+    ShardId arrived{};
+  };
+  void on_subscribe(const state::Punt& punt, ShardId arrived);
+  void publish_topics_if_due();
+  std::unique_ptr<const state::TopicTree> topic_tree() const;
+  void confirm(const Confirmation& done);
+  void refuse_subscription(const Session& session, const Confirmation& done, wire::Reason reason);
 
   // breaking.cc
   void hear_outcomes();
@@ -200,6 +220,8 @@ class Control {
   Breakers breakers_;
   Probes probes_;
   std::vector<ProbeAnswer> answers_;  // of this poll
+  Subscriptions subscriptions_;
+  std::vector<Confirmation> confirmations_;  // for when the cores know
   Degradations degradations_;
   Log log_;
   ConfigHistory config_;
@@ -209,6 +231,7 @@ class Control {
   std::vector<state::Punt> punts_;    // room for one burst
   std::uint64_t now_ns_ = 0, started_ns_ = 0;
   std::uint64_t next_sweep_ns_ = 0, next_publish_ns_ = 0;
+  std::uint64_t next_topics_ns_ = 0, published_topics_ = 0;  // version of the subscriptions
   std::uint64_t generation_ = 0;
   std::size_t published_workers_ = 0;
   std::size_t sweep_left_ = 0;  // live sessions that this sweep has still to look at

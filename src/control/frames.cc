@@ -27,7 +27,8 @@ state::Command make_frame(const Path& path, wire::FrameType type, std::size_t bo
   return command;
 }
 
-void write_ack(wire::Header& header, wire::FrameType answers, const Grant& grant) noexcept {
+// What ACK and REJECT have in common.
+void write_answer(wire::Header& header, wire::FrameType answers, const Grant& grant) noexcept {
   header.mutate_answers(answers);
   header.mutate_boot_id(grant.boot_id);
   header.mutate_session(grant.session.value);
@@ -40,25 +41,26 @@ state::Command welcome_frame(const Path& path, std::uint32_t hello, const Grant&
                              const wire::fb::Welcome& welcome) noexcept {
   return make_frame(path, wire::FrameType::Ack, sizeof welcome,
                     [&](std::span<std::byte> datagram, wire::Header& header) {
-                      write_ack(header, wire::FrameType::Hello, grant);
+                      write_answer(header, wire::FrameType::Hello, grant);
                       header.mutate_sequence(hello);
                       std::memcpy(header.mutable_task_id()->Data(), grant.instance.data(), grant.instance.size());
                       std::memcpy(datagram.data() + wire::kLeadBytes, &welcome, sizeof welcome);
                     });
 }
 
-state::Command bye_ack_frame(const Path& path, const Grant& grant) noexcept {
+state::Command ack_frame(const Path& path, wire::FrameType answers, std::uint32_t sequence,
+                         const Grant& grant) noexcept {
   return make_frame(path, wire::FrameType::Ack, 0, [&](std::span<std::byte>, wire::Header& header) {
-    write_ack(header, wire::FrameType::Bye, grant);
+    write_answer(header, answers, grant);
+    header.mutate_sequence(sequence);
   });
 }
 
-state::Command hello_reject_frame(const Path& path, std::uint32_t hello, std::uint32_t boot_id, wire::Reason reason,
-                                  std::uint32_t retry_after_ms) noexcept {
+state::Command reject_frame(const Path& path, wire::FrameType answers, std::uint32_t sequence, const Grant& grant,
+                            wire::Reason reason, std::uint32_t retry_after_ms) noexcept {
   return make_frame(path, wire::FrameType::Reject, 0, [&](std::span<std::byte>, wire::Header& header) {
-    header.mutate_answers(wire::FrameType::Hello);
-    header.mutate_sequence(hello);
-    header.mutate_boot_id(boot_id);
+    write_answer(header, answers, grant);
+    header.mutate_sequence(sequence);
     header.mutate_reason(reason);
     header.mutate_ttl_ms(retry_after_ms);
   });

@@ -1,4 +1,5 @@
-// The MCP frames that the control thread sends: HELLO's ACK or REJECT, and BYE's ACK, as Transmit commands.
+// The MCP frames that the control thread sends, as Transmit commands: ACK or REJECT of HELLO, of SUBSCRIBE and
+// UNSUBSCRIBE, and BYE's ACK.
 // Pure; checksums are computed in full, so any core may send them.
 #pragma once
 
@@ -31,8 +32,10 @@ struct Grant {
 // Answers to a HELLO name its number.
 state::Command welcome_frame(const Path& path, std::uint32_t hello, const Grant& grant,
                              const wire::fb::Welcome& welcome) noexcept;
-state::Command hello_reject_frame(const Path& path, std::uint32_t hello, std::uint32_t boot_id, wire::Reason reason,
-                                  std::uint32_t retry_after_ms) noexcept;
-state::Command bye_ack_frame(const Path& path, const Grant& grant) noexcept;
+// To a frame of type `answers` with that sequence.
+state::Command ack_frame(const Path& path, wire::FrameType answers, std::uint32_t sequence,
+                         const Grant& grant) noexcept;
+state::Command reject_frame(const Path& path, wire::FrameType answers, std::uint32_t sequence, const Grant& grant,
+                            wire::Reason reason, std::uint32_t retry_after_ms) noexcept;
 
 }  // namespace mcplane::control

@@ -124,6 +124,7 @@ void Control::end_session(Session& session, std::string_view why) {
   command.kind = state::CommandKind::kEndSession;
   command.record.id = session.id;
   for_shards_of(session, [&](ShardId shard) { queue(shard).push(command); });
+  subscriptions_.remove_all(session.id);
   registry_.begin_end(session);
   log_.info(now_ns_, "{} '{}' {:08x} at {}: {}", session.is_worker() ? "worker" : "client", session.hello.name,
             session.id.value, wire::to_string(session.path.peer), why);

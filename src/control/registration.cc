@@ -90,14 +90,19 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
 
 void Control::refuse_hello(const Path& path, std::uint32_t hello, ShardId arrived, wire::Reason reason) {
   const std::uint32_t retry_after_ms = reason == wire::Reason::Malformed ? 0 : options_.retry_after_ms;
-  queue(arrived).push_frame(hello_reject_frame(path, hello, shared_.options.boot_id, reason, retry_after_ms));
+  queue(arrived).push_frame(reject_frame(path, wire::FrameType::Hello, hello,
+                                         {.session = {}, .boot_id = shared_.options.boot_id}, reason, retry_after_ms));
   log_.info(now_ns_, "refused HELLO of {}: {}", wire::to_string(path.peer), wire::fb::EnumNameReason(reason));
 }
 
 // The line first, then the shards: a core that knows the session finds its line set.
 void Control::start_session(Session& session) {
   session.registered_ns = now_ns_;
-  for (auto& shard : shared_.shards) shard->last_seen[session.id.index()].store(0, std::memory_order_relaxed);
+  for (auto& shard : shared_.shards) {
+    shard->last_seen[session.id.index()].store(0, std::memory_order_relaxed);
+    shard->events[session.id.index()].sent.store(0, std::memory_order_relaxed);
+    shard->events[session.id.index()].dropped.store(0, std::memory_order_relaxed);
+  }
   renew_lease(session);
   if (session.is_worker()) {
     state::WorkerLine& line = shared_.workers[session.worker];
@@ -119,12 +124,17 @@ void Control::start_session(Session& session) {
 }
 
 void Control::install(const Session& session, ShardId shard) {
-  Path path = session.path;
-  path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(shard));
   state::Command command{};
   command.kind = state::CommandKind::kInstallSession;
-  command.port = path.port;
-  state::SessionRecord& record = command.record;
+  command.port = session.path.port;
+  command.record = record_of(session, shard);
+  queue(shard).push(command);
+}
+
+state::SessionRecord Control::record_of(const Session& session, ShardId shard) const {
+  Path path = session.path;
+  path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(shard));
+  state::SessionRecord record;
   record.id = session.id;
   record.service = session.hello.service;
   record.port = path.port;
@@ -140,7 +150,7 @@ void Control::install(const Session& session, ShardId shard) {
     record.client_slot_base =
         session.client * (options_.client_slots - (planted(PlantedBug::kOverlappingSlots) ? 1U : 0U));
   }
-  queue(shard).push(command);
+  return record;
 }
 
 // Through the owner shard, behind its install: no SEND can reach a shard that does not know its session.
@@ -162,6 +172,14 @@ Grant Control::grant_of(const Session& session) const noexcept {
   return {session.id, session.is_worker(), shared_.options.boot_id, session.hello.instance};
 }
 
+// To the session as its neighbour is now, from that shard's port.
+Path Control::path_from(const Session& session, ShardId shard) const {
+  Path path = session.path;
+  path.peer_mac = neighbours_.mac(session.neighbour).value_or(path.peer_mac);
+  path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(shard));
+  return path;
+}
+
 // Answered as often as it comes. A session that has ended is still known until its slot is reused.
 void Control::on_bye(const state::Punt& punt, ShardId arrived) {
   Session* session = registry_.find(punt.session);
@@ -173,10 +191,7 @@ void Control::on_bye(const state::Punt& punt, ShardId arrived) {
       end_session(*session, "left");
     }
   }
-  Path path = session->path;
-  path.peer_mac = neighbours_.mac(session->neighbour).value_or(path.peer_mac);
-  path.local.port = static_cast<std::uint16_t>(options_.base_port + raw(arrived));
-  queue(arrived).push_frame(bye_ack_frame(path, grant_of(*session)));
+  queue(arrived).push_frame(ack_frame(path_from(*session, arrived), wire::FrameType::Bye, 0, grant_of(*session)));
 }
 
 }  // namespace mcplane::control

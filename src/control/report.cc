@@ -224,6 +224,24 @@ Json node_json(const Control& control, const Session& session) {
           {"outstanding", outstanding}};
 }
 
+// Counts are by subscriber, over all its subscriptions.
+Json subscriber_json(const Control& control, const Session& session, const Subscriptions::OfSession& subscriptions) {
+  std::uint64_t sent = 0, dropped = 0;
+  for (const auto& shard : control.shared().shards) {
+    const state::EventCounts& counts = shard->events[session.id.index()];
+    sent += counts.sent.load(std::memory_order_relaxed);
+    dropped += counts.dropped.load(std::memory_order_relaxed);
+  }
+  Json list = Json::array();
+  for (const auto& [number, subscription] : subscriptions)
+    list.push_back({{"number", number}, {"topic", subscription.topic}, {"group", subscription.group}});
+  return {{"node_id", hex8(session.id.value)},
+          {"name", session.hello.name},
+          {"sent", sent},
+          {"dropped", dropped},
+          {"subscriptions", list}};
+}
+
 // Names come from peers: bytes that are no UTF-8 are replaced, not thrown at the reader.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
@@ -257,6 +275,10 @@ std::string info_json(const Control& control) {
                               shared, [](const auto& counters) -> const auto& { return counters.shadow; })},
                {"mirror", mirror_json(shared)},
                {"frames", frames_json(shared)},
+               {"events",
+                {{"published", sum_of(shared, &state::ShardCounters::published)},
+                 {"sent", sum_of(shared, &state::ShardCounters::events_sent)},
+                 {"dropped", sum_of(shared, &state::ShardCounters::events_dropped)}}},
                {"per_shard", shards_json(control)},
                {"drops", drops_json(shared)},
                {"stalls", control.lease_clock().stalls()},
@@ -277,6 +299,13 @@ std::string nodes_json(const Control& control) {
   Json nodes = Json::array();
   for (const std::uint32_t index : indices) nodes.push_back(node_json(control, control.registry().at(index)));
   return dump({{"nodes", nodes}});
+}
+
+std::string subscriptions_json(const Control& control) {
+  Json subscribers = Json::array();
+  for (const auto& [id, subscriptions] : control.subscriptions().by_session())
+    subscribers.push_back(subscriber_json(control, control.registry().at(SessionId{id}.index()), subscriptions));
+  return dump({{"subscribers", subscribers}});
 }
 
 }  // namespace mcplane::control

@@ -9,5 +9,6 @@ namespace mcplane::control {
 
 std::string info_json(const Control& control);
 std::string nodes_json(const Control& control);
+std::string subscriptions_json(const Control& control);
 
 }  // namespace mcplane::control

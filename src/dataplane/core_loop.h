@@ -61,6 +61,7 @@ class CoreLoop {
     run_sweep(shard_);
     sampler_.lap(Station::kTimers);
     route_waiting(shard_);
+    if (!shard_.events.empty()) send_events(shard_);
     sampler_.lap(Station::kWaiting);
     send_acks(shard_);
     sampler_.lap(Station::kAcks);
@@ -81,6 +82,7 @@ class CoreLoop {
     pool_->free(shard_.spares.items());
     shard_.spares.clear();
     for (std::uint32_t i = 0; i < shard_.held.capacity(); ++i) pool_->free({&shard_.held[i].packet, 1});
+    shard_.events.for_packets([this](net::Packet& packet) { pool_->free({&packet, 1}); });
     free_ring(shard_.handoff_mesh);
     if (relay_.mesh != nullptr) free_ring(*relay_.mesh);
   }

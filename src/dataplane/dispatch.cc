@@ -108,7 +108,11 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
       return on_cancel(shard, packet, frame, *session);
     case wire::FrameType::Ping:
       return on_ping(shard, packet, frame, *session);
+    case wire::FrameType::Publish:
+      return on_publish(shard, packet, frame);
     case wire::FrameType::Bye:
+    case wire::FrameType::Subscribe:
+    case wire::FrameType::Unsubscribe:
       return Verdict::punt();
     default:
       return refuse_type(shard, packet, frame, *session);

@@ -15,7 +15,8 @@ struct Footprint {
   static constexpr std::size_t kTask = sizeof(Task) + sizeof(ClientSlot);
   // A worker: once, its line and its place in an index; on each shard its session, what it is owed, and how its
   // tasks ended. A worker that is alone in its pool has the index for itself.
-  static constexpr std::size_t kSessionOnShard = sizeof(Session) + sizeof(state::LastSeen) + 2 * sizeof(SessionId);
+  static constexpr std::size_t kSessionOnShard =
+      sizeof(Session) + sizeof(state::LastSeen) + sizeof(state::EventCounts) + 2 * sizeof(SessionId);
   static constexpr std::size_t kWorker = sizeof(state::WorkerLine) + state::LoadIndex::kBytesPerWorker;
   static constexpr std::size_t kWorkerAlone =
       sizeof(state::WorkerLine) + sizeof(state::LoadIndex) + sizeof(state::LoadLeaf);

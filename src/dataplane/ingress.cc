@@ -78,7 +78,7 @@ void steer(Shard& shard, std::span<const net::Packet> packets, std::span<Verdict
 constexpr bool is_recognised(wire::FrameType type) noexcept {
   constexpr std::uint32_t kTypes = 1U << raw(wire::FrameType::Send) | 1U << raw(wire::FrameType::Result) |
                                    1U << raw(wire::FrameType::Ack) | 1U << raw(wire::FrameType::Ping) |
-                                   1U << raw(wire::FrameType::Cancel);
+                                   1U << raw(wire::FrameType::Cancel) | 1U << raw(wire::FrameType::Publish);
   return raw(type) < 32 && (kTypes >> raw(type) & 1) != 0;
 }
 

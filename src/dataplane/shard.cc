@@ -48,11 +48,13 @@ bool punt(Shard& shard, const net::Packet& packet, const Frame& frame) noexcept 
   state::Punt punt;
   std::size_t length = packet.length();
   if (frame.header != nullptr) {
-    const bool hello = frame.header->type() == wire::FrameType::Hello;
-    punt.kind = hello ? state::PuntKind::kHello : state::PuntKind::kBye;
+    const bool hello = frame.header->type() == wire::FrameType::Hello,
+               bye = frame.header->type() == wire::FrameType::Bye;
+    punt.kind = hello ? state::PuntKind::kHello : bye ? state::PuntKind::kBye : state::PuntKind::kSubscribe;
     punt.session = {frame.header->session()};
     // A HELLO's padding stays behind.
-    length = hello ? frame.ip.payload_offset + wire::kLeadBytes + wire::kCookieBytes + frame.header->table_length() : 0;
+    const std::size_t cookie = hello ? wire::kCookieBytes : 0;
+    length = bye ? 0 : frame.ip.payload_offset + wire::kLeadBytes + cookie + frame.header->table_length();
     if (hello) punt.handshake_ms = handshake_ms(shard, packet, frame);
   }
   if (length > state::kMailboxFrameBytes) return false;

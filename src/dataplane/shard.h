@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "dataplane/acks.h"
 #include "dataplane/answer_cache.h"
+#include "dataplane/event_line.h"
 #include "dataplane/handoff.h"
 #include "dataplane/held_frames.h"
 #include "dataplane/route_cache.h"
@@ -92,12 +93,15 @@ inline constexpr std::uint32_t kShadowWaitersPerLoop = 8;  // besides those
 inline constexpr std::uint32_t kMirroredPerLoop = 64;
 inline constexpr std::uint32_t kOwedPerLoop = 32;  // workers told that their RESULTs are done with
 inline constexpr std::uint32_t kRelayedPerLoop = net::kBurstMax;
-inline constexpr std::size_t kSpares = 288;
-inline constexpr std::size_t kDepartures = 512;
+inline constexpr std::uint32_t kEventsPerLoop = 64;
+inline constexpr std::size_t kSpares = 320;
+inline constexpr std::size_t kDepartures = 576;
 static_assert(2 * net::kBurstMax + kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kWaitersPerLoop +
-                  kShadowWaitersPerLoop + kMirroredPerLoop + kOwedPerLoop + kRelayedPerLoop <=
+                  kShadowWaitersPerLoop + kMirroredPerLoop + kOwedPerLoop + kRelayedPerLoop + kEventsPerLoop <=
               kDepartures);
-static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kOwedPerLoop + kMirroredPerLoop <= kSpares);
+static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kOwedPerLoop + kMirroredPerLoop +
+                  kEventsPerLoop <=
+              kSpares);
 
 class Shard {
  public:
@@ -176,6 +180,9 @@ class Shard {
   Random random;  // for choices that nobody gains by guessing
   OwedAcks owed;  // to workers, of RESULTs
   AckBatch acks;  // of this loop's timers
+  EventLine events;
+  // How many events their groups got here. By key, so two groups may share a turn: then neither goes strictly round.
+  std::array<std::uint32_t, 1'024> group_turns{};
 
   // Sessions being ended: a sweep over the task table ends their tasks; those that come during it wait for the next.
   struct Sweep {
@@ -206,6 +213,9 @@ Verdict on_cancel(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
 // Station 6: RESULT and ACK to their task.
 Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
 Verdict on_ack(Shard& shard, const net::Packet& packet, Frame& frame, const Session& session) noexcept;
+// events.cc. A PUBLISH, and what waits of those before, at most kEventsPerLoop.
+Verdict on_publish(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
+void send_events(Shard& shard) noexcept;
 // Station 7: departures to complete frames in `outgoing`.
 void egress(Shard& shard, std::uint64_t stamp_ns) noexcept;
 

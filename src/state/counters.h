@@ -83,6 +83,15 @@ struct alignas(kCacheLineBytes) ShardCounters : TaskCounters {
 
   Counter loops, busy_loops;  // of the core; busy: at least one frame or message
   Counter asleep_ns;          // between loops, with --idle sleep
+
+  Counter published;  // PUBLISHes taken
+  Counter events_sent, events_dropped;
+};
+
+// What a shard sent to a subscriber, and had no place or no buffer for: their sum is the number of its last event
+// there, and they wrap as it does. Relaxed: a reader wants a recent value.
+struct EventCounts {
+  std::atomic<std::uint32_t> sent{0}, dropped{0};  // Written by: the core; reset by control before a session starts.
 };
 
 }  // namespace mcplane::state

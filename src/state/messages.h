@@ -42,16 +42,17 @@ enum class PuntKind : std::uint8_t {
   kHello,         // a HELLO with a valid cookie: `bytes` is the frame up to the end of its table
   kBye,           // a BYE of `session`
   kSessionEnded,  // the shard has ended every task of `session`; no bytes
+  kSubscribe,     // a SUBSCRIBE or UNSUBSCRIBE of `session`: `bytes` is the frame up to the end of its table
 };
 
 struct Punt {
   PuntKind kind = PuntKind::kNeighbour;
   PortId port{};
   std::uint16_t length = 0;          // of bytes
-  std::uint16_t payload_offset = 0;  // kHello: where the MCP datagram starts
+  std::uint16_t payload_offset = 0;  // kHello, kSubscribe: where the MCP datagram starts
   std::uint16_t vlan = 0;            // kHello
-  SessionId session;                 // kBye, kSessionEnded
-  wire::Endpoint peer;               // kHello, kBye
+  SessionId session;                 // kBye, kSessionEnded, kSubscribe
+  wire::Endpoint peer;               // kHello, kBye, kSubscribe
   wire::IpAddress local;             // kHello: the address of ours it was sent to
   std::uint16_t local_port = 0;      // kHello: and the UDP port
   std::uint16_t handshake_ms = 0;    // kHello: since its cookie was made

@@ -33,9 +33,15 @@ class Rcu {
   // Control. Swaps the object; the old one is kept until every reader passed a quiescent point after the swap.
   void publish(std::unique_ptr<const T> next) {
     current_.store(next.get(), std::memory_order_release);
+    retire(std::exchange(owner_, std::move(next)));
+  }
+
+  // Control. Of anything that cores read between the same quiescent points by another pointer, which shows it no more:
+  // kept until nobody can hold it.
+  void retire(std::shared_ptr<const void> object) {
     // Sequenced after the pointer: a core that sees the new epoch (acquire) reads the new pointer from then on.
     const std::uint64_t epoch = epoch_.fetch_add(1, std::memory_order_release) + 1;
-    retired_.push_back({epoch, std::exchange(owner_, std::move(next))});
+    retired_.push_back({epoch, std::move(object)});
     reclaim();
   }
 
@@ -54,7 +60,7 @@ class Rcu {
   };
   struct Retired {
     std::uint64_t epoch;
-    std::unique_ptr<const T> object;
+    std::shared_ptr<const void> object;
   };
 
   std::unique_ptr<Epoch[]> epochs_;

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "state/counters.h"
@@ -17,6 +18,7 @@
 #include "state/route_snapshot.h"
 #include "state/skill_board.h"
 #include "state/task_limits.h"
+#include "state/topic_tree.h"
 #include "state/worker_table.h"
 
 namespace mcplane::state {
@@ -34,12 +36,14 @@ struct SharedOptions {
 };
 
 struct ShardShared {
-  ShardShared(std::uint32_t sessions, std::uint32_t workers) : last_seen(new LastSeen[sessions]()), outcomes(workers) {}
+  ShardShared(std::uint32_t sessions, std::uint32_t workers)
+      : last_seen(new LastSeen[sessions]()), events(new EventCounts[sessions]()), outcomes(workers) {}
 
   ShardCounters counters;
   PerfCounters perf;
   Mailbox mailbox;
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
+  std::unique_ptr<EventCounts[]> events;  // by session index
   Outcomes outcomes;                      // of this shard's tasks, by worker
   // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> loop_ns{0};  // Written by: the shard's core.
@@ -57,11 +61,21 @@ struct Shared {
       shards.push_back(std::make_unique<ShardShared>(given.sessions, given.workers));
   }
 
+  // Control. The cores match what is published from now on by `next`; null: nobody subscribes.
+  void publish_topics(std::unique_ptr<const TopicTree> next) {
+    // Pairs with the acquire load by which a core reads it: the tree's contents are visible.
+    topics.store(next.get(), std::memory_order_release);
+    if (auto old = std::exchange(topics_owner, std::move(next))) routes.retire(std::move(old));
+  }
+
   const SharedOptions options;
   WorkerTable workers;
   NeighbourTable neighbours;
   Rcu<RouteSnapshot> routes;
   std::array<SharedLimit, kSharedLimits> limits;  // by RouteRule::shared_limit
+  std::unique_ptr<const TopicTree> topics_owner;  // control's
+  // Good until the core's next quiescent point of `routes`. Written by: control.
+  std::atomic<const TopicTree*> topics{nullptr};
   // 0: cores measure nothing; else the number of the run of measurements that they take part in. Relaxed: a core that
   // sees it a loop later begins a loop later. Written by: control.
   alignas(kCacheLineBytes) std::atomic<std::uint32_t> perf_run{0};

@@ -63,6 +63,7 @@ SessionDriver::SessionDriver() : rig_(rig_options()) {
 
 void SessionDriver::join(std::size_t index) {
   Party& party = parties_[index];
+  if (party.peer != nullptr) rig_.subscriptions.erase({party.peer->session.index(), 1});
   party = Party{};
   testing::PeerSpec spec;
   spec.family = index % 2 == 0 ? Family::kIpv4 : Family::kIpv6;
@@ -80,6 +81,8 @@ void SessionDriver::join(std::size_t index) {
     party.sound[static_cast<std::size_t>(type)] = build_frame(frame);
   }
   ++(index < kClients ? clients_made_ : workers_made_);
+  rig_.subscriptions[{party.peer->session.index(), 1}] = {index % 2 == 0 ? "agents.*" : ">", index < 2 ? "" : "group"};
+  rig_.publish_topics();
 }
 
 void SessionDriver::run(std::span<const std::byte> bytes) {
@@ -389,6 +392,8 @@ void SessionDriver::check() {
 }
 
 void SessionDriver::finish() {
+  rig_.subscriptions.clear();
+  rig_.publish_topics();
   for (Party& party : parties_) {
     if (party.peer->worker != kNoWorker) rig_.withdraw(*party.peer);
     rig_.publish();

@@ -20,13 +20,14 @@ constexpr std::size_t kBytes = 2'048;
 constexpr std::uint64_t kFramesALife = 200'000;
 
 struct Totals {
-  std::uint64_t frames = 0, lives = 0, accepted = 0, delivered = 0, resends = 0, routes = 0;
+  std::uint64_t frames = 0, lives = 0, accepted = 0, delivered = 0, resends = 0, routes = 0, events = 0;
 
   void add(SessionDriver& driver) {
     ++lives;
     frames += driver.frames();
     routes += driver.sent(FrameType::Route);
     resends += driver.sent(FrameType::Resend);
+    events += driver.sent(FrameType::Event);
     for (std::uint32_t i = 0; i < 2; ++i) {
       accepted += driver.rig().counters(i).accepted.read();
       delivered += driver.rig().counters(i).delivered.read();
@@ -60,11 +61,12 @@ int main(int argc, char** argv) {
   while (totals.frames < frames) live(random, std::min(kFramesALife, frames - totals.frames), totals);
   const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - started;
   std::printf(
-      "%llu frames in %llu lives, %.0f ns a frame: %llu tasks accepted, %llu ROUTEs, %llu RESENDs, %llu delivered\n",
+      "%llu frames in %llu lives, %.0f ns a frame: %llu tasks accepted, %llu ROUTEs, %llu RESENDs, %llu delivered, "
+      "%llu EVENTs\n",
       static_cast<unsigned long long>(totals.frames), static_cast<unsigned long long>(totals.lives),
       took.count() / static_cast<double>(totals.frames), static_cast<unsigned long long>(totals.accepted),
       static_cast<unsigned long long>(totals.routes), static_cast<unsigned long long>(totals.resends),
-      static_cast<unsigned long long>(totals.delivered));
+      static_cast<unsigned long long>(totals.delivered), static_cast<unsigned long long>(totals.events));
   // Frames that reach nothing would prove nothing.
-  return totals.accepted > 0 && totals.delivered > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  return totals.accepted > 0 && totals.delivered > 0 && totals.events > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -29,6 +29,9 @@ struct Coverage {
   // Tasks of load tests that were accepted, and copies that were made.
   std::uint64_t shadow = 0, copied = 0;
 
+  // EVENTs that the broker sent.
+  std::uint64_t events = 0;
+
   Coverage& operator+=(const Coverage& other) noexcept {
     for (std::size_t i = 0; i < kMishaps; ++i) mishaps[i] += other.mishaps[i];
     for (std::size_t i = 0; i < kDropReasons; ++i) dropped[i] += other.dropped[i];
@@ -46,6 +49,7 @@ struct Coverage {
     skill_probes += other.skill_probes;
     shadow += other.shadow;
     copied += other.copied;
+    events += other.events;
     return *this;
   }
 };

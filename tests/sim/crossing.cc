@@ -16,12 +16,14 @@ void World::leave_broker(PortId port, std::span<std::byte> frame) {
       continue;
     if (found && found->destination != host.address())
       verdict_.fail("9 a frame to its peer", "MAC and address of a frame are of two peers");
-    if (found) observe(wire::header_of(std::span<const std::byte>(found->datagram)), i);
+    if (found) observe(found->datagram, i);
     carry(i, Direction::kToPeer, frame);
   }
 }
 
-void World::observe(const wire::Header& header, std::uint32_t to) {
+void World::observe(std::span<const std::byte> datagram, std::uint32_t to) {
+  const wire::Header& header = wire::header_of(datagram);
+  if (Newsroom::owns(header)) return newsroom_.on_broker_frame(datagram, to, now_ns_);
   const bool route = header.type() == wire::FrameType::Route;
   // Frames that other cores left here, or that waited in a paused core's queue, are older than since_ns_ says.
   const bool dated = !broker_->relays() && !options_.faults.may_befall(Mishap::kCorePause);
@@ -109,6 +111,7 @@ void World::arrive_at_broker(std::uint32_t peer, Frame& frame) {
   if (found) {
     const std::uint64_t read_ns = now_ns_ + broker_->loops_behind(core, host.port()) * 2 * kStepNs;
     ledger_.on_arrival(wire::header_of(std::span<const std::byte>(found->datagram)), read_ns);
+    newsroom_.on_arrival(found->datagram, now_ns_);
   }
   wake(core, now_ns_ + 1 + random_.below(kStepNs));
 }

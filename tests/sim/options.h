@@ -85,6 +85,7 @@ struct Load {
   std::uint64_t failing_ns = 0;         // workers answer nothing but errors for so long, in turns; 0: none does
   bool failing_alone = false;           // to tasks of the first selector alone
   std::uint64_t probe_interval_ns = 0;  // of workers' health probes; 0: none names one
+  std::uint64_t news_interval_ns = 0;   // mean, between two frames about events of one peer; 0: there are none
 };
 
 // A harness that could not fail proves nothing: each of these must be found.

@@ -48,6 +48,7 @@ void World::add_peers() {
       peer.hello.probe = {.kind = wire::ProbeKind::kTcp, .port = static_cast<std::uint16_t>(i + 1), .target = {}};
     push(now_ns_ + random_.below(20 * static_cast<std::uint32_t>(kNsPerMs)), Kind::kRestart, i, 0);
     if (!worker) push(now_ns_ + 200 * kNsPerMs, Kind::kSend, i);
+    if (options_.load.news_interval_ns > 0) push(now_ns_ + 200 * kNsPerMs, Kind::kNews, i);
   }
 }
 
@@ -131,6 +132,7 @@ void World::on_datagram(Peer& peer, std::uint32_t index, std::span<const std::by
     trace_.note_frame(now_ns_, "unsound, at peer", index, datagram);
     return verdict_.fail("9 frames are sound", name_of(reason));
   }
+  if (Newsroom::owns(wire::header_of(datagram))) return;
   if (peer.client) {
     peer.client->on_datagram(datagram, from, now_ns_, out_, done_);
     on_completions();
@@ -190,6 +192,14 @@ bool World::fails(std::uint32_t index, std::uint32_t number) const {
   if (burst_ns == 0) return number % kErrorEvery == 0;
   const bool burst = (now_ns_ / burst_ns + index) % 3 == 0 && (!options_.load.failing_alone || selectors_[number] == 0);
   return !healed_ && (number % kErrorEvery == 0 || burst);
+}
+
+void World::send_news(std::uint32_t index) {
+  push(now_ns_ + 1 + between_ns(random_, 0, 2 * options_.load.news_interval_ns), Kind::kNews, index);
+  const Peer& peer = peers_[index];
+  if (!sending_ || peer.down() || peer.leaving || !peer.session().registered()) return;
+  peer.host.wrap(newsroom_.act(index, peer.session(), now_ns_), peer.session().shard(), scratch_);
+  carry(index, Direction::kToBroker, scratch_);
 }
 
 void World::cancel(std::uint32_t index, std::uint32_t number) {

@@ -42,7 +42,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kCacheBySelector, 20, "9 the answer to this task"},
     {PlantedBug::kDegradeBusy, 5, "7 degraded while nobody is in"},
     {PlantedBug::kRouteToDraining, 3622, "7 no ROUTE to who was taken out"},
-    {PlantedBug::kOutcomeTwice, 1, "1 what is in flight"},
+    {PlantedBug::kOutcomeTwice, 1, "1 outcome in time"},
     {PlantedBug::kForeignOutcome, 25, "8 RESULT of the live attempt"},
     {PlantedBug::kDenyMoved, 313, "3 executed=no"},
     {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
@@ -62,6 +62,10 @@ constexpr Find kFinds[] = {
     {PlantedBug::kPermitTwice, 13, "7 no ROUTE past a breaker"},
     {PlantedBug::kShadowAnywhere, 4, "13 shadow and production are apart"},
     {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
+    {PlantedBug::kEventToWholeGroup, 1, "14 events"},
+    {PlantedBug::kEventToOther, 1, "14 events"},
+    {PlantedBug::kAckUnpublished, 11, "14 events"},
+    {PlantedBug::kKeepSubscription, 1, "14 events"},
 };
 
 class PlantTest : public ::testing::TestWithParam<Find> {};

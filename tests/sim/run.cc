@@ -70,6 +70,7 @@ void check_promise(World& world) {
                "task " + std::to_string(i) + " ended " + wire::fb::EnumNameReason(ledger.reason(i)));
   }
   if (world.options().promise != Promise::kEconomy) return;
+  world.newsroom().check_complete();
   const Traffic& traffic = ledger.traffic();
   if (const std::uint64_t again = traffic.again + traffic[wire::FrameType::Resend]; again != 0)
     world.fail("nothing is sent twice without need", std::to_string(again) + " frames were");

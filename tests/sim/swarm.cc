@@ -190,6 +190,11 @@ void draw_shadow(Random& random, Options& options) {
   options.load.mirror = chance(random, 0.3) ? 0 : random.unit();
 }
 
+// In a world that makes no promise about it, also those that lose frames.
+void draw_news(Random& random, Options& options) {
+  options.load.news_interval_ns = between_ns(random, kNsPerMs, 20 * kNsPerMs);
+}
+
 }  // namespace
 
 Options draw(std::uint64_t seed) {
@@ -210,6 +215,8 @@ Options draw(std::uint64_t seed) {
   if (which > 4 && seed % kSeedsPerDegradation == 0) draw_degradation(random, options);
   constexpr std::uint64_t kSeedsPerShadow = 5;
   if (which > 4 && seed % kSeedsPerShadow == kSeedsPerShadow - 1) draw_shadow(random, options);
+  constexpr std::uint64_t kSeedsPerNews = 5;
+  if (seed % kSeedsPerNews == 1 || options.promise == Promise::kEconomy) draw_news(random, options);
   return options;
 }
 

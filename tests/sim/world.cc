@@ -22,6 +22,8 @@ World::World(const Options& options, bool print)
       ledger_(verdict_),
       network_(options.faults, options.sizes.clients + options.sizes.workers + options.sizes.shadow_workers,
                Random(options.seed * 2 + 2)),
+      newsroom_(verdict_, options_, options.sizes.clients + options.sizes.workers + options.sizes.shadow_workers,
+                Random(~options.seed)),
       cores_(options.sizes.shards),
       sending_(options.promise == Promise::kNone) {
   start_broker();
@@ -64,6 +66,8 @@ void World::handle(const Event& event) {
       return send_burst(event.index);
     case Kind::kCancel:
       return cancel(event.index, event.handle);
+    case Kind::kNews:
+      return send_news(event.index);
     case Kind::kToBroker:
       arrive_at_broker(event.index, frames_[event.handle]);
       return frames_free_.push_back(event.handle);
@@ -120,6 +124,7 @@ void World::count_broker() {
 
 Coverage World::coverage() {
   if (broker_ != nullptr) count_broker();
+  coverage_.events = newsroom_.events();
   coverage_.again = ledger_.traffic().again;
   coverage_.resends = ledger_.traffic()[wire::FrameType::Resend];
   coverage_.executed_again = ledger_.executed_again();

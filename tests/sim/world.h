@@ -16,6 +16,7 @@
 #include "coverage.h"
 #include "ledger.h"
 #include "network.h"
+#include "newsroom.h"
 #include "trace.h"
 
 namespace mcplane::sim {
@@ -47,6 +48,7 @@ class World {
   const Options& options() const noexcept { return options_; }
   Broker& broker() noexcept { return *broker_; }
   const Ledger& ledger() const noexcept { return ledger_; }
+  Newsroom& newsroom() noexcept { return newsroom_; }
   const Network& network() const noexcept { return network_; }
   Verdict& verdict() noexcept { return verdict_; }
   Trace& trace() noexcept { return trace_; }
@@ -58,6 +60,7 @@ class World {
     kPeerTimer,
     kSend,
     kCancel,
+    kNews,
     kToBroker,
     kToPeer,
     kFinish,
@@ -119,7 +122,7 @@ class World {
 
   // crossing.cc
   void leave_broker(PortId port, std::span<std::byte> frame);
-  void observe(const wire::Header& header, std::uint32_t to);
+  void observe(std::span<const std::byte> datagram, std::uint32_t to);
   void check_route(const wire::Header& header);
   void check_degraded(const wire::Header& header);
   void carry(std::uint32_t peer, Direction direction, std::span<std::byte> frame);
@@ -145,6 +148,7 @@ class World {
   std::span<const std::byte> answer_to(const client::Completion& completion);
   void write_payload(std::uint32_t number, std::uint32_t selector);
   bool somebody_in(std::uint32_t number) const;
+  void send_news(std::uint32_t peer);
 
   // mishaps.cc
   void mishap();
@@ -161,6 +165,7 @@ class World {
   Trace trace_;
   Ledger ledger_;
   Network network_;
+  Newsroom newsroom_;
   std::unique_ptr<Broker> broker_;  // null: it is down
   std::uint32_t broker_life_ = 0;   // goes up at each start and each end
   Coverage coverage_;

@@ -1,6 +1,7 @@
 // The frames that peers of a rig send: sound ones, whose specs a test may break.
 #include "support/shard_rig.h"
 #include "wire/payload.h"
+#include "wire/topic.h"
 
 namespace mcplane::testing {
 
@@ -28,6 +29,13 @@ FrameSpec ShardRig::send_spec(const Peer& client, std::uint16_t slot, std::uint3
     header.mutate_ttl_ms(ttl_ms);
     wire::set_token(header, {});
   };
+  return spec;
+}
+
+FrameSpec ShardRig::publish_spec(const Peer& peer, std::string_view topic, std::string_view payload) const {
+  FrameSpec spec = spec_of(peer, wire::FrameType::Publish);
+  spec.table = wire::write_publication(topic);
+  spec.payload = to_bytes(payload);
   return spec;
 }
 

@@ -192,6 +192,19 @@ void ShardRig::publish() {
   shared.routes.publish(std::move(snapshot));
 }
 
+void ShardRig::publish_topics() {
+  auto tree = std::make_unique<state::TopicTree>(options.cookie_key);
+  for (const auto& [name, wanted] : subscriptions) {
+    const auto [index, number] = name;
+    const Peer& peer = *peers_[index];
+    const auto port = static_cast<std::uint16_t>(kOurPort + raw(peer.spec.shard));
+    if (tree->find(peer.session) == nullptr)
+      tree->add_subscriber(record_of(peer, our_endpoint(peer.spec.family, port)));
+    tree->add(wanted.first, wanted.second, {peer.session, number});
+  }
+  shared.publish_topics(subscriptions.empty() ? nullptr : std::move(tree));
+}
+
 void ShardRig::count_admitting() {
   for (const auto& pool : pools_) {
     pool.second->admitting.store(0);

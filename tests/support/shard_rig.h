@@ -97,6 +97,9 @@ class ShardRig {
   std::shared_ptr<const state::WorkerOrder> turns, hashed;
   // Puts the published workers into pools by capability set, and makes a snapshot of these.
   void publish();
+  // Makes a tree of these, as control does of its own: by session index and number, topic and group.
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::pair<std::string, std::string>> subscriptions;
+  void publish_topics();
   // Stops new tasks to a worker; its pool is in the next snapshot only if others are in it.
   void withdraw(Peer& worker);
   // As control takes it up again, and changes its bound.
@@ -116,6 +119,7 @@ class ShardRig {
   FrameSpec outcome_ack_spec(const Peer& client, const wire::Header& outcome) const;
   FrameSpec route_ack_spec(const Peer& worker, const wire::Header& route, wire::Reason reason = wire::Reason::Ok) const;
   FrameSpec cancel_spec(const Peer& client, std::uint16_t slot, std::uint32_t sequence) const;
+  FrameSpec publish_spec(const Peer& peer, std::string_view topic, std::string_view payload = "news") const;
   // The SEND that a RESEND asks for.
   FrameSpec pulled_spec(const Peer& client, const wire::Header& resend, std::uint32_t ttl_ms = 1000) const;
   FrameSpec stop_spec(const Peer& worker, const wire::Header& cancel, wire::Reason reason) const;

@@ -339,7 +339,7 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
     std::string_view says;
   };
   for (const auto& [typed, says] : std::vector<Case>{
-           {{"--max-queued", "13312", "--pool-buffers", "16383"}, "type --pool-buffers 16384 or more"},
+           {{"--max-queued", "13056", "--pool-buffers", "16383"}, "type --pool-buffers 16384 or more"},
            {{"--max-tasks", "100"}, "--max-queued 8192 is more than --max-tasks 100; type --max-tasks 8192 or more"},
            {{"--max-sessions", "1000"}, "type --max-sessions 1024"},
            {{"--max-sessions", "1048576", "--max-clients", "1048576"}, "type --client-slots 64 or fewer"},
@@ -355,7 +355,7 @@ TEST(ApplianceConfig, ContradictionsAreExit4) {
 }
 
 TEST(ApplianceConfig, BuffersMayBeWhollyUsed) {
-  EXPECT_FALSE(parse_with({"--max-queued", "13311", "--pool-buffers", "16383"}).stop);
+  EXPECT_FALSE(parse_with({"--max-queued", "13055", "--pool-buffers", "16383"}).stop);
   EXPECT_FALSE(parse_with({"--max-sessions", "1048576", "--max-clients", "1048576", "--client-slots", "64"}).stop);
 }
 

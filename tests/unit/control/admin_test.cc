@@ -74,6 +74,9 @@ TEST_F(AdminTest, AnswersWhileTheControlThreadRuns) {
   const auto nodes = get("/v1/nodes");
   ASSERT_TRUE(nodes);
   EXPECT_EQ(json::parse(nodes->body), json({{"nodes", json::array()}}));
+  const auto subscriptions = get("/v1/subscriptions");
+  ASSERT_TRUE(subscriptions);
+  EXPECT_EQ(json::parse(subscriptions->body), json({{"subscribers", json::array()}}));
   const auto unknown = get("/v1/nothing");
   ASSERT_TRUE(unknown);
   EXPECT_EQ(unknown->status, 404);

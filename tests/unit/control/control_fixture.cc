@@ -106,6 +106,27 @@ void ControlTest::punt_bye(SessionId session, const wire::Endpoint& peer, std::s
   ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
 }
 
+void ControlTest::punt_subscribe(SessionId session, std::uint32_t number, const testing::Bytes& table,
+                                 const HelloSpec& by, std::size_t shard) {
+  testing::FrameSpec frame;
+  frame.type = table.empty() ? wire::FrameType::Unsubscribe : wire::FrameType::Subscribe;
+  frame.source = by.peer;
+  frame.table = table;
+  frame.edit = [&](wire::Header& header) {
+    header.mutate_session(session.value);
+    header.mutate_sequence(number);
+  };
+  const testing::Bytes bytes = testing::build_frame(frame);
+  state::Punt punt{};
+  punt.kind = state::PuntKind::kSubscribe;
+  punt.session = session;
+  punt.length = static_cast<std::uint16_t>(bytes.size());
+  std::ranges::copy(bytes, punt.bytes.begin());
+  punt.payload_offset = testing::parse(bytes).lower.payload_offset;
+  punt.peer = by.peer;
+  ASSERT_TRUE(shared->shards[shard]->mailbox.to_control.try_push(punt));
+}
+
 void ControlTest::punt_ended(SessionId session, std::size_t shard) {
   state::Punt punt{};
   punt.kind = state::PuntKind::kSessionEnded;

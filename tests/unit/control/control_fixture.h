@@ -45,6 +45,9 @@ class ControlTest : public ::testing::Test {
 
   void punt_hello(const HelloSpec& spec, std::size_t shard = 0);
   void punt_bye(SessionId session, const wire::Endpoint& peer, std::size_t shard = 0);
+  // SUBSCRIBE with that table, or without one UNSUBSCRIBE, of a session whose HELLO was `by`.
+  void punt_subscribe(SessionId session, std::uint32_t number, const testing::Bytes& table, const HelloSpec& by,
+                      std::size_t shard = 0);
   void punt_ended(SessionId session, std::size_t shard = 0);
   void punt_frame(const testing::Bytes& frame, std::size_t shard = 0, PortId port = {});
   // A frame of the session reaches a shard now.

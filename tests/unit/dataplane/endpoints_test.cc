@@ -117,12 +117,10 @@ TEST_F(Endpoints, AStrangerIsToldOnceInNoMoreBytesThanItSent) {
 
 TEST_F(Endpoints, UnsupportedTypesOfASessionAreRefusedAndBrokersFramesDropped) {
   start(4);
-  for (const FrameType type : {FrameType::Grant, FrameType::Subscribe, FrameType::Unsubscribe, FrameType::Publish}) {
-    const Sent reject = only(exchange(rig().spec_of(*client, type)), FrameType::Reject);
-    expect_reject(reject, Reason::Unsupported, Executed::NotSaid);
-    EXPECT_EQ(reject.header().answers(), type);
-    EXPECT_EQ(reject.to(), client->address);
-  }
+  const Sent reject = only(exchange(rig().spec_of(*client, FrameType::Grant)), FrameType::Reject);
+  expect_reject(reject, Reason::Unsupported, Executed::NotSaid);
+  EXPECT_EQ(reject.header().answers(), FrameType::Grant);
+  EXPECT_EQ(reject.to(), client->address);
   for (const FrameType type :
        {FrameType::Pong, FrameType::Route, FrameType::Deliver, FrameType::Reject, FrameType::Resend, FrameType::Event})
     EXPECT_TRUE(exchange(rig().spec_of(*client, type)).empty()) << wire::fb::EnumNameFrameType(type);

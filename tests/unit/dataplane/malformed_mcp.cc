@@ -36,6 +36,13 @@ Build stopped(Edit edit) {
 Build of_type(FrameType type) {
   return [=](World& w) { return edited(w.rig.spec_of(*w.client, type), [](Header&) {}); };
 }
+Build publish(const char* topic, std::function<void(Bytes&)> change) {
+  return [=](World& w) {
+    FrameSpec spec = w.rig.publish_spec(*w.client, topic);
+    change(spec.table);
+    return build_frame(spec);
+  };
+}
 // The datagram of a PING, changed as bytes.
 Build datagram(std::function<void(Bytes&)> change) {
   return [=](World& w) {
@@ -104,6 +111,26 @@ std::vector<MalformedCase> header_cases() {
        {}},
       {"a broker's frame", DropReason::kUnsupportedType, {}, of_type(FrameType::Deliver), {}},
       {"an event", DropReason::kUnsupportedType, {}, of_type(FrameType::Event), {}},
+      {"a PUBLISH without a table", DropReason::kBadTable, {}, publish("a", [](Bytes& table) { table.clear(); }), {}},
+      {"a PUBLISH with a table that is none",
+       DropReason::kBadTable,
+       {},
+       publish("a", [](Bytes& table) { std::ranges::fill(table, std::byte{0xcc}); }),
+       {}},
+      {"a PUBLISH on a pattern",
+       DropReason::kBadTable,
+       {},
+       publish("a.b", [](Bytes& table) { std::ranges::replace(table, std::byte{'b'}, std::byte{'*'}); }),
+       {}},
+      {"a SUBSCRIBE with a payload",
+       DropReason::kBadLength,
+       {},
+       [](World& w) {
+         FrameSpec spec = w.rig.spec_of(*w.client, FrameType::Subscribe);
+         spec.payload = testing::to_bytes("more");
+         return build_frame(spec);
+       },
+       {}},
       {"a GRANT", DropReason::kNone, FrameType::Reject, of_type(FrameType::Grant), {}},
       {"a RESEND", DropReason::kUnsupportedType, {}, of_type(FrameType::Resend), {}},
       {"a HELLO without a cookie",

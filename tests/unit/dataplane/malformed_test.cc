@@ -108,6 +108,28 @@ class Malformed : public ::testing::Test {
     hit.insert(DropReason::kHandoffFull);
   }
 
+  void fill_events() {
+    ShardRig rig({.burst = 64});
+    const Peer& peer = rig.add_client();
+    // More than leave in all those loops wait in front.
+    for (std::uint32_t number = 1; number <= 4 * kEventsPerLoop; ++number)
+      rig.subscriptions[{peer.session.index(), number}] = {"a", ""};
+    rig.publish_topics();
+    rig.step();
+    const Bytes publish = testing::build_frame(rig.publish_spec(peer, "a"));
+    for (std::uint32_t i = 0; i <= EventLine::kFanOuts; ++i) rig.inject(ShardId{0}, publish);
+    for (std::uint32_t frames = 0; frames <= EventLine::kFanOuts; frames += 64) rig.step();
+    EXPECT_EQ(rig.dropped(DropReason::kEventsFull), 1U);
+    EXPECT_EQ(rig.counters().events_dropped.read(), 4 * kEventsPerLoop);
+    rig.take_sent();
+    for (auto& shard = rig.shard(); !shard.events.empty();) {
+      rig.step();
+      rig.take_sent();
+    }
+    EXPECT_EQ(rig.check_balance(), "");
+    hit.insert(DropReason::kEventsFull);
+  }
+
   std::set<DropReason> hit;
 
  private:
@@ -131,6 +153,7 @@ TEST_F(Malformed, EveryClassMeetsItsReasonAndEveryReasonIsMet) {
   fill_mailbox();
   fill_line();
   fill_handoff();
+  fill_events();
   EXPECT_GE(classes, 24U);
   for (std::size_t reason = 1; reason < kDropReasons; ++reason)
     EXPECT_EQ(hit.count(DropReason(reason)), 1U) << name_of(DropReason(reason)) << " is never met";
