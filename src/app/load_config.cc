@@ -109,8 +109,9 @@ void add_event_flags(CLI::App& app, loadgen::Options& options) {
                  "Each of --clients publishes; --rate counts events, --window those of one client on their way; "
                  "--payload bytes an event")
           ->group(group);
-  for (const char* const flag : {"--sweep", "--surge-rate", "--workers", "--service-time", "--faulty-workers",
-                                 "--action", "--ttl", "--priority", "--idempotent", "--shadow", "--interval", "--html"})
+  for (const char* const flag :
+       {"--sweep", "--surge-rate", "--workers", "--worker-slots", "--service-time", "--faulty-workers", "--action",
+        "--ttl", "--priority", "--idempotent", "--shadow", "--interval", "--html"})
     events->excludes(app.get_option(flag));
   for (CLI::Option* const option :
        {add_count(app, "--subscribers", options.subscribers, "Subscribers, each with a UDP port of its own",

@@ -85,7 +85,11 @@ std::uint64_t AsyncCore::next_timer_ns(std::uint64_t now) const noexcept {
   return send_ns > now ? std::min(either_ns, send_ns) : either_ns;
 }
 
-void AsyncCore::flush() { loop_.want_write(socket_.fd(), !socket_.send(outbox_)); }
+bool AsyncCore::flush() {
+  const bool sent = socket_.send(outbox_);
+  loop_.want_write(socket_.fd(), !sent);
+  return sent;
+}
 
 std::size_t AsyncCore::take_place() {
   if (free_.empty()) {

@@ -45,7 +45,8 @@ class AsyncCore {
   PublishStatus publish(std::span<const std::byte> table, std::span<const std::byte> payload);
   std::uint64_t missed() const noexcept;
 
-  void flush();
+  // False: the socket has no room for all; the loop wakes when it has.
+  bool flush();
   // BYE; every task ends kBrokerLost, and who waits for a subscription hears the like.
   void close();
 

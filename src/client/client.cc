@@ -79,6 +79,7 @@ struct Client::Impl {
       wakeup.clear();
       go_on = run_errands();
       core.process();
+      if (!taken.empty() && core.flush()) wakeup.signal();  // there is room again for what was left over
       tell();
     }
     core.close();
@@ -98,7 +99,7 @@ struct Client::Impl {
     }
     room.notify_all();
     while (next < taken.size() && run_errand(taken[next])) ++next;
-    if (next < taken.size()) return go_on;  // the socket is full, and wakes us when it is not
+    if (next < taken.size()) return go_on;  // the socket is full
     taken.clear();
     next = 0;
     if (left_over) wakeup.signal();  // those that wait in the inbox have signalled in vain

@@ -15,7 +15,8 @@ Verdict on_task_again(Shard& shard, net::Packet& packet, Frame& frame, Task& tas
 // A part of the answer that the task's worker gives. True: the caller passes it on, and that is all. False: it is the
 // last one, come for the first time, and ends the task as a whole RESULT does.
 bool on_answer_part(Shard& shard, Task& task, const wire::Header& result) noexcept;
-// A part of the answer to a copy, which more follow: its worker is told to go on, as by a client that has all before it.
+// A part of the answer to a copy, which more follow: its worker is told to go on, as by a client that has all before
+// it.
 Verdict swallow_answer_part(Shard& shard, net::Packet& packet, Frame& frame) noexcept;
 // A receiver's GRANT, to the sender of those parts.
 Verdict on_grant(Shard& shard, net::Packet& packet, Frame& frame, const Session& from) noexcept;

