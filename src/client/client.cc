@@ -120,7 +120,7 @@ struct Client::Impl {
   void tell() {
     const auto& session = core.session();
     missed.store(core.missed(), std::memory_order_relaxed);
-    datagram_bytes_max.store(session.datagram_bytes_max(), std::memory_order_relaxed);
+    publish_bytes_max.store(client::EventEngine::datagram_bytes_max(session), std::memory_order_relaxed);
     if (node_id.load(std::memory_order_relaxed) == session.id().value && refusal == session.refusal()) return;
     const std::lock_guard lock(mutex);
     refusal = session.refusal();
@@ -140,7 +140,7 @@ struct Client::Impl {
   wire::Reason refusal = wire::Reason::Ok;
   // Numbers on their own: nothing is read on the strength of them, so relaxed order will do.
   std::atomic<std::uint32_t> node_id{0};
-  std::atomic<std::size_t> datagram_bytes_max{0};
+  std::atomic<std::size_t> publish_bytes_max{0};
   std::atomic<std::uint64_t> missed{0};
   std::thread thread;
 };
@@ -210,7 +210,7 @@ void Client::unsubscribe(SubscriptionId id) {
 
 void Client::publish(std::string_view topic, std::string_view payload) {
   auto table = client::publication_table(topic);
-  if (wire::kLeadBytes + table.size() + payload.size() > impl_->datagram_bytes_max.load(std::memory_order_relaxed))
+  if (wire::kLeadBytes + table.size() + payload.size() > impl_->publish_bytes_max.load(std::memory_order_relaxed))
     client::throw_too_large(topic, payload.size());
   impl_->wait_for_room();
   impl_->push({.act = [core = &impl_->core, table = std::move(table), payload = std::string(payload)] {

@@ -73,7 +73,7 @@ PublishStatus EventEngine::publish(std::span<const std::byte> table, std::span<c
                                    Session& session, std::uint64_t now_ns, Outbox& out) {
   if (!session.registered()) return PublishStatus::kNotRegistered;
   const std::size_t message = table.size() + payload.size();
-  if (wire::kLeadBytes + message > session.datagram_bytes_max()) return PublishStatus::kTooLarge;
+  if (wire::kLeadBytes + message > datagram_bytes_max(session)) return PublishStatus::kTooLarge;
   if (out.full()) return PublishStatus::kOutboxFull;
   const auto datagram = out.reserve();
   wire::Header& header = begin_frame(datagram, wire::FrameType::Publish, session);

@@ -16,6 +16,7 @@
 #include "client/event_window.h"
 #include "client/resend_queue.h"
 #include "client/session.h"
+#include "wire/datagram.h"
 
 namespace mcplane::client {
 
@@ -43,6 +44,10 @@ class EventEngine {
   std::uint32_t subscribe(std::span<const std::byte> table, Session& session, std::uint64_t now_ns, Outbox& out);
   // No event of it comes any more. A number that names none is none's.
   void unsubscribe(std::uint32_t number, Session& session, std::uint64_t now_ns, Outbox& out);
+  // Of a PUBLISH: the EVENTs made of it fit towards every peer, whatever its IP version.
+  static std::size_t datagram_bytes_max(const Session& session) noexcept {
+    return session.frame_bytes() - (wire::kIpv6Bytes + wire::kUdpBytes);
+  }
   // table: wire::write_publication. Sent once, and not answered.
   static PublishStatus publish(std::span<const std::byte> table, std::span<const std::byte> payload, Session& session,
                                std::uint64_t now_ns, Outbox& out);

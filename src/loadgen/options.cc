@@ -138,11 +138,11 @@ Options surge_options(const Options& options) {
 std::uint64_t send_bytes(const Options& options) { return send_bytes(options, options.prompt_bytes); }
 
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes) {
-  const std::size_t ip_bytes = options.broker.ip.is_v4() ? wire::kIpv4Bytes : wire::kIpv6Bytes;
   if (options.events) {
-    const std::size_t around = ip_bytes + wire::kUdpBytes + event_bytes_around(options);
+    const std::size_t around = wire::kIpv6Bytes + wire::kUdpBytes + event_bytes_around(options);
     return packet_bytes > around ? packet_bytes - around : 0;
   }
+  const std::size_t ip_bytes = options.broker.ip.is_v4() ? wire::kIpv4Bytes : wire::kIpv6Bytes;
   // A payload grows with its prompt in steps of 4 bytes; measured at a multiple of 4 it is prompt + wrapping.
   const std::size_t fixed_bytes = ip_bytes + wire::kUdpBytes + send_bytes(options, kPromptBytesMin) - kPromptBytesMin;
   return packet_bytes > fixed_bytes ? (packet_bytes - fixed_bytes) & ~std::uint64_t{3} : 0;
