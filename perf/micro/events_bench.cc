@@ -40,7 +40,8 @@ void fan_out(benchmark::State& state) {
     while (const std::size_t count = rig.nic().take_sent(packets)) rig.nic().free(std::span(packets).first(count));
   }
   const std::uint64_t events = rig.counters().events_sent.read();
-  if (events < state.iterations() * subscribers || rig.counters().events_dropped.read() != 0)
+  if (events < static_cast<std::uint64_t>(state.iterations()) * subscribers ||
+      rig.counters().events_dropped.read() != 0)
     return state.SkipWithError("not every subscriber got every event");
   state.SetItemsProcessed(static_cast<std::int64_t>(events));
 }
@@ -77,7 +78,8 @@ void match(benchmark::State& state) {
   std::size_t matched = 0;
   for ([[maybe_unused]] auto unused : state)
     tree.match(*topic, [&matched](const state::TopicTree::Node& node) { matched += node.each.size(); });
-  if (matched != state.iterations()) state.SkipWithError("not exactly one subscription matched");
+  if (matched != static_cast<std::size_t>(state.iterations()))
+    state.SkipWithError("not exactly one subscription matched");
 }
 
 void build(benchmark::State& state) {
