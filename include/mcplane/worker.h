@@ -7,8 +7,7 @@
 // A handler that takes an AnswerStream as well gives its answer piece by piece:
 //
 //   [](const mcplane::Task& task, mcplane::AnswerStream& stream) {
-//     for (const std::string& word : words_for(task.prompt))
-//       if (!stream.write(word)) break;  // nobody waits for it any more
+//     while (more(task) && stream.write(next_piece(task))) continue;
 //     return mcplane::Answer{};
 //   }
 #pragma once
