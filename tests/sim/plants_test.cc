@@ -46,7 +46,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kForeignOutcome, 25, "8 RESULT of the live attempt"},
     {PlantedBug::kDenyMoved, 313, "3 executed=no"},
     {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
-    {PlantedBug::kStaleWelcome, 9503, "1 an exchange is one task's"},
+    {PlantedBug::kStaleWelcome, 9145, "1 an exchange is one task's"},
     {PlantedBug::kSendOnce, 9, "every task is delivered"},
     {PlantedBug::kAckOtherSlot, 9, "every task is delivered"},
     {PlantedBug::kResendAnyTask, 15, "3 at most once"},

@@ -134,6 +134,7 @@ TEST(CheckDatagram, MessageLengthsAndParts) {
     const auto part = [](std::uint32_t whole) {
       return [whole](Header& h) {
         h.mutate_fragment_index(0xffff);
+        h.mutate_token_generation(1);
         h.mutate_message_length(whole);
       };
     };
@@ -145,6 +146,14 @@ TEST(CheckDatagram, MessageLengthsAndParts) {
         {"bytes behind the message", spec_of(type, shorter), kBadLength},
         {"a later part with a table", spec_of(type, second), kBadFragment},
         {"a later part", body(type, 0, 100, part(101)), kNone},
+        {"a later part without a token",
+         body(type, 0, 100,
+              [](Header& h) {
+                h.mutate_fragment_index(1);
+                h.mutate_message_length(101);
+                h.mutate_token_generation(0);
+              }),
+         kBadFragment},
         {"a later part that is all there is", body(type, 0, 100, part(100)), kBadFragment},
         {"a later part of nothing", body(type, 0, 0, part(100)), kBadFragment},
     });
