@@ -36,7 +36,7 @@ void write_frames(const std::filesystem::path& folder) {
 
 // Moves at random: enough of them make tasks that are routed, answered, cancelled and lost.
 void write_moves(const std::filesystem::path& folder) {
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
     Random random(seed);
     Bytes moves(1'500);
     std::ranges::generate(moves, [&] { return static_cast<std::byte>(random.next() >> 56); });
