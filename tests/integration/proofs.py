@@ -259,8 +259,8 @@ def stalled_core_is_seen_and_evicts_nobody(bench, sizes):
 
 def exhausted_pool_still_rejects_and_recovers(bench, sizes):
     # Fewer buffers are left than tasks may wait for a worker, which no flags but this one's allow.
-    bench.start_appliance("--pool-buffers", "2047", "--rx-descriptors", "64", "--tx-descriptors", "64",
-                          "--max-queued", "895", "--faults", "withhold=1150")
+    bench.start_appliance("--pool-buffers", "2303", "--rx-descriptors", "64", "--tx-descriptors", "64",
+                          "--max-queued", "895", "--faults", "withhold=1406")
     bench.start_worker("slow", slots=1, backend="exec:sleep 0.2; cat")
     before = bench.info()
     load = bench.start_load("--clients", "8", "--rate", "4k/s", "--ttl", "1s", "--payload", "256B")
