@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 #include <vector>
 
@@ -22,7 +23,8 @@ class EngineTest : public testing::Test {
 
   void receive(const Frame& frame) { receive(frame, shard_of(life_)); }
   void receive(const Frame& frame, const wire::Endpoint& from) {
-    engine_.on_datagram(frame.bytes(), from, now_, out_, events_);
+    // What the engine gives points into it.
+    engine_.on_datagram(received_.emplace_back(frame).bytes(), from, now_, out_, events_);
   }
   void run_timers() {
     if constexpr (requires { engine_.on_timer(now_, out_, events_); })
@@ -56,6 +58,7 @@ class EngineTest : public testing::Test {
   std::uint32_t cookies_ = 0;
   Outbox out_;
   std::vector<Event> events_;
+  std::deque<Frame> received_;
   std::vector<std::byte> table_, payload_, answer_;
   Engine engine_;
 };
