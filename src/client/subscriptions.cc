@@ -14,8 +14,10 @@ namespace {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
+// Out of its place first: what is called may end the subscription.
 void say(SubscribedCallback subscribed, std::string_view refusal) {
-  if (subscribed) subscribed(refusal);
+  const SubscribedCallback callback = std::move(subscribed);
+  if (callback) callback(refusal);
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ wire::HelloBody hello_of() {
 // Room for what is on its way until it counts as lost, a second, and half as much again.
 EventLedger::Shape shape_of(const Options& options, std::uint64_t seed) {
   const std::size_t bytes_each = 16 + options.subscribers / options.topics / 8 + 8;
-  const auto most = static_cast<double>(kLedgerBytesMax / bytes_each);
+  const std::size_t events_max = kLedgerBytesMax / bytes_each;
+  const auto most = static_cast<double>(events_max);
   const double wanted = std::max(1.5 * options.rate_per_second, 1.0 * options.window * options.clients);
   return {.subscribers = options.subscribers,
           .topics = options.topics,
