@@ -4,15 +4,12 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "wire/flat_table.h"
 #include "wire/header.h"
 #include "wire/verified_root.h"
 
 namespace mcplane::wire {
 namespace {
-
-std::string_view view(const flatbuffers::String* text) noexcept {
-  return text == nullptr ? std::string_view{} : std::string_view{text->c_str(), text->size()};
-}
 
 bool names_sound(const RouteView& route) noexcept {
   if (!is_name(route.action) || !(route.model.empty() || is_name(route.model))) return false;
@@ -54,19 +51,13 @@ std::vector<std::byte> write_route_table(std::string_view action, std::string_vi
                                          std::span<const std::string> tags, std::string_view task_id_text) {
   CHECK(route_within_limits(action, model, tags, task_id_text));
   flatbuffers::FlatBufferBuilder builder(kTableBytesMax);
-  const auto optional_string = [&builder](std::string_view text) {
-    return text.empty() ? flatbuffers::Offset<flatbuffers::String>{} : builder.CreateString(text);
-  };
   const auto action_at = builder.CreateString(action);
-  const auto model_at = optional_string(model);
-  const auto task_id_at = optional_string(task_id_text);
+  const auto model_at = optional_string(builder, model);
+  const auto task_id_at = optional_string(builder, task_id_text);
   flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>> tags_at;
   if (!tags.empty()) tags_at = builder.CreateVectorOfStrings(tags.begin(), tags.end());
   builder.Finish(fb::CreateRouteTable(builder, action_at, model_at, tags_at, task_id_at));
-  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
-  // A finished buffer is padded to its widest scalar, which is 4 bytes by the schema's rule.
-  CHECK(bytes.size() % 4 == 0);
-  return {bytes.begin(), bytes.end()};
+  return finished_table(builder);
 }
 
 }  // namespace mcplane::wire

@@ -3,6 +3,7 @@
 #include "wire/topic.h"
 
 #include "base/check.h"
+#include "wire/flat_table.h"
 #include "wire/header.h"
 #include "wire/route_table.h"
 #include "wire/verified_root.h"
@@ -27,17 +28,6 @@ std::optional<TopicTokens> split(std::string_view text) noexcept {
     text.remove_prefix(dot + 1);
   }
   return std::nullopt;
-}
-
-std::string_view view(const flatbuffers::String* text) noexcept {
-  return text == nullptr ? std::string_view{} : std::string_view{text->c_str(), text->size()};
-}
-
-std::vector<std::byte> finished(const flatbuffers::FlatBufferBuilder& builder) {
-  const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
-  // A finished buffer is padded to its widest scalar, which is 4 bytes by the schema's rule.
-  CHECK(bytes.size() % 4 == 0);
-  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
@@ -95,9 +85,9 @@ std::vector<std::byte> write_subscription(std::string_view topic, std::string_vi
   CHECK(subscription_within_limits(topic, group));
   flatbuffers::FlatBufferBuilder builder(kTableBytesMax);
   const auto topic_at = builder.CreateString(topic);
-  const auto group_at = group.empty() ? flatbuffers::Offset<flatbuffers::String>{} : builder.CreateString(group);
+  const auto group_at = optional_string(builder, group);
   builder.Finish(fb::CreateSubscription(builder, topic_at, group_at));
-  return finished(builder);
+  return finished_table(builder);
 }
 
 std::vector<std::byte> write_publication(std::string_view topic) {
@@ -105,7 +95,7 @@ std::vector<std::byte> write_publication(std::string_view topic) {
   flatbuffers::FlatBufferBuilder builder(kTableBytesMax);
   const auto topic_at = builder.CreateString(topic);
   builder.Finish(fb::CreatePublication(builder, topic_at));
-  return finished(builder);
+  return finished_table(builder);
 }
 
 }  // namespace mcplane::wire
