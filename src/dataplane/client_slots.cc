@@ -12,8 +12,7 @@ namespace {
 
 // Part 0 of a task that its worker has: the client waits for the GRANT that it can go on with.
 bool is_stuck(const Task& task, const Frame& frame) noexcept {
-  const bool has_worker = task.state == TaskState::kRouted || task.state == TaskState::kRunning;
-  return has_worker && wire::is_task_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes);
+  return state::is_with_worker(task.state) && is_task_part(frame);
 }
 
 Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot) noexcept {

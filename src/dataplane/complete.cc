@@ -23,10 +23,14 @@ namespace {
 constexpr auto kWorkerFlags =
     static_cast<std::uint16_t>(raw(wire::Flag::More) | raw(wire::Flag::Sampled) | raw(wire::Flag::RandomTrace));
 
+// A token of another shard's names no task here.
+Task* find_here(Shard& shard, TaskToken token) noexcept {
+  return token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
+}
+
 // The task with this token, if that worker's session has it, or its answer.
 Task* find_with_worker(Shard& shard, TaskToken token, std::uint32_t worker_session) noexcept {
-  if (token.shard() != shard.options.id) return nullptr;
-  Task* task = shard.tasks.find(token);
+  Task* task = find_here(shard, token);
   return task != nullptr && task->worker_session.value == worker_session ? task : nullptr;
 }
 
@@ -38,6 +42,13 @@ Task* find_attempt(Shard& shard, const wire::Header& header) noexcept {
   const bool in_its_hands = task != nullptr && task->attempt == header.attempt() &&
                             (state::holds_worker_slot(task->state) || task->state == TaskState::kDelivering);
   return in_its_hands ? task : nullptr;
+}
+
+Task* find_own(Shard& shard, const wire::Header& header, SessionId client) noexcept {
+  Task* task = find_here(shard, wire::token_of(header));
+  const bool own = task != nullptr && task->client == client && task->slot == header.slot() &&
+                   task->sequence == header.sequence() && task->attempt == header.attempt();
+  return own ? task : nullptr;
 }
 
 void on_arrival(Shard& shard, Task* task) noexcept {

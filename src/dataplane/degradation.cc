@@ -16,14 +16,9 @@ std::span<const std::byte> payload_of(const net::Packet& packet, const Frame& fr
   return wire::payload_of(packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length));
 }
 
-// What its other parts say is not at hand.
-bool is_part(const Frame& frame) noexcept {
-  return wire::is_task_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes);
-}
-
 StandIn find_cached(const Shard& shard, const RouteEntry& entry, const net::Packet& packet,
                     const Frame& frame) noexcept {
-  if (is_part(frame)) return {};
+  if (is_task_part(frame)) return {};
   const std::uint64_t ttl_ns = entry.rule.cache_ttl_ms * kNsPerMs;
   const std::uint64_t since_ns = shard.now_ns > ttl_ns ? shard.now_ns - ttl_ns : 0;
   const Question question = shard.answers.question_of(entry.hash, payload_of(packet, frame));
@@ -146,7 +141,7 @@ void mark_degraded(Task& task, Frame& route) noexcept {
 
 void expect_answer(Shard& shard, const RouteEntry& entry, Task& task, const net::Packet& packet,
                    const Frame& frame) noexcept {
-  task.keeps_answer = shard.answers.keeps_any() && !is_part(frame);
+  task.keeps_answer = shard.answers.keeps_any() && !is_task_part(frame);
   if (!task.keeps_answer) return;
   shard.answers.expect(shard.index_of(task), shard.answers.question_of(entry.hash, payload_of(packet, frame)));
 }

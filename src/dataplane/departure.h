@@ -8,6 +8,11 @@
 
 namespace mcplane::dataplane {
 
+// Whether a SEND is one part of its task, and the others are not at hand.
+inline bool is_task_part(const Frame& frame) noexcept {
+  return wire::is_task_part(*frame.header, frame.ip.payload_length - wire::kLeadBytes);
+}
+
 // The packet leaves `packet` empty, so that it is not freed where it was.
 inline net::Packet take(net::Packet& packet) noexcept { return packet.take(); }
 

@@ -85,11 +85,6 @@ Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
                  .slot = slots_wanted(shard, session)});
 }
 
-Verdict refuse_type(Shard& shard, net::Packet& packet, Frame& frame, const Session& session) noexcept {
-  if (!answerable(frame.header->type())) return Verdict::drop(DropReason::kUnsupportedType);
-  return reject(shard, packet, frame, &session, {.reason = wire::Reason::Unsupported});
-}
-
 Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   const wire::FrameType type = frame.header->type();
   if (type == wire::FrameType::Hello) return on_hello(shard, packet, frame);
@@ -117,8 +112,8 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
     case wire::FrameType::Subscribe:
     case wire::FrameType::Unsubscribe:
       return Verdict::punt();
-    default:
-      return refuse_type(shard, packet, frame, *session);
+    default:  // what only brokers send
+      return Verdict::drop(DropReason::kUnsupportedType);
   }
 }
 

@@ -9,21 +9,11 @@
 namespace mcplane::dataplane {
 namespace {
 
-bool is_with_worker(TaskState state) noexcept { return state == TaskState::kRouted || state == TaskState::kRunning; }
-
-// The client's task that the frame names, at the attempt that it names.
-Task* find_own(Shard& shard, const wire::Header& header, const Session& client) noexcept {
-  const TaskToken token = wire::token_of(header);
-  Task* task = token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
-  const bool own = task != nullptr && task->client == client.record.id && task->slot == header.slot() &&
-                   task->sequence == header.sequence() && task->attempt == header.attempt();
-  return own ? task : nullptr;
-}
-
 Verdict grant_to_client(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   wire::Header& header = *frame.header;
   Task* task = find_attempt(shard, header);
-  const Session* client = task != nullptr && is_with_worker(task->state) ? shard.sessions.find(task->client) : nullptr;
+  const Session* client =
+      task != nullptr && state::is_with_worker(task->state) ? shard.sessions.find(task->client) : nullptr;
   if (client == nullptr) return Verdict::drop(DropReason::kStaleToken);
   task->client_knows = true;
   on_arrival(shard, task);
@@ -35,8 +25,8 @@ Verdict grant_to_client(Shard& shard, net::Packet& packet, Frame& frame) noexcep
 
 Verdict grant_to_worker(Shard& shard, net::Packet& packet, Frame& frame, const Session& client) noexcept {
   wire::Header& header = *frame.header;
-  const Task* task = find_own(shard, header, client);
-  const bool answers = task != nullptr && (is_with_worker(task->state) || task->state == TaskState::kDelivering);
+  const Task* task = find_own(shard, header, client.record.id);
+  const bool answers = task != nullptr && (state::is_with_worker(task->state) || task->state == TaskState::kDelivering);
   const Session* worker = answers ? shard.sessions.find(task->worker_session) : nullptr;
   if (worker == nullptr) return Verdict::drop(DropReason::kStaleToken);
   header.mutate_session(task->worker_session.value);
@@ -47,8 +37,8 @@ Verdict grant_to_worker(Shard& shard, net::Packet& packet, Frame& frame, const S
 }  // namespace
 
 Verdict on_task_part(Shard& shard, net::Packet& packet, Frame& frame, const Session& client) noexcept {
-  Task* task = find_own(shard, *frame.header, client);
-  if (task == nullptr || !is_with_worker(task->state)) return Verdict::drop(DropReason::kStaleToken);
+  Task* task = find_own(shard, *frame.header, client.record.id);
+  if (task == nullptr || !state::is_with_worker(task->state)) return Verdict::drop(DropReason::kStaleToken);
   return on_task_again(shard, packet, frame, *task);
 }
 

@@ -6,6 +6,7 @@
 #include "base/planted_bug.h"
 #include "dataplane/admission.h"
 #include "dataplane/client_slots.h"
+#include "dataplane/complete.h"
 #include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/mirror.h"
@@ -149,12 +150,8 @@ CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, S
 
 // The task a pulled SEND is for: it echoes what the RESEND said. Null when it is not waited for, or not any more.
 Task* find_pulled(Shard& shard, const wire::Header& header) noexcept {
-  const TaskToken token = wire::token_of(header);
-  Task* task = token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
-  if (task == nullptr || task->client.value != header.session() || task->slot != header.slot() ||
-      task->sequence != header.sequence() || task->attempt != header.attempt() ||
-      wire::is_shadow(task->flags) != wire::is_shadow(header.flags()))
-    return nullptr;
+  Task* task = find_own(shard, header, {header.session()});
+  if (task == nullptr || wire::is_shadow(task->flags) != wire::is_shadow(header.flags())) return nullptr;
   const bool waits =
       task->state == TaskState::kPulling || task->state == TaskState::kRouted || has_own_answer(shard, *task);
   if (planted(PlantedBug::kRouteExpired)) return waits ? task : nullptr;

@@ -28,8 +28,12 @@ inline constexpr std::array<std::string_view, kTaskStates> kTaskStateNames = {
 constexpr bool is_open(TaskState state) noexcept {
   return state >= TaskState::kQueued && state <= TaskState::kDelivering;
 }
+// A worker has it, and somebody waits for the answer.
+constexpr bool is_with_worker(TaskState state) noexcept {
+  return state == TaskState::kRouted || state == TaskState::kRunning;
+}
 constexpr bool holds_worker_slot(TaskState state) noexcept {
-  return state == TaskState::kRouted || state == TaskState::kRunning || state == TaskState::kCancelling;
+  return is_with_worker(state) || state == TaskState::kCancelling;
 }
 
 }  // namespace mcplane::state
