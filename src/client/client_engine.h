@@ -159,6 +159,7 @@ class ClientEngine {
   // client_parts.cc
   void begin_parts(const SendRequest& request, std::uint16_t index, std::size_t part_bytes, std::uint64_t now_ns);
   void end_parts(std::uint16_t index) noexcept;
+  ClientParts::Exchange* find_parts(std::uint16_t index) noexcept;
   void restart_parts(std::uint16_t index) noexcept;
   bool has_pieces(std::uint16_t index) noexcept;
   void on_grant(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);

@@ -52,17 +52,22 @@ void ClientEngine::end_parts(std::uint16_t index) noexcept {
   parts_.end(index);
 }
 
+// Null: its messages are one frame each, so far.
+ClientParts::Exchange* ClientEngine::find_parts(std::uint16_t index) noexcept {
+  return slots_[index].in_parts ? parts_.find(index) : nullptr;
+}
+
 // Its part 0 is to be sent as a new one.
 void ClientEngine::restart_parts(std::uint16_t index) noexcept {
-  ClientParts::Exchange* const exchange = slots_[index].in_parts ? parts_.find(index) : nullptr;
+  ClientParts::Exchange* const exchange = find_parts(index);
   if (exchange == nullptr || exchange->task == nullptr) return;
   exchange->task->attempt = 0;
   exchange->task->sender.begin_again();
 }
 
-// Its answer has begun: it cannot begin anew.
+// Part of its answer has come: it cannot begin anew.
 bool ClientEngine::has_pieces(std::uint16_t index) noexcept {
-  const ClientParts::Exchange* const exchange = slots_[index].in_parts ? parts_.find(index) : nullptr;
+  const ClientParts::Exchange* const exchange = find_parts(index);
   return exchange != nullptr && exchange->answer != nullptr;
 }
 
@@ -70,7 +75,7 @@ void ClientEngine::on_grant(std::span<const std::byte> datagram, std::uint64_t n
   const wire::Header& header = wire::header_of(datagram);
   const Slot* const slot = slot_of(header);
   if (slot == nullptr) return;
-  ClientParts::Exchange* const exchange = slot->in_parts ? parts_.find(header.slot()) : nullptr;
+  ClientParts::Exchange* const exchange = find_parts(header.slot());
   OutgoingTask* const task = exchange != nullptr ? exchange->task.get() : nullptr;
   if (slot->sequence != header.sequence() || slot->state != SlotState::kInFlight || task == nullptr ||
       header.attempt() < task->attempt) {
@@ -90,13 +95,9 @@ void ClientEngine::on_grant(std::span<const std::byte> datagram, std::uint64_t n
 }
 
 void ClientEngine::send_parts(ClientParts::Exchange& exchange, std::uint64_t now_ns, Outbox& out) {
-  PartSender& sender = exchange.task->sender;
-  while (!out.full()) {
-    const bool again = sender.has_lost();
-    const std::uint32_t part = sender.take_next(now_ns);
-    if (part == PartSender::kNone) return;
-    write_part(exchange, part, again, now_ns, out);
-  }
+  exchange.task->sender.send(
+      now_ns, [&out] { return !out.full(); },
+      [&](std::uint32_t part, bool again) { write_part(exchange, part, again, now_ns, out); });
 }
 
 void ClientEngine::write_part(const ClientParts::Exchange& exchange, std::uint32_t part, bool again,
@@ -124,9 +125,7 @@ void ClientEngine::write_part(const ClientParts::Exchange& exchange, std::uint32
 
 // A DELIVER of a slot in flight.
 bool ClientEngine::is_of_parts(const wire::Header& deliver) noexcept {
-  if (wire::is_answer_part(deliver)) return true;
-  const ClientParts::Exchange* const exchange = parts_.find(deliver.slot());
-  return exchange != nullptr && exchange->answer != nullptr;
+  return wire::is_answer_part(deliver) || has_pieces(deliver.slot());
 }
 
 void ClientEngine::complete_piece(const Slot& slot, const wire::Header& about, std::span<const std::byte> piece,
@@ -217,9 +216,7 @@ std::uint64_t ClientEngine::next_parts_ns() const noexcept {
   std::uint64_t next_ns = kNever;
   for (const ClientParts::Exchange& exchange : parts_.exchanges()) {
     if (slots_[exchange.slot].state != SlotState::kInFlight) continue;
-    if (exchange.task != nullptr)
-      next_ns =
-          std::min(next_ns, exchange.task->sender.has_next() ? 0 : exchange.task->sender.due_ns(session_.pto_ns()));
+    if (exchange.task != nullptr) next_ns = std::min(next_ns, exchange.task->sender.next_ns(session_.pto_ns()));
     if (exchange.answer != nullptr)
       next_ns = std::min(next_ns, exchange.answer->receiver.due_ns(session_.max_ack_delay_ns()));
   }

@@ -42,7 +42,7 @@ std::uint32_t PartSender::take_next(std::uint64_t now_ns) noexcept {
 std::uint64_t PartSender::due_ns(std::uint64_t pto_ns) const noexcept {
   if (planted(PlantedBug::kNeverProbe)) return kNever;
   const bool waits = acknowledged_ < sent_ || (sent_ > 0 && sent_ < made_);
-  return waits ? news_ns_ + wire::backed_off(pto_ns + srtt_ns_, std::min(probes_, kDoublingsMax)) : kNever;
+  return waits ? news_ns_ + wire::backed_off(pto_ns + round_trip_.srtt_ns, std::min(probes_, kDoublingsMax)) : kNever;
 }
 
 std::uint32_t PartSender::take_probe(std::uint64_t now_ns) noexcept {
@@ -52,21 +52,10 @@ std::uint32_t PartSender::take_probe(std::uint64_t now_ns) noexcept {
   return sent_ - 1;
 }
 
-void PartSender::sample(std::uint64_t rtt_ns) noexcept {
-  if (srtt_ns_ == 0) {
-    srtt_ns_ = rtt_ns;
-    rttvar_ns_ = rtt_ns / 2;
-    return;
-  }
-  const std::uint64_t apart_ns = rtt_ns > srtt_ns_ ? rtt_ns - srtt_ns_ : srtt_ns_ - rtt_ns;
-  rttvar_ns_ = (3 * rttvar_ns_ + apart_ns) / 4;
-  srtt_ns_ = (7 * srtt_ns_ + rtt_ns) / 8;
-}
-
 void PartSender::note_here(std::uint32_t part, std::uint64_t now_ns) noexcept {
   Flight& found = flight(part);
   if (found.lost) --lost_;
-  if (!found.here && !found.again) sample(now_ns - found.sent_ns);
+  if (!found.here && !found.again) round_trip_.sample(now_ns - found.sent_ns);
   found.lost = false;
   found.here = true;
   high_ = std::max(high_, part + 1);
@@ -89,11 +78,11 @@ bool PartSender::on_grant(std::uint16_t next, std::uint16_t limit, std::span<con
 }
 
 void PartSender::find_lost(std::uint64_t now_ns, std::uint64_t pto_ns) noexcept {
-  const std::uint64_t round_trip_ns = srtt_ns_ + std::max(4 * rttvar_ns_, kReorderedNsMin);
+  const std::uint64_t round_trip_ns = round_trip_.srtt_ns + std::max(4 * round_trip_.rttvar_ns, kReorderedNsMin);
   for (std::uint32_t part = acknowledged_; part + 1 < high_; ++part) {
     Flight& out = flight(part);
     if (out.here || out.lost) continue;
-    const std::uint64_t wait_ns = part + kReordered < high_ ? round_trip_ns : pto_ns + srtt_ns_;
+    const std::uint64_t wait_ns = part + kReordered < high_ ? round_trip_ns : pto_ns + round_trip_.srtt_ns;
     if (out.sent_ns + wait_ns > now_ns) continue;
     out.lost = true;
     ++lost_;

@@ -12,6 +12,8 @@
 #include <span>
 #include <vector>
 
+#include "client/round_trip.h"
+
 namespace mcplane::client {
 
 class PartSender {
@@ -35,6 +37,18 @@ class PartSender {
   // The one to be sent again for want of a GRANT, from due_ns() on.
   std::uint32_t take_probe(std::uint64_t now_ns) noexcept;
   std::uint64_t due_ns(std::uint64_t pto_ns) const noexcept;
+  // When there is anything to be sent, new or again; 0: now.
+  std::uint64_t next_ns(std::uint64_t pto_ns) const noexcept { return has_next() ? 0 : due_ns(pto_ns); }
+  // Calls write(part, again) for what is to be sent now, while there is room().
+  template <class Room, class Write>
+  void send(std::uint64_t now_ns, Room room, Write write) noexcept {
+    while (room()) {
+      const bool again = has_lost();
+      const std::uint32_t part = take_next(now_ns);
+      if (part == kNone) return;
+      write(part, again);
+    }
+  }
   // Its numbers as on the wire; false when it is older than one before, or nonsense.
   bool on_grant(std::uint16_t next, std::uint16_t limit, std::span<const std::byte> bitmap, std::uint64_t now_ns,
                 std::uint64_t pto_ns) noexcept;
@@ -53,16 +67,15 @@ class PartSender {
   std::uint32_t end() const noexcept { return std::min({made_, limit_, acknowledged_ + kWindowMax}); }
   Flight& flight(std::uint32_t part) noexcept { return flights_[part % kWindowMax]; }
   void note_here(std::uint32_t part, std::uint64_t now_ns) noexcept;
-  void sample(std::uint64_t rtt_ns) noexcept;
   void find_lost(std::uint64_t now_ns, std::uint64_t pto_ns) noexcept;
 
   std::uint32_t made_ = 0, sent_ = 0, acknowledged_ = 0, limit_;
-  std::uint32_t lost_ = 0;                     // of those sent
-  std::uint32_t high_ = 0;                     // the last that is known to be there, and one
-  std::uint64_t news_ns_ = 0;                  // of the last GRANT, or part sent for the first time, or probe
-  std::uint32_t probes_ = 0;                   // since the last GRANT
-  std::uint64_t srtt_ns_ = 0, rttvar_ns_ = 0;  // 0: nothing measured
-  std::vector<Flight> flights_;                // by part, from acknowledged_ to sent_
+  std::uint32_t lost_ = 0;       // of those sent
+  std::uint32_t high_ = 0;       // the last that is known to be there, and one
+  std::uint64_t news_ns_ = 0;    // of the last GRANT, or part sent for the first time, or probe
+  std::uint32_t probes_ = 0;     // since the last GRANT
+  RoundTrip round_trip_;         // of parts and their GRANTs
+  std::vector<Flight> flights_;  // by part, from acknowledged_ to sent_
 };
 
 }  // namespace mcplane::client

@@ -151,7 +151,7 @@ void Session::write_hello(std::uint64_t now_ns, Outbox& out) {
   hello_sent_ns_ = now_ns;
   timer_ns_ = now_ns + hello_pto_ns_;
   const std::uint64_t most_ns =
-      with_cookie ? std::clamp(3 * srtt_ns_, kHelloPtoToKnownMaxNs, kHelloPtoMaxNs) : kHelloPtoMaxNs;
+      with_cookie ? std::clamp(3 * round_trip_.srtt_ns, kHelloPtoToKnownMaxNs, kHelloPtoMaxNs) : kHelloPtoMaxNs;
   hello_pto_ns_ = std::min(2 * hello_pto_ns_, most_ns);
 }
 
@@ -222,7 +222,7 @@ void Session::write_ping(std::uint16_t shard, std::uint64_t now_ns, Outbox& out)
   const auto measured_us = [](std::uint64_t ns) {
     return static_cast<std::uint32_t>(ns / kNsPerUs + (ns > 0 ? 1 : 0));
   };
-  wire::set_ping_rtt(header, measured_us(srtt_ns_), measured_us(rttvar_ns_));
+  wire::set_ping_rtt(header, measured_us(round_trip_.srtt_ns), measured_us(round_trip_.rttvar_ns));
   out.commit(wire::kLeadBytes, {broker_.ip, static_cast<std::uint16_t>(base_port_ + shard)});
   pings_[ping_number_ % pings_.size()] = {ping_number_, shard, now_ns};
   last_sent_ns_ = last_ping_ns_ = now_ns;
@@ -274,12 +274,12 @@ void Session::on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns
   const wire::fb::Cookie cookie = wire::cookie_of(datagram);
   if (!registering() || !answers_hello(wire::header_of(datagram))) return;
   if (state_ == SessionState::kCookieSent && same_cookie(cookie, cookie_)) return;
-  if (state_ == SessionState::kHelloSent && hellos_ == 1) sample_rtt(now_ns - hello_sent_ns_);
+  if (state_ == SessionState::kHelloSent && hellos_ == 1) round_trip_.sample(now_ns - hello_sent_ns_);
   cookie_ = cookie;
   cookie_known_ = true;
   state_ = SessionState::kCookieSent;
   hellos_ = 0;
-  hello_pto_ns_ = std::clamp(3 * srtt_ns_, kHelloPtoMinNs, kHelloPtoMaxNs);
+  hello_pto_ns_ = std::clamp(3 * round_trip_.srtt_ns, kHelloPtoMinNs, kHelloPtoMaxNs);
   timer_ns_ = now_ns;
   on_timer(now_ns, out);
 }
@@ -305,7 +305,7 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   max_ack_delay_ns_ = std::min(std::uint64_t{welcome.max_ack_delay_us()} * kNsPerUs, kAckDelayMaxNs);
   // The handshake's round trip had no tasks in its way; until a PING had, it is not trusted that much.
   ping_measured_ = false;
-  pto_ns_ = std::max(wire::kPtoInitialNs, 3 * srtt_ns_);
+  pto_ns_ = std::max(wire::kPtoInitialNs, 3 * round_trip_.srtt_ns);
   ++registrations_;
   cookie_known_ = false;
   answered_.reset();
@@ -320,9 +320,9 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
   if (!registered() || header.boot_id() != boot_id_ || header.session() != id_.value) return;
   Ping& ping = pings_[header.sequence() % pings_.size()];
   if (ping.number != header.sequence() || ping.number == 0) return;
-  sample_rtt(now_ns - ping.sent_ns);
+  round_trip_.sample(now_ns - ping.sent_ns);
   ping_measured_ = true;
-  pto_ns_ = wire::pto_ns(srtt_ns_, rttvar_ns_, max_ack_delay_ns_);
+  pto_ns_ = wire::pto_ns(round_trip_.srtt_ns, round_trip_.rttvar_ns, max_ack_delay_ns_);
   slot_limit_ = std::min(header.slot(), slots_granted_);
   answered_.set(ping.shard);
   ping.number = 0;
@@ -367,18 +367,6 @@ void Session::wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) no
   state_ = SessionState::kWaiting;
   begin_registration();
   timer_ns_ = now_ns + least_ns + random_.below(kRehelloSpreadMs) * kNsPerMs;
-}
-
-// RFC 6298 2.
-void Session::sample_rtt(std::uint64_t rtt_ns) noexcept {
-  if (srtt_ns_ == 0) {
-    srtt_ns_ = rtt_ns;
-    rttvar_ns_ = rtt_ns / 2;
-    return;
-  }
-  const std::uint64_t error_ns = srtt_ns_ > rtt_ns ? srtt_ns_ - rtt_ns : rtt_ns - srtt_ns_;
-  rttvar_ns_ = (3 * rttvar_ns_ + error_ns) / 4;
-  srtt_ns_ = (7 * srtt_ns_ + rtt_ns) / 8;
 }
 
 }  // namespace mcplane::client

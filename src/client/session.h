@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "base/types.h"
 #include "client/outbox.h"
+#include "client/round_trip.h"
 #include "wire/registration.h"
 #include "wire/retransmission.h"
 
@@ -67,9 +68,9 @@ class Session {
   std::uint16_t shards() const noexcept { return shards_; }
   // As the last PONG said, at most what HELLO's ACK granted.
   std::uint16_t slot_limit() const noexcept { return slot_limit_; }
-  std::uint16_t frame_bytes() const noexcept { return frame_bytes_; }  // largest IP packet
-  std::size_t datagram_bytes_max() const noexcept;                     // UDP payload of that packet
-  std::uint64_t srtt_ns() const noexcept { return srtt_ns_; }          // from HELLO and PING
+  std::uint16_t frame_bytes() const noexcept { return frame_bytes_; }     // largest IP packet
+  std::size_t datagram_bytes_max() const noexcept;                        // UDP payload of that packet
+  std::uint64_t srtt_ns() const noexcept { return round_trip_.srtt_ns; }  // from HELLO and PING
   // How long an acknowledgement may be held back to go with another frame.
   std::uint64_t max_ack_delay_ns() const noexcept { return max_ack_delay_ns_; }
   // How long to wait for an acknowledgement before sending a frame again.
@@ -111,7 +112,6 @@ class Session {
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;
   void begin_registration() noexcept;
   bool answers_hello(const wire::Header& header) const noexcept;
-  void sample_rtt(std::uint64_t rtt_ns) noexcept;
   std::uint64_t next_ping_ns() const noexcept;
   std::uint16_t next_shard() noexcept;
   bool pings_every_shard() const noexcept { return worker_ && shards_ > 1; }
@@ -162,8 +162,7 @@ class Session {
   std::bitset<kShardsMax> answered_;  // shards that sent a PONG
   std::array<Ping, 8> pings_{};
 
-  std::uint64_t srtt_ns_ = 0;
-  std::uint64_t rttvar_ns_ = 0;
+  RoundTrip round_trip_;
   std::uint64_t last_ping_ns_ = 0;
   bool probing_ = false;        // not registered for the broker's silence alone
   bool ping_measured_ = false;  // in this registration

@@ -229,12 +229,18 @@ void WorkerEngine::end_task(RunningTask& task, wire::Reason reason, std::span<co
   forget_running(task);
 }
 
+// Room for the RESULT of that number, `bytes` long.
+KeptResult& WorkerEngine::keep_result(const RunningTask& task, std::uint32_t number, std::size_t bytes) {
+  KeptResult& kept = kept_.add(wire::token_of(task.route), task.route.attempt(), number, bytes);
+  if (kept_.record_of(kept) >= kept_nodes_.size()) kept_nodes_.grow();
+  kept.to = task.from;
+  return kept;
+}
+
 void WorkerEngine::write_whole(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
                                std::uint64_t now_ns, Outbox& out) {
   const std::size_t bytes = wire::kLeadBytes + answer.size();
-  KeptResult& kept = kept_.add(wire::token_of(task.route), task.route.attempt(), ++result_number_, bytes);
-  if (kept_.record_of(kept) >= kept_nodes_.size()) kept_nodes_.grow();
-  kept.to = task.from;
+  KeptResult& kept = keep_result(task, ++result_number_, bytes);
   if (session_.open() && !out.full()) {
     const auto datagram = out.reserve().first(bytes);
     write_result(task, kept.number, reason, answer, now_ns, datagram);

@@ -110,6 +110,7 @@ class WorkerEngine {
               std::vector<Assignment>& assigned);
   void end_task(RunningTask& task, wire::Reason reason, std::span<const std::byte> answer, std::uint64_t now_ns,
                 Outbox& out);
+  KeptResult& keep_result(const RunningTask& task, std::uint32_t number, std::size_t bytes);
   void write_whole(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
                    std::uint64_t now_ns, Outbox& out);
   void say_stopped(const RunningTask& task, std::uint64_t now_ns, Outbox& out);
@@ -123,6 +124,10 @@ class WorkerEngine {
   void assign_complete(RunningTask& task, IncomingTask& incoming, std::uint64_t now_ns,
                        std::vector<Assignment>& assigned);
   void grant_if_due(IncomingTask& incoming, std::uint64_t now_ns, Outbox& out);
+  void send_parts_due(std::uint64_t now_ns, Outbox& out);
+  std::uint64_t next_parts_ns() const noexcept;
+
+  // worker_answers.cc
   OutgoingAnswer& begin_answer(const RunningTask& task, std::uint64_t now_ns);
   void add_text(OutgoingAnswer& answer, std::string_view text, std::uint64_t now_ns);
   void end_in_parts(const RunningTask& task, wire::Reason reason, std::span<const std::byte> answer,
@@ -134,8 +139,9 @@ class WorkerEngine {
                                 std::span<std::byte> datagram) const noexcept;
   void forget_answer(std::uint32_t number) noexcept;
   void on_grant(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
-  void send_parts_due(std::uint64_t now_ns, Outbox& out);
-  std::uint64_t next_parts_ns() const noexcept;
+  static bool wants_sign_of_life(const OutgoingAnswer& answer) noexcept;
+  void send_answer_due(OutgoingAnswer& answer, std::uint64_t now_ns, Outbox& out);
+  std::uint64_t next_answer_ns(const OutgoingAnswer& answer) const noexcept;
 
   // worker_recovery.cc
   void on_result_acks(std::span<const std::byte> datagram, std::uint64_t now_ns);
