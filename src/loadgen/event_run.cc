@@ -2,28 +2,21 @@
 #include "loadgen/event_run.h"
 
 #include <fmt/format.h>
-#include <sched.h>
 
 #include <exception>
 #include <optional>
-#include <thread>
 
 #include "client/outcome.h"
 #include "loadgen/carriers.h"
 #include "loadgen/cpu_meter.h"
 #include "loadgen/drive.h"
 #include "loadgen/event_fleet.h"
-#include "loadgen/port_core.h"
-#include "loadgen/port_shell.h"
+#include "loadgen/port_end.h"
 #include "loadgen/run_steps.h"
 #include "loadgen/socket_shell.h"
-#include "net/dpdk/eal.h"
 
 namespace mcplane::loadgen {
 namespace {
-
-// How long BYEs may take to leave at the end.
-constexpr std::uint64_t kGoodbyeNs = 10 * kNsPerMs;
 
 class UdpEvents {
  public:
@@ -52,39 +45,22 @@ class UdpEvents {
 class PortEvents {
  public:
   PortEvents(const Options& options, net::DpdkPort& port, Progress& progress)
-      : options_(options),
-        nic_(port, 0),
-        link_(link_options(options)),
-        shell_(nic_, link_, options.endpoints(), net::tsc_now_ns),
-        fleet_(options, fresh_seed(), shell_.transmit_from(0), progress) {}
+      : end_(options, port), fleet_(options, fresh_seed(), end_.transmit_from(0), progress) {}
 
   EventFleet& fleet() noexcept { return fleet_; }
-  std::uint64_t now_ns() const noexcept { return shell_.now_ns(); }
+  std::uint64_t now_ns() const noexcept { return end_.now_ns(); }
   template <class Finished>
   void drive(Finished finished) {
-    while (!finished())
-      if (!shell_.poll(fleet_) && shares_cpu_) sched_yield();
+    end_.drive(fleet_, finished);
   }
-  void begin_metering() noexcept {
-    busy_before_ns_ = shell_.counts().busy_ns;
-    metered_from_ns_ = now_ns();
-  }
-  double busy() const noexcept {
-    const std::uint64_t passed_ns = now_ns() - metered_from_ns_;
-    const std::uint64_t busy_ns = shell_.counts().busy_ns - busy_before_ns_;
-    return passed_ns == 0 ? 0 : static_cast<double>(busy_ns) / static_cast<double>(passed_ns);
-  }
-  std::string unreachable() const { return port_unreachable(options_, link_); }
-  const PortCounts& counts() const noexcept { return shell_.counts(); }
+  void begin_metering() noexcept { end_.begin_metering(); }
+  double busy() const noexcept { return end_.busy(); }
+  std::string unreachable() const { return end_.unreachable(); }
+  const PortCounts& counts() const noexcept { return end_.counts(); }
 
  private:
-  const Options& options_;
-  net::DpdkNic nic_;
-  Link link_;
-  PortShell<net::DpdkNic, std::uint64_t (*)() noexcept> shell_;
+  PortEnd end_;
   EventFleet fleet_;
-  std::uint64_t busy_before_ns_ = 0, metered_from_ns_ = 0;
-  const bool shares_cpu_ = std::thread::hardware_concurrency() < 2;
 };
 
 EventResult ended(RunStatus status, std::string problem) {
