@@ -2,7 +2,6 @@
 // a process with many subscribers has them; each subscription gets a message of its own. Closed loop: so many events
 // are on their way at once. Books and payloads are those of mcplane-load --events. Prints one JSON object.
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "loadgen/event_ledger.h"
@@ -16,12 +15,8 @@ using mcplane::loadgen::EventLedger;
 
 constexpr double kRegisterSeconds = 10, kHomeSeconds = 2;
 
-struct Options {
-  std::uint16_t port = 0;
-  std::vector<int> broker_pids;
+struct Options : Measuring {
   std::uint32_t subscribers = 1'000, connections = 8, window = 4;
-  std::size_t payload_bytes = 256;
-  double seconds = 3, warmup_seconds = 0.5;
 };
 
 // Of subscriber i, on connection i mod connections, the subscription is i + 1.
@@ -94,28 +89,23 @@ class Run {
                                                     subscriptions_of(ledger_, options, i)));
   }
 
-  nlohmann::json measure() {
+  nlohmann::json report() {
     turn_until(loop_, kRegisterSeconds, [this] { return ready(); });
     if (!ready()) throw Failure("nats-server did not take all subscriptions");
     const std::uint64_t measure_from_ns = now_ns() + ns_of(options_.warmup_seconds);
     ledger_.start(measure_from_ns, measure_from_ns + ns_of(options_.seconds));
     publisher_->open(true);
     turn_until(loop_, options_.warmup_seconds, [] { return false; });
-    const double broker_before = cpu_seconds(options_.broker_pids), own_before = own_cpu_seconds();
-    const double seconds = turn_until(loop_, options_.seconds, [] { return false; });
-    const double broker = cpu_seconds(options_.broker_pids) - broker_before, own = own_cpu_seconds() - own_before;
+    const CpuUse use = measure(loop_, options_);
     publisher_->open(false);
     turn_until(loop_, kHomeSeconds, [this] { return ledger_.open() == 0; });
     ledger_.give_up_all();
     auto& tally = ledger_.tally();
     tally.measured_ns = ns_of(options_.seconds);
-    const auto percentile_us = [&](double percent) {
-      return static_cast<double>(tally.latency.percentile(percent)) / 1e3;
-    };
     return {{"deliveries_per_s", tally.measured_rate()},
-            {"latency_us", {{"p50", percentile_us(50)}, {"p99", percentile_us(99)}}},
-            {"broker_busy", broker / seconds},
-            {"load_busy", own / seconds},
+            {"latency_us", percentiles_us(tally.latency)},
+            {"broker_busy", use.broker_busy()},
+            {"load_busy", use.load_busy()},
             {"published", tally.published},
             {"delivered", tally.delivered},
             {"lost", tally.lost},
@@ -138,8 +128,7 @@ class Run {
 };
 
 void add_flags(CLI::App& app, Options& options) {
-  app.add_option("--port", options.port, "The server's port on 127.0.0.1")->required()->check(CLI::Range(1, 65535));
-  app.add_option("--broker-pid", options.broker_pids, "Processes whose CPU time is the broker's")->delimiter(',');
+  add_flags(app, static_cast<Measuring&>(options));
   app.add_option("--subscribers", options.subscribers, "Subscriptions")
       ->capture_default_str()
       ->check(CLI::Range(1, 100'000));
@@ -147,11 +136,6 @@ void add_flags(CLI::App& app, Options& options) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1'000));
   app.add_option("--window", options.window, "Events on their way")->capture_default_str()->check(CLI::Range(1, 4'096));
-  app.add_option("--payload", options.payload_bytes, "Bytes an event")
-      ->capture_default_str()
-      ->check(CLI::Range(16, 9'000));
-  app.add_option("--seconds", options.seconds, "Measured part")->capture_default_str()->check(CLI::Range(0.1, 3600.0));
-  app.add_option("--warmup", options.warmup_seconds, "Seconds before it")->capture_default_str();
 }
 
 }  // namespace
@@ -162,12 +146,5 @@ int main(int argc, char** argv) {
                "nats_events");
   add_flags(app, options);
   CLI11_PARSE(app, argc, argv);
-  try {
-    const nlohmann::json report = Run(options).measure();
-    std::puts(report.dump().c_str());
-    return report["lost"] == 0 && report["mismatched"] == 0 && report["duplicates"] == 0 ? 0 : 1;
-  } catch (const Failure& failure) {
-    std::fprintf(stderr, "nats_events: %s\n", failure.what());
-    return 1;
-  }
+  return print_report("nats_events", {"lost", "mismatched", "duplicates"}, [&] { return Run(options).report(); });
 }

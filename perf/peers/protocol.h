@@ -9,21 +9,18 @@
 
 #include "event_loop.h"
 #include "ledger.h"
+#include "measuring_options.h"
 
 namespace mcplane::peers {
 
-struct Options {
+struct Options : Measuring {
   std::string protocol;
   std::string host = "127.0.0.1";
-  std::uint16_t port = 0;                   // the broker's, for clients
   std::uint16_t backend_port = 0;           // the ZeroMQ broker's, for workers
   std::vector<std::uint16_t> worker_ports;  // HTTP: where workers listen
-  std::vector<int> broker_pids;             // whose CPU time is counted
   std::uint32_t clients = 8, workers = 8;
   std::uint32_t window = 16;  // requests in flight a client
   std::uint32_t slots = 256;  // requests one worker takes at once
-  std::size_t payload_bytes = 256;
-  double seconds = 3, warmup_seconds = 0.5;
   std::uint64_t seed = 1;
 };
 
