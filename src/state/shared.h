@@ -18,6 +18,7 @@
 #include "state/route_snapshot.h"
 #include "state/skill_board.h"
 #include "state/task_limits.h"
+#include "state/task_timings.h"
 #include "state/topic_tree.h"
 #include "state/worker_table.h"
 
@@ -40,6 +41,7 @@ struct ShardShared {
       : last_seen(new LastSeen[sessions]()), events(new EventCounts[sessions]()), outcomes(workers) {}
 
   ShardCounters counters;
+  TaskTimings timings;
   PerfCounters perf;
   Mailbox mailbox;
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
