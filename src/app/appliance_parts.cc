@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/cli.h"
+#include "app/heap.h"
 #include "app/memory.h"
 #include "control/log.h"
 
@@ -153,6 +154,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
     return ports[raw(port)]->link_up();
   };
   options.hooks.ports = [&ports] { return states_of(ports); };
+  options.hooks.heap = heap_use;
   options.prober = &prober;
   options.config = config.document;
   options.logger = control::make_stderr_logger();

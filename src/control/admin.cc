@@ -21,6 +21,7 @@
 #include "control/answer.h"
 #include "control/breaker_report.h"
 #include "control/degradation_report.h"
+#include "control/metrics.h"
 #include "control/perf_report.h"
 #include "control/report.h"
 
@@ -190,6 +191,7 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->change_degradation("/v1/degradation/auto", std::nullopt);
   impl_->change("/v1/perf/on", measure<true>);
   impl_->change("/v1/perf/off", measure<false>);
+  serve_metrics(impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); });
   serve_config(
       impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); }, config);
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {

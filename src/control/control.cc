@@ -23,6 +23,7 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       links_(ports_.size()),
       neighbours_(shared.neighbours, ports_, options_.gateways, random),
       lease_clock_(shared.shards.size(), ports_.size(), options_.cores_share_cpu),
+      core_loads_(shared.shards.size()),
       worker_pace_(options_.heartbeat_interval_ms),
       client_pace_(options_.client_heartbeat_interval_ms),
       breakers_(shared, options_.config.settings->breaker, random),
@@ -50,6 +51,7 @@ void Control::poll(std::uint64_t now_ns) {
   hear_outcomes();
   run_probes();
   lease_clock_.tick(now_ns, shared_, links_);
+  core_loads_.tick(shared_, now_ns);
   sweep();
   publish_if_due();
   publish_topics_if_due();

@@ -20,6 +20,7 @@
 #include "control/breakers.h"
 #include "control/command_queue.h"
 #include "control/config_history.h"
+#include "control/core_loads.h"
 #include "control/degradations.h"
 #include "control/heartbeat_pace.h"
 #include "control/lease_clock.h"
@@ -113,6 +114,7 @@ class Control {
   const Probes& probes() const noexcept { return probes_; }
   const Subscriptions& subscriptions() const noexcept { return subscriptions_; }
   const Degradations& degradations() const noexcept { return degradations_; }
+  const CoreLoads& core_loads() const noexcept { return core_loads_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -216,6 +218,7 @@ class Control {
   Links links_;
   Neighbours neighbours_;
   LeaseClock lease_clock_;
+  CoreLoads core_loads_;
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
   Breakers breakers_;
   Probes probes_;

@@ -40,11 +40,17 @@ struct MemoryUse {
   std::size_t tables_bytes = 0;         // all of them
 };
 
+// What the allocator holds, bytes.
+struct HeapUse {
+  std::size_t allocated = 0, active = 0, metadata = 0, resident = 0, mapped = 0, retained = 0;
+};
+
 // Questions that only app can answer; called on the control thread, may be empty.
 struct Hooks {
   std::function<BufferUse()> buffers;             // empty: both 0
   std::function<bool(PortId)> link_up;            // empty: always up; asked every 10 ms a port
   std::function<std::vector<PortState>()> ports;  // by PortId; for reports only, so it may take its time
+  std::function<HeapUse()> heap{};                // empty: all 0
 };
 
 struct ControlOptions {

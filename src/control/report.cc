@@ -1,4 +1,4 @@
-// Counters are read one by one while cores add to them: sums may be a few frames apart.
+// See report.h.
 #include "control/report.h"
 
 #include <fmt/core.h>
@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "control/shard_sums.h"
+
 namespace mcplane::control {
 namespace {
 
@@ -15,14 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 std::string hex8(std::uint32_t value) { return fmt::format("{:08x}", value); }
-
-// `which` names one counter of a shard's.
-template <typename Which>
-std::uint64_t sum_of(const state::Shared& shared, Which which) {
-  std::uint64_t sum = 0;
-  for (const auto& shard : shared.shards) sum += std::invoke(which, shard->counters).read();
-  return sum;
-}
 
 // `kind` gives the books of one kind of tasks.
 template <typename Kind>

@@ -195,8 +195,8 @@ class Shard {
     std::uint32_t cursor = 0;
   } sweep;
 
-  Batch<std::uint16_t, 2 * net::kBurstMax>
-      answered;  // route_leg_us of production's tasks whose RESULT came in this loop
+  // route_leg_us of production's tasks whose RESULTs came in this loop.
+  Batch<std::uint16_t, 2 * net::kBurstMax> answered;
   Batch<Departure, kDepartures> departures;
   Batch<net::Packet, kDepartures> to_free;
   Batch<net::Packet, kSpares> spares;

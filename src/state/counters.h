@@ -66,8 +66,8 @@ inline constexpr std::size_t kActions = 64;
 inline constexpr std::uint8_t kOtherActions = 0;
 
 // Production's tasks of one action. A SEND is accepted, refused or answered, once.
-struct alignas(2 * kCacheLineBytes) ActionCounters : TaskEnds {  // delivered: without what is in `failed`
-  Counter failed;             // delivered, and the answer says that the worker could not
+struct alignas(kCacheLineBytes) ActionCounters : TaskEnds {  // delivered: without what is in `failed`
+  Counter failed;                                            // delivered, and the answer says that the worker could not
   Counter refused, answered;  // at once: by a REJECT, and by an answer of the broker's own
 };
 

@@ -32,8 +32,8 @@ struct alignas(kCacheLineBytes) TaskTimings {
   // What of an answered task's time the core took itself: to its last ROUTE, in whole microseconds, and from its RESULT
   // to the DELIVER.
   Durations broker;
-  // From a SEND that was accepted to its RESULT, or to its end without one. An answer that is lost with its worker and
-  // comes again from another counts again.
+  // From a SEND that was accepted to its RESULT, or to its end without one. Who loses a RESULT with its worker, before
+  // its client has it, counts again.
   Durations task;
 };
 

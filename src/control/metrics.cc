@@ -1,0 +1,68 @@
+// See metrics.h.
+#include "control/metrics.h"
+
+#include <httplib.h>
+#include <prometheus/text_serializer.h>
+
+#include <memory>
+
+namespace mcplane::control {
+namespace {
+
+constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
+
+// Collected on the control thread, written on this one.
+Answer show_metrics(const Ask& ask) {
+  const auto families = std::make_shared<std::vector<prometheus::MetricFamily>>();
+  Answer answer = ask([families](Control& asked) {
+    *families = collect_metrics(asked);
+    return Answer{200, "", kMetricsType};
+  });
+  if (answer.status == 200) answer.body = metrics_text(*families);
+  return answer;
+}
+
+void add_broker_metrics(const Control& control, MetricList& list) {
+  const Registry& registry = control.registry();
+  list.gauge("mcplane_build_info", "Constant 1; the version is its label.")
+      .add({{"version", control.options().version}}, 1);
+  list.gauge("mcplane_draining", "1 while new tasks and sessions are refused.").add({}, control.draining() ? 1 : 0);
+  list.gauge("mcplane_config_generation", "Number of the configuration that is served.")
+      .add({}, control.config_generation());
+  list.gauge("mcplane_sessions", "Endpoints that are registered; who is client and worker counts as both.")
+      .add({{"service", "client"}}, registry.clients())
+      .add({{"service", "worker"}}, registry.workers())
+      .add({{"service", "shadow_worker"}}, registry.shadow_workers());
+  list.gauge("mcplane_subscribers", "Sessions with subscriptions to events.")
+      .add({}, control.subscriptions().by_session().size());
+  list.gauge("mcplane_subscriptions", "Subscriptions to events.").add({}, control.subscriptions().size());
+  list.counter("mcplane_core_stalls_total", "Times that a core stood still longer than it may.")
+      .add({}, control.lease_clock().stalls());
+  list.counter("mcplane_commands_dropped_total", "Commands of the control thread that found a core's mailbox full.")
+      .add({}, control.commands_dropped());
+  list.gauge("mcplane_tables_bytes", "Memory of the tables that start allocates.")
+      .add({}, control.options().memory.tables_bytes);
+}
+
+}  // namespace
+
+void serve_metrics(httplib::Server& server, const Ask& ask) {
+  server.Get("/metrics",
+             [ask](const httplib::Request&, httplib::Response& response) { give(show_metrics(ask), response); });
+}
+
+std::vector<prometheus::MetricFamily> collect_metrics(const Control& control) {
+  MetricList list;
+  add_broker_metrics(control, list);
+  add_task_metrics(control, list);
+  add_worker_metrics(control, list);
+  add_frame_metrics(control, list);
+  add_process_metrics(control, list);
+  return list.take();
+}
+
+std::string metrics_text(const std::vector<prometheus::MetricFamily>& families) {
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace mcplane::control

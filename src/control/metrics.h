@@ -1,0 +1,37 @@
+// Everything that Prometheus is told (README.md has the table). Counters are the cores' own, added up when they are
+// asked for; label values are bounded by the tables they come from, and no task is among them.
+//
+// metrics.cc: the list, and the broker as a whole.  metrics_tasks.cc: tasks, and how long they took.
+// metrics_frames.cc: frames, events, cores, ports, buffers.  metrics_workers.cc: workers, breakers, routes.
+// metrics_process.cc: process, heap and host.
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <string>
+#include <vector>
+
+#include "control/answer.h"
+#include "control/control.h"
+#include "control/metric_list.h"
+
+namespace httplib {
+class Server;
+}
+
+namespace mcplane::control {
+
+// GET /metrics.
+void serve_metrics(httplib::Server& server, const Ask& ask);
+
+// Control thread: reads one consistent state of Control. What it found, for any thread to write.
+std::vector<prometheus::MetricFamily> collect_metrics(const Control& control);
+// Prometheus' text format.
+std::string metrics_text(const std::vector<prometheus::MetricFamily>& families);
+
+void add_task_metrics(const Control& control, MetricList& list);
+void add_frame_metrics(const Control& control, MetricList& list);
+void add_worker_metrics(const Control& control, MetricList& list);
+void add_process_metrics(const Control& control, MetricList& list);
+
+}  // namespace mcplane::control
