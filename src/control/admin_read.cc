@@ -6,6 +6,7 @@
 #include <array>
 
 #include "control/admin_config.h"
+#include "control/autoscale_report.h"
 #include "control/breaker_report.h"
 #include "control/control.h"
 #include "control/degradation_report.h"
@@ -28,6 +29,11 @@ Answer show_breakers(Control& control) {
   return {200, breakers_json(control), kJson};
 }
 
+Answer show_autoscale(Control& control) {
+  control.count_waiting();
+  return {200, autoscale_json(control), kJson};
+}
+
 template <std::string (*kReport)(const Control&)>
 Answer report(Control& control) {
   return {200, kReport(control), kJson};
@@ -44,6 +50,7 @@ constexpr std::array kReads = {Read{"/healthz", healthy},
                                Read{"/v1/nodes", report<nodes_json>},
                                Read{"/v1/subscriptions", report<subscriptions_json>},
                                Read{"/v1/perf", report<perf_json>},
+                               Read{"/v1/autoscale", show_autoscale},
                                Read{"/v1/breakers", show_breakers},
                                Read{"/v1/degradation", report<degradation_json>}};
 
