@@ -18,11 +18,14 @@ struct LogLinear {
   static constexpr std::size_t kSubBuckets = std::size_t{1} << kSubBucketBits;
   static constexpr std::size_t kBuckets = (kValueBits - kSubBucketBits + 1) * kSubBuckets;
 
+  static constexpr unsigned kShiftMax = 63 - kSubBucketBits;
+
   static constexpr std::size_t bucket_of(std::uint64_t value) noexcept {
     const std::uint64_t in_range = std::min(value, (std::uint64_t{1} << kValueBits) - 1);
-    const auto width = static_cast<unsigned>(std::bit_width(in_range));
-    const unsigned shift = width > kSubBucketBits + 1 ? width - (kSubBucketBits + 1) : 0;
-    return (std::size_t{shift} << kSubBucketBits) + static_cast<std::size_t>(in_range >> shift);
+    // Above as many bits as are always significant.
+    const auto zeros = static_cast<unsigned>(std::countl_zero(in_range | (2 * kSubBuckets - 1)));
+    const std::uint64_t shift = kShiftMax - zeros, significant = in_range << zeros >> kShiftMax;
+    return static_cast<std::size_t>((shift << kSubBucketBits) + significant);
   }
 
   static constexpr std::uint64_t upper_edge_of(std::size_t bucket) noexcept {

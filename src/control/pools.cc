@@ -228,12 +228,19 @@ void Pools::recommend(std::uint64_t now_ns, const AutoscaleSettings& settings) {
                                 settings);
 }
 
+void Pools::know_action(const std::string& name) {
+  if (name == "*" || name == kOtherActionsName || actions_.size() + 1 == state::kActions) return;
+  if (std::ranges::find(actions_, name) == actions_.end()) actions_.push_back(name);
+}
+
 std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t generation) {
   auto snapshot = std::make_unique<state::RouteSnapshot>();
   snapshot->generation = generation;
+  for (const RouteSettings& route : routes_) know_action(route.action);
   for (const auto& [set, pool] : pools_) {
     pool->published = !pool->up.empty();
     if (!pool->published) continue;
+    if (!set.shadow) std::ranges::for_each(set.actions, [this](const std::string& name) { know_action(name); });
     state::Pool published;
     published.actions = intern_all(*snapshot, set.actions);
     published.models = sorted(intern_all(*snapshot, set.models));
@@ -254,6 +261,7 @@ std::unique_ptr<const state::RouteSnapshot> Pools::snapshot(std::uint64_t genera
     add_degradation(route.degrade, *snapshot, rule);
     snapshot->add_rule(route.action, route.model, rule);
   }
+  snapshot->set_actions(actions_);
   snapshot->client_limit = limit_of(client_limits_);
   changed_ = false;
   return snapshot;

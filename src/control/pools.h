@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <variant>
@@ -55,6 +56,9 @@ struct Pool {
   bool stale = false;      // its orders wait to be made again
   bool published = false;  // in the last snapshot
 };
+
+// Of the actions that have no books of their own (state/counters.h); an action of that name is among them.
+inline constexpr std::string_view kOtherActionsName = "other";
 
 // Who of a route's workers takes tasks.
 enum class Presence : std::uint8_t {
@@ -103,6 +107,9 @@ class Pools {
 
   // All there are, those of shadow workers too.
   const std::map<CapabilitySet, std::unique_ptr<Pool>>& all() const noexcept { return pools_; }
+  // Those that have books of their own: the first that workers of production brought, or rules name, each for good.
+  const std::vector<std::string>& actions() const noexcept { return actions_; }
+
   std::uint32_t workers() const noexcept { return workers_; }  // that take new tasks of production
   std::size_t index_bytes() const;
 
@@ -119,6 +126,7 @@ class Pools {
   void mark_stale(Pool& pool);
   bool begin_job();
   std::uint8_t take_shared_limit(const RouteSettings& route);
+  void know_action(const std::string& name);
 
   std::map<CapabilitySet, std::unique_ptr<Pool>> pools_;
   std::vector<RouteSettings> routes_;
@@ -128,6 +136,7 @@ class Pools {
   bool wants_turns_ = false, wants_hashed_ = false;  // by some route's policy
   std::deque<Pool*> stale_;
   Job job_;
+  std::vector<std::string> actions_;
   std::uint32_t workers_ = 0;
   std::uint64_t changes_ = 0;
   bool changed_ = false;

@@ -95,6 +95,17 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, con
   return forward(shard, packet, frame, client);
 }
 
+// Its RESULT came: the answer is whole, and this is its first copy.
+void note_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
+  const std::uint64_t elapsed_ns = task.elapsed_ns(shard.now_ns);
+  if (!wire::is_shadow(task.flags)) [[likely]] {
+    shard.mine.timings.task.add(elapsed_ns);
+    shard.answered.add() = task.route_leg_us;
+  }
+  note_pace(shard, task, elapsed_ns, result.worker_us());
+  count_result(shard, task, result);
+}
+
 // Stopped: it does not and will not run it.
 void on_route_ack(Shard& shard, const wire::Header& header) noexcept {
   Task* task = find_attempt(shard, header);
@@ -140,8 +151,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
     return asked_for ? deliver(shard, packet, frame, *task, *client)
                      : acknowledge(shard, packet, frame, wire::Reason::Held);
   }
-  note_pace(shard, *task, header.worker_us());
-  count_result(shard, *task, header);
+  note_result(shard, *task, header);
   if (!planted(PlantedBug::kLeakWorkerSlot)) release_worker_slot(shard, *task);
   if (planted(PlantedBug::kReleaseSlotTwice)) release_worker_slot(shard, *task);
   shard.set_state(*task, TaskState::kDelivering);

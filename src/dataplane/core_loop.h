@@ -46,7 +46,9 @@ class CoreLoop {
   template <class Now>
   bool run_once(Now&& now) noexcept {
     sampler_.begin();
-    shard_.begin_loop(now());
+    const std::uint64_t now_ns = now();
+    if (was_busy_) shard_.counters.busy_ns.add(now_ns - shard_.now_ns);
+    shard_.begin_loop(now_ns);
     refill_spares();
     sampler_.lap(Station::kOther);
     std::size_t work = 0;
@@ -71,10 +73,11 @@ class CoreLoop {
     work += flush();
     sampler_.lap(Station::kTx);
     sampler_.end(work > 0);
+    was_busy_ = work > 0;
     shard_.counters.loops.add();
-    if (work > 0) shard_.counters.busy_loops.add();
+    if (was_busy_) shard_.counters.busy_loops.add();
     shard_.shared.routes.quiescent(raw(shard_.options.id));
-    return work > 0;
+    return was_busy_;
   }
 
   // Gives every buffer the loop still holds back to its pool: after the last run_once of all cores.
@@ -185,6 +188,7 @@ class CoreLoop {
   std::uint16_t burst_;
   std::size_t turn_ = 0;
   std::uint32_t loops_behind_ = 0;
+  bool was_busy_ = false;
   LoopSampler sampler_;
   std::array<net::Packet, net::kBurstMax> packets_;
   std::array<Frame, net::kBurstMax> frames_;

@@ -72,8 +72,8 @@ Verdict answer_task(Shard& shard, net::Packet& packet, Frame& frame, Task& task,
                      {what.kind, slot.executed, task.attempt, shard.token_of(task), what.payload});
 }
 
-void count_late(Shard& shard, wire::Substitute kind) noexcept {
-  shard.counters.degraded_late.add();
+void count_late(Shard& shard, const Task& task, wire::Substitute kind) noexcept {
+  count_end(shard, task, &state::TaskEnds::degraded_late);
   shard.counters.degraded[raw(kind)].add();
 }
 
@@ -101,7 +101,7 @@ Verdict answer_again(Shard& shard, net::Packet& packet, Frame& frame, Session& c
 }
 
 void answer_queued(Shard& shard, Task& task, const StandIn& what) noexcept {
-  count_late(shard, what.kind);
+  count_late(shard, task, what.kind);
   const Session* client = shard.sessions.find(task.client);
   if (client == nullptr) return end_queued(shard, task, wire::Reason::NoWorker);
   HeldFrame held = take_queued(shard, task);
@@ -110,7 +110,7 @@ void answer_queued(Shard& shard, Task& task, const StandIn& what) noexcept {
 }
 
 Verdict answer_pulled(Shard& shard, net::Packet& packet, Frame& frame, Task& task, const StandIn& what) noexcept {
-  count_late(shard, what.kind);
+  count_late(shard, task, what.kind);
   return answer_task(shard, packet, frame, task, *shard.sessions.find(task.client), what);
 }
 

@@ -37,10 +37,25 @@ void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noe
   shard.shared.neighbours.write_mac(departure.to->neighbour, packet.data());
 }
 
+// Their DELIVERs leave now.
+void note_broker_time(Shard& shard, std::uint32_t leg_ns) noexcept {
+  state::Durations& broker = shard.mine.timings.broker;
+  std::uint64_t sum_ns = 0;
+  for (const std::uint16_t route_leg_us : shard.answered.items()) {
+    const std::uint64_t ns = route_leg_us * kNsPerUs + leg_ns;
+    broker.counts[state::Durations::Buckets::bucket_of(ns)].add();
+    sum_ns += ns;
+  }
+  broker.sum_ns.add(sum_ns);
+  shard.answered.clear();
+}
+
 }  // namespace
 
 void egress(Shard& shard, std::uint64_t stamp_ns) noexcept {
-  const std::uint64_t leg_us = (stamp_ns - shard.now_ns) / kNsPerUs;
+  const std::uint64_t leg_ns = stamp_ns - shard.now_ns, leg_us = leg_ns / kNsPerUs;
+  constexpr std::uint64_t kLegNsMax = std::numeric_limits<std::uint32_t>::max();
+  note_broker_time(shard, static_cast<std::uint32_t>(std::min(leg_ns, kLegNsMax)));
   for (Departure& departure : shard.departures.items()) {
     if (departure.to != nullptr) write_headers(shard, departure, leg_us);
     shard.outgoing[raw(departure.port)].add() = std::move(departure.packet);

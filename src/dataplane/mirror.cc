@@ -61,7 +61,7 @@ Task& begin_copy(Shard& shard, const Task& original) noexcept {
   task.sequence = 0;
   task.route_leg_us = 0;
   task.deadline_ms = original.deadline_ms;
-  task.arrived_ns = shard.now_ns;
+  task.arrive(shard.now_ns, state::kOtherActions);
   if (planted(PlantedBug::kDeliverMirrored)) {
     task.client = original.client;
     task.slot = original.slot;
@@ -110,7 +110,7 @@ void make_copy(Shard& shard, RouteEntry& entry, const Task& original) noexcept {
 }
 
 void end_copy(Shard& shard, Task& task, const wire::Header& result) noexcept {
-  note_pace(shard, task, result.worker_us());
+  note_pace(shard, task, task.elapsed_ns(shard.now_ns), result.worker_us());
   count_result(shard, task, result);
   release_worker_slot(shard, task);
   shard.counters.mirror.delivered.add();

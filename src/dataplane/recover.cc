@@ -196,6 +196,7 @@ void watch(Shard& shard, Task& task) noexcept {
 
 void begin_pulling(Shard& shard, Task& task) noexcept {
   shard.set_state(task, TaskState::kPulling);
+  task.set_failed(false);
   task.worker_session = {};
   on_pulling(shard, task);
 }

@@ -25,8 +25,9 @@ namespace {
 constexpr std::uint32_t kRoutesPerPaceSample = 4;
 constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
 
-void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header,
-                Session& client) noexcept {
+// waits: it has no worker yet.
+void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header, Session& client,
+                bool waits) noexcept {
   const std::uint32_t ttl_ms = std::min(header.ttl_ms(), kTtlMaxMs);
   task.flags = header.flags();
   task.attempt = 0;
@@ -39,13 +40,15 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.route_leg_us = 0;
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
-  task.arrived_ns = shard.now_ns;
+  task.arrive(shard.now_ns, entry.action);
   if (entry.shadow) [[unlikely]] {
     ++client.shadow_accepted;
     shard.counters.shadow.accepted.add();
   } else {
     ++client.accepted;
     shard.counters.accepted.add();
+    shard.counters.actions[entry.action].accepted.add();
+    if (!waits) shard.mine.timings.queue.add_none();
   }
   open_task(shard, entry, client, task);
 }
@@ -101,6 +104,7 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
 Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
               RouteEntry& entry) noexcept {
   const auto refused = [&](const Refusal& why) {
+    if (!entry.shadow) shard.counters.actions[entry.action].refused.add();
     return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
   };
   // Most brokers limit nobody.
@@ -110,12 +114,14 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
   Place place = find_place(shard, entry, {client.record.id, frame.header});
   if (place.choice >= Choice::kOnTrial) [[unlikely]] {
     const StandIn instead = find_stand_in(shard, entry, packet, frame);
-    if (instead.kind == wire::Substitute::Fallback)
+    if (instead.kind == wire::Substitute::Fallback) {
       place = place_of(shard, instead);
-    else if (instead.kind != wire::Substitute::None)
+    } else if (instead.kind != wire::Substitute::None) {
+      shard.counters.actions[entry.action].answered.add();
       return answer_at_once(shard, packet, frame, client, slot, instead);
-    else if (place.choice == Choice::kNoneLive)
+    } else if (place.choice == Choice::kNoneLive) {
       return refused({.reason = wire::Reason::NoWorker});
+    }
   }
   if (place.to == nullptr)
     if (const Refusal wait = check_line(shard, entry, *frame.header, client)) return refused(wait);
@@ -125,7 +131,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
     return refused({.reason = wire::Reason::TableFull});
   }
   Task& task = shard.tasks[index];
-  begin_task(shard, entry, task, *frame.header, client);
+  begin_task(shard, entry, task, *frame.header, client, place.to == nullptr);
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
@@ -224,7 +230,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   task.round = worker.round & state::kRoundMask;
   task.skill = worker.skill;
   task.number = ++to.routed;
-  task.queued_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs);
+  task.queued_us = static_cast<std::uint32_t>(task.elapsed_ns(shard.now_ns) / kNsPerUs);
   task.paces = task.number % kRoutesPerPaceSample == 1 &&
                shard.shared.workers[worker.id].outstanding() <= to.record.worker_slots;
   task.degraded = false;
@@ -241,8 +247,13 @@ Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   if (const Verdict verdict = claim_slot(shard, packet, frame, session, slot); verdict.decided()) return verdict;
 
   const CheckedSend checked = check(shard, packet, frame, session);
-  if (checked.reason != wire::Reason::Ok) return refuse(shard, packet, frame, session, slot, {{checked.reason}});
-  if (shard.draining) return refuse(shard, packet, frame, session, slot, {{wire::Reason::Draining}});
+  const wire::Reason against =
+      shard.draining && checked.reason == wire::Reason::Ok ? wire::Reason::Draining : checked.reason;
+  if (against != wire::Reason::Ok) {
+    const std::uint8_t action = checked.entry != nullptr ? checked.entry->action : state::kOtherActions;
+    if (!wire::is_shadow(header.flags())) shard.counters.actions[action].refused.add();
+    return refuse(shard, packet, frame, session, slot, {{against}});
+  }
   return start(shard, packet, frame, session, slot, *checked.entry);
 }
 

@@ -15,6 +15,7 @@
 #include "base/siphash.h"
 #include "base/types.h"
 #include "dataplane/held_frames.h"
+#include "state/counters.h"
 #include "state/route_snapshot.h"
 #include "state/waiting_board.h"
 #include "wire/header.h"
@@ -60,8 +61,9 @@ struct RouteEntry {
   std::uint16_t key_length = 0;        // 0: entry is empty
   std::uint16_t waiting_position = 0;  // in RouteCache's list, while tasks are in the lines
   bool shadow = false;
-  bool limited = false;  // its tasks count for limits, of each client or of its route
-  bool checked = false;  // they may not come just so: limited, or shadow
+  bool limited = false;                        // its tasks count for limits, of each client or of its route
+  bool checked = false;                        // they may not come just so: limited, or shadow
+  std::uint8_t action = state::kOtherActions;  // in whose books they are
   ServingPools own;
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool

@@ -128,6 +128,11 @@ class Shard {
   state::TaskCounters& counters_of(std::uint16_t flags) noexcept {
     return wire::is_shadow(flags) ? counters.shadow : counters;
   }
+  // An end of the task, in the books of its kind and of its action.
+  void count(const Task& task, state::TaskEnds::Which end) noexcept {
+    (counters_of(task).*end).add();
+    if (!wire::is_shadow(task.flags)) (counters.actions[task.action()].*end).add();
+  }
   // kFree is the task table's to set.
   void set_state(Task& task, TaskState to) noexcept {
     state::TaskCounters& counts = counters_of(task);
@@ -190,6 +195,8 @@ class Shard {
     std::uint32_t cursor = 0;
   } sweep;
 
+  Batch<std::uint16_t, 2 * net::kBurstMax>
+      answered;  // route_leg_us of production's tasks whose RESULT came in this loop
   Batch<Departure, kDepartures> departures;
   Batch<net::Packet, kDepartures> to_free;
   Batch<net::Packet, kSpares> spares;

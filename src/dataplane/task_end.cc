@@ -10,6 +10,9 @@
 #include "dataplane/worker_outcome.h"
 
 namespace mcplane::dataplane {
+
+using state::TaskEnds;
+
 namespace {
 
 // Tasks of one client that may be run again: 10, and one in ten of all it sent.
@@ -71,6 +74,11 @@ void abandon(Shard& shard, Task& task) noexcept {
 
 }  // namespace
 
+void count_end(Shard& shard, const Task& task, TaskEnds::Which how) noexcept {
+  shard.count(task, how);
+  if (!wire::is_shadow(task.flags)) shard.mine.timings.task.add(task.elapsed_ns(shard.now_ns));
+}
+
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
   const Session* client = shard.sessions.find(task.client);
   if (client == nullptr) return drop_queued(shard, task);
@@ -87,12 +95,12 @@ void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
 }
 
 void expire_queued(Shard& shard, Task& task) noexcept {
-  (task.attempt == 0 ? shard.counters_of(task).expired_unrouted : shard.counters_of(task).expired_routed).add();
+  count_end(shard, task, task.attempt == 0 ? &TaskEnds::expired_unrouted : &TaskEnds::expired_routed);
   end_queued(shard, task, wire::Reason::Expired);
 }
 
 void expire_routed(Shard& shard, Task& task) noexcept {
-  shard.counters_of(task).expired_routed.add();
+  count_end(shard, task, &TaskEnds::expired_routed);
   ClientSlot* slot = slot_of(shard, task);
   if (task.mirror) count_failure(shard, task);
   if (slot == nullptr) return abandon(shard, task);
@@ -103,24 +111,21 @@ void expire_routed(Shard& shard, Task& task) noexcept {
 }
 
 void cancel_task(Shard& shard, Task& task) noexcept {
-  shard.counters_of(task).cancelled.add();
+  count_end(shard, task, &TaskEnds::cancelled);
   abandon(shard, task);
 }
 
 void lose_client(Shard& shard, Task& task) noexcept {
   // Its answer left; that nobody is there to say that it came does not undo it.
-  if (task.state == TaskState::kDelivering) {
-    shard.counters_of(task).delivered.add();
-  } else if (state::is_open(task.state)) {
-    shard.counters_of(task).client_lost.add();
-  }
+  if (task.state == TaskState::kDelivering) return on_outcome_known(shard, task);
+  if (state::is_open(task.state)) count_end(shard, task, &TaskEnds::client_lost);
   abandon(shard, task);
 }
 
 void lose_last_worker(Shard& shard, Task& task) noexcept {
   ClientSlot* slot = slot_of(shard, task);
   if (slot == nullptr) return lose_client(shard, task);
-  shard.counters_of(task).worker_lost.add();
+  count_end(shard, task, &TaskEnds::worker_lost);
   close_slot(shard, *slot, wire::Reason::WorkerLost, wire::Executed::Maybe);
   begin_rejecting(shard, task);
 }
@@ -140,7 +145,7 @@ void lose_worker(Shard& shard, Task& task) noexcept {
 
 void end_for_nobody(Shard& shard, Task& task) noexcept {
   if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
-  shard.counters_of(task).client_lost.add();
+  count_end(shard, task, &TaskEnds::client_lost);
   shard.free_task(task);
 }
 
@@ -155,12 +160,19 @@ void return_task(Shard& shard, Task& task) noexcept {
 }
 
 void on_outcome_known(Shard& shard, Task& task) noexcept {
-  if (task.state == TaskState::kDelivering) shard.counters_of(task).delivered.add();
-  abandon(shard, task);
+  if (task.state != TaskState::kDelivering) return abandon(shard, task);
+  // What it took was noted with its RESULT.
+  if (task.failed()) [[unlikely]] {
+    shard.counters_of(task).delivered.add();
+    if (!wire::is_shadow(task.flags)) shard.counters.actions[task.action()].failed.add();
+  } else {
+    shard.count(task, &TaskEnds::delivered);
+  }
+  end_delivering(shard, task);
 }
 
 void forget_client(Shard& shard, Task& task) noexcept {
-  if (task.state == TaskState::kDelivering) shard.counters_of(task).expired_routed.add();
+  if (task.state == TaskState::kDelivering) shard.count(task, &TaskEnds::expired_routed);
   if (ClientSlot* slot = slot_of(shard, task)) slot->leave();
   abandon(shard, task);
 }

@@ -9,6 +9,9 @@
 
 namespace mcplane::dataplane {
 
+// Its outcome is decided, and is no RESULT: counted, with the time it took.
+void count_end(Shard& shard, const Task& task, state::TaskEnds::Which how) noexcept;
+
 // Queued: its SEND goes back as a REJECT, with executed=no if no worker ever had the task.
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept;
 

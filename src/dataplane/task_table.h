@@ -39,9 +39,9 @@ struct alignas(kCacheLineBytes) Task {
   WorkerId worker = kNoWorker;    // kRouted, kRunning, kCancelling
   TimerNode timer;                // when this task is looked at next; state and tries say what for; outlives it
   std::uint32_t deadline_ms = 0;  // on the shard's clock
-  std::uint64_t arrived_ns = 0;
-  std::uint32_t queued_us = 0;  // waited for a worker
-  std::uint8_t tries = 0;       // timers that fired in this state
+  std::uint64_t arrival = 0;      // see arrive()
+  std::uint32_t queued_us = 0;    // waited for a worker
+  std::uint8_t tries = 0;         // timers that fired in this state
   std::uint8_t shared_limit = state::kNoSharedLimit;
   std::uint16_t round : 9 = state::kNoRound;  // of its worker's gate, until its outcome is told (worker_outcome.h)
   bool client_knows : 1 = false;              // that its SEND came: nothing of it needs an ACK
@@ -53,6 +53,23 @@ struct alignas(kCacheLineBytes) Task {
   bool answering : 1 = false;                 // part of its answer has gone to its client (parts.h)
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
+
+  // When its SEND came, and what its books are kept by, in one word:
+  //
+  //   63    57   56    55     48 47        0
+  //   |  0   | failed | action  | arrived  |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task
+  //                                            lives longer than one. failed: its worker's answer says so.
+  static constexpr unsigned kArrivedBits = 48;
+  static constexpr std::uint64_t kArrivedMask = (std::uint64_t{1} << kArrivedBits) - 1;
+  static constexpr std::uint64_t kFailed = std::uint64_t{1} << (kArrivedBits + 8);
+
+  void arrive(std::uint64_t now_ns, std::uint8_t action) noexcept {
+    arrival = (now_ns & kArrivedMask) | std::uint64_t{action} << kArrivedBits;
+  }
+  std::uint64_t elapsed_ns(std::uint64_t now_ns) const noexcept { return (now_ns - arrival) & kArrivedMask; }
+  std::uint8_t action() const noexcept { return static_cast<std::uint8_t>(arrival >> kArrivedBits); }
+  bool failed() const noexcept { return (arrival & kFailed) != 0; }
+  void set_failed(bool failed) noexcept { arrival = failed ? arrival | kFailed : arrival & ~kFailed; }
 };
 
 static_assert(sizeof(Task) == kCacheLineBytes);

@@ -16,7 +16,7 @@ namespace {
 // Queued, and nobody is in who could run it.
 void end_without_worker(Shard& shard, Task& task, const StandIn& instead) noexcept {
   if (instead.kind != wire::Substitute::None) return answer_queued(shard, task, instead);
-  (task.attempt == 0 ? shard.counters_of(task).rejected_late : shard.counters_of(task).worker_lost).add();
+  count_end(shard, task, task.attempt == 0 ? &state::TaskEnds::rejected_late : &state::TaskEnds::worker_lost);
   end_queued(shard, task, task.attempt == 0 ? wire::Reason::NoWorker : wire::Reason::WorkerLost);
 }
 
@@ -50,6 +50,7 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
   shard.routes.remove_waiting(entry);
   entry.pace.on_turn(shard.now_ns);
   Frame frame = frame_of(held);
+  if (task.attempt == 0 && !entry.shadow) shard.mine.timings.queue.add(task.elapsed_ns(shard.now_ns));
   route_task(shard, task, worker, *to, held.packet, frame);
   mirror(shard, entry, task);
   if (stands_in) mark_degraded(task, frame);

@@ -23,8 +23,10 @@ inline bool is_clients_fault(wire::Reason reason) noexcept {
 }
 inline void count_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
   const bool slow = result.worker_us() >= shard.shared.slow_us.load(std::memory_order_relaxed);
-  if (result.reason() != wire::Reason::Ok || slow) [[unlikely]]
+  if (result.reason() != wire::Reason::Ok || slow) [[unlikely]] {
+    task.set_failed(result.reason() != wire::Reason::Ok);
     return is_clients_fault(result.reason()) ? void() : count_failure(shard, task);
+  }
   const state::WorkerLine& line = shard.shared.workers[task.worker];
   if (line.admits_freely_in(task.round)) [[likely]]
     return line.skills != nullptr ? count_skill(shard, task) : shard.mine.outcomes.add_success(task.worker);
@@ -32,9 +34,9 @@ inline void count_result(Shard& shard, Task& task, const wire::Header& result) n
 }
 
 // How long the worker's round trip is in its service times, of a task that had none before it there.
-inline void note_pace(Shard& shard, const Task& task, std::uint32_t worker_us) noexcept {
+inline void note_pace(Shard& shard, const Task& task, std::uint64_t elapsed_ns, std::uint32_t worker_us) noexcept {
   if (!task.paces) return;
-  const auto away_us = static_cast<std::uint32_t>((shard.now_ns - task.arrived_ns) / kNsPerUs) - task.queued_us;
+  const auto away_us = static_cast<std::uint32_t>(elapsed_ns / kNsPerUs) - task.queued_us;
   shard.shared.workers[task.worker].pace.note(away_us > worker_us ? away_us - worker_us : 0, worker_us);
 }
 

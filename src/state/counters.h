@@ -32,11 +32,16 @@ class Counter {
 
 inline constexpr std::size_t kReasons = static_cast<std::size_t>(wire::Reason::MAX) + 1;
 
-// The books of one kind of tasks.
-struct TaskCounters {
-  // Every accepted task ends in exactly one of these; those not ended yet are in a state that is_open().
+// Every accepted task ends in exactly one of these; those not ended yet are in a state that is_open().
+struct TaskEnds {
+  using Which = Counter TaskEnds::*;
+
   Counter accepted, delivered, expired_unrouted, expired_routed, worker_lost, client_lost, cancelled, rejected_late;
   Counter degraded_late;  // answered by the broker itself, which makes no task of a SEND that it answers at once
+};
+
+// The books of one kind of tasks.
+struct TaskCounters : TaskEnds {
   std::array<Counter, kTaskStates> in_state;  // gauges
   std::array<Counter, kReasons> rejected;     // REJECTs sent, by reason, accepted or not, repeats too
   Counter failed_over;                        // tasks taken from a worker that is gone, for another
@@ -56,6 +61,16 @@ struct TaskCounters {
   }
 };
 
+// Actions of their own books, by numbers that control gives (RouteSnapshot::action_of); the first is all others'.
+inline constexpr std::size_t kActions = 64;
+inline constexpr std::uint8_t kOtherActions = 0;
+
+// Production's tasks of one action. A SEND is accepted, refused or answered, once.
+struct alignas(2 * kCacheLineBytes) ActionCounters : TaskEnds {  // delivered: without what is in `failed`
+  Counter failed;             // delivered, and the answer says that the worker could not
+  Counter refused, answered;  // at once: by a REJECT, and by an answer of the broker's own
+};
+
 // Its own books are production's: what a load test does, with the flag SHADOW, moves no figure of theirs. Frames are
 // those of all tasks.
 struct alignas(kCacheLineBytes) ShardCounters : TaskCounters {
@@ -63,6 +78,7 @@ struct alignas(kCacheLineBytes) ShardCounters : TaskCounters {
   // Copies of production's tasks at shadow workers: `delivered` says that an answer came, and was dropped;
   // `client_lost` that none will.
   TaskCounters mirror;
+  std::array<ActionCounters, kActions> actions;
   // Copies that were due and not made: no shadow worker with room, too many under way, no spare buffer.
   Counter mirror_no_worker, mirror_over_cap, mirror_no_buffer;
 
@@ -82,6 +98,7 @@ struct alignas(kCacheLineBytes) ShardCounters : TaskCounters {
   Counter repeated;   // REJECTs and CANCELs sent again
 
   Counter loops, busy_loops;  // of the core; busy: at least one frame or message
+  Counter busy_ns;            // from such a loop's beginning to the next one's
   Counter asleep_ns;          // between loops, with --idle sleep
 
   Counter published;  // PUBLISHes taken

@@ -56,6 +56,11 @@ SkillId RouteSnapshot::skill_of(std::uint32_t pool, std::string_view action) con
   return static_cast<SkillId>(found == actions.end() ? 0 : found - actions.begin());
 }
 
+std::uint8_t RouteSnapshot::action_of(std::string_view action) const noexcept {
+  const auto found = std::ranges::find(actions_, action);
+  return found == actions_.end() ? kOtherActions : static_cast<std::uint8_t>(found - actions_.begin() + 1);
+}
+
 std::size_t RouteSnapshot::resolve(std::string_view action, std::string_view model,
                                    std::span<const std::string_view> tags, PoolList& pools,
                                    bool shadow) const noexcept {

@@ -12,9 +12,11 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/types.h"
+#include "state/counters.h"
 #include "state/load_index.h"
 #include "state/route_rule.h"
 
@@ -46,6 +48,9 @@ class RouteSnapshot {
   // Of an action, "*" for all, and of a model, "" for all. The first added that matches holds.
   void add_rule(std::string_view action, std::string_view model, const RouteRule& rule);
 
+  // By number, from 1 (state/counters.h).
+  void set_actions(std::vector<std::string> names) { actions_ = std::move(names); }
+
   // Returns its number, for a rule.
   std::uint16_t add_degradation(Degradation degradation);
 
@@ -61,6 +66,9 @@ class RouteSnapshot {
   // What holds for the tasks of a selector; the defaults when nothing was said. Cost: a walk of all rules; cores call
   // it with resolve().
   RouteRule rule_of(std::string_view action, std::string_view model) const noexcept;
+
+  // In whose books tasks of that action are. Cost: a walk of all names; cores call it with resolve().
+  std::uint8_t action_of(std::string_view action) const noexcept;
 
   const Pool& pool(std::uint32_t index) const noexcept { return pools_[index]; }
   std::span<const Pool> pools() const noexcept { return pools_; }
@@ -86,6 +94,7 @@ class RouteSnapshot {
   std::vector<Pool> pools_;
   std::vector<NamedRule> rules_;
   std::vector<Degradation> degradations_;
+  std::vector<std::string> actions_;
 };
 
 }  // namespace mcplane::state

@@ -18,6 +18,7 @@
 #include "state/route_snapshot.h"
 #include "state/skill_board.h"
 #include "state/task_limits.h"
+#include "state/task_timings.h"
 #include "state/topic_tree.h"
 #include "state/waiting_board.h"
 #include "state/worker_table.h"
@@ -45,6 +46,7 @@ struct ShardShared {
         waiting(given.routes) {}
 
   ShardCounters counters;
+  TaskTimings timings;
   PerfCounters perf;
   Mailbox mailbox;
   std::unique_ptr<LastSeen[]> last_seen;  // by session index

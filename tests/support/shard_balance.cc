@@ -20,6 +20,20 @@ std::array<const state::TaskCounters*, 3> books_of(const state::ShardCounters& c
 // Whose books it is in, of books_of().
 std::size_t kind_of(const dataplane::Task& task) { return task.mirror ? 2 : wire::is_shadow(task.flags) ? 1 : 0; }
 
+// Production's books are those of all its actions.
+void check_actions(const state::ShardCounters& counters, const std::string& at, std::string& wrong) {
+  using state::TaskEnds;
+  for (const TaskEnds::Which end : {&TaskEnds::accepted, &TaskEnds::delivered, &TaskEnds::expired_unrouted,
+                                    &TaskEnds::expired_routed, &TaskEnds::worker_lost, &TaskEnds::client_lost,
+                                    &TaskEnds::cancelled, &TaskEnds::rejected_late, &TaskEnds::degraded_late}) {
+    std::uint64_t of_actions = 0;
+    for (const state::ActionCounters& action : counters.actions)
+      of_actions += (action.*end).read() + (end == &TaskEnds::delivered ? action.failed.read() : 0);
+    expect_equal(wrong, at + "an end of production's tasks, and that of all actions", (counters.*end).read(),
+                 of_actions);
+  }
+}
+
 }  // namespace
 
 bool adds_up(const state::TaskCounters& books) {
@@ -40,6 +54,7 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   expect_equal(wrong, at + "frames dropped for no reason", c.dropped[0].read(), 0);
   for (const state::TaskCounters* books : books_of(c))
     if (!adds_up(*books)) wrong += at + "accepted is not what became of it\n";
+  check_actions(c, at, wrong);
   const auto sum = [&](auto count) {
     std::uint64_t of_all = 0;
     for (const state::TaskCounters* books : books_of(c)) of_all += count(*books);

@@ -189,6 +189,7 @@ void ShardRig::publish() {
   rule.degradation = degradation ? snapshot->add_degradation(*degradation) : state::kNoDegradation;
   snapshot->add_rule("*", "", rule);
   snapshot->client_limit = client_limit;
+  snapshot->set_actions(actions);
   shared.routes.publish(std::move(snapshot));
 }
 

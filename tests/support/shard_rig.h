@@ -94,6 +94,7 @@ class ShardRig {
   state::RouteRule rule;
   std::optional<state::Degradation> degradation;
   state::Limit client_limit;
+  std::vector<std::string> actions;  // that have books of their own
   std::shared_ptr<const state::WorkerOrder> turns, hashed;
   // Puts the published workers into pools by capability set, and makes a snapshot of these.
   void publish();
