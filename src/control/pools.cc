@@ -193,11 +193,12 @@ void Pools::make_orders(std::size_t steps) {
 }
 
 void Pools::count(Pool& pool, const state::WorkerLine& line, std::uint16_t slots, bool unknown) noexcept {
-  const std::uint32_t held = line.outstanding();
+  const state::WorkerLoad load{line.load.load(std::memory_order_relaxed)};
+  const std::uint32_t held = load.outstanding();
   pool.slots_counted += line.limit(line.owner());
   pool.held_counted += held;
   PoolCensus& census = pool.census_counted;
-  const bool ready = line.admits.load(std::memory_order_relaxed) != 0 && line.admits_freely_in(line.round());
+  const bool ready = line.admits.load(std::memory_order_relaxed) == load.freely_admitted();
   PoolCensus::Workers& kind = ready ? census.ready : unknown ? census.unknown : census.unready;
   ++kind.count;
   kind.slots += slots;
