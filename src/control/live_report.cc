@@ -268,7 +268,6 @@ std::string LiveReport::next(Control& control, bool whole) {
     return "";
   }
   control.count_waiting();
-  control.hear_all();
   const Json pools = pools_json(control, kPoolsMax);
   const auto pools_of_production =
       std::ranges::count_if(control.pools().all(), [](const auto& entry) { return !entry.first.shadow; });

@@ -108,7 +108,7 @@ const latency = new Chart($('#latency'), [
 
 let points = [];
 const gone = new Map();  // workers that were there before, by node
-let known = new Map();
+let known = new Map();   // those that were there last
 
 function showState(live) {
   const badge = $('#state');
@@ -258,7 +258,12 @@ function look() {
   document.title = 'not connected · mcplane';
 }
 
-source.addEventListener('history', (event) => { points = JSON.parse(event.data); });
+// Comes first, and after a break: it may be another life of the appliance.
+source.addEventListener('history', (event) => {
+  points = JSON.parse(event.data);
+  gone.clear();
+  known.clear();
+});
 source.addEventListener('live', (event) => {
   heardAt = Date.now();
   showLive(JSON.parse(event.data));
