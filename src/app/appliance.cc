@@ -2,6 +2,8 @@
 #include "app/appliance.h"
 
 #include <chrono>
+#include <cstdio>
+#include <stdexcept>
 #include <thread>
 
 namespace mcplane::app {
@@ -21,18 +23,30 @@ Appliance::Appliance(const ApplianceConfig& config)
     for (std::size_t i = 0; i < config.cores.size(); ++i) waits_.push_back(std::make_unique<net::RxWait>());
   const CoreSurroundings around{shared_, mesh_, relay_mesh_.get(), ports_, waits_};
   cores_ = make_cores(eal_, config, around, start_ns);
-  // Admin comes first: it may fail, and then no core has started.
+  // These come first: they may fail, and then no core has started.
   admin_ = std::make_unique<control::Admin>(control_, config.admin_path, std::chrono::seconds(1), config_hooks(config));
+  if (config.http) listen();
   for (std::size_t i = 0; i < cores_.size(); ++i) eal_.launch(i, [this, i] { cores_[i]->run(stop_, shares_cpu_); });
   control_thread_ = std::make_unique<control::ControlThread>(control_);
 }
 
 Appliance::~Appliance() {
+  http_.reset();
   admin_.reset();
   control_thread_.reset();
   stop_.store(true, std::memory_order_relaxed);
   eal_.join();
   for (const auto& core : cores_) core->finish();
+}
+
+// Nobody asked for the standard address, which another appliance of this machine may have.
+void Appliance::listen() {
+  try {
+    http_ = std::make_unique<control::HttpListener>(control_, *config_.http);
+  } catch (const std::runtime_error& error) {
+    if (config_.http_typed) throw;
+    std::fprintf(stderr, "mcplane: no page: %s; --http ADDRESS:PORT serves it elsewhere\n", error.what());
+  }
 }
 
 bool Appliance::idle() const noexcept {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "app/appliance_parts.h"
@@ -14,6 +15,7 @@
 #include "app/prober.h"
 #include "control/admin.h"
 #include "control/control_thread.h"
+#include "control/http_listener.h"
 #include "net/dpdk/eal.h"
 #include "net/dpdk/port.h"
 #include "net/dpdk/rx_wait.h"
@@ -32,11 +34,15 @@ class Appliance {
   // Refuses new work; returns when no task is left or `patience_ms` have passed. Main thread.
   void drain(std::uint32_t patience_ms);
 
+  // Where the page is; none: nowhere.
+  std::optional<wire::Endpoint> http() const { return http_ ? std::optional(http_->at()) : std::nullopt; }
+
   // Reads the configuration file again. Main thread.
   void reload() { app::reload(control_, config_); }
 
  private:
   bool idle() const noexcept;
+  void listen();
 
   const ApplianceConfig config_;
   // Declared in the order they start.
@@ -55,6 +61,7 @@ class Appliance {
   control::Control control_;
   std::unique_ptr<control::ControlThread> control_thread_;
   std::unique_ptr<control::Admin> admin_;
+  std::unique_ptr<control::HttpListener> http_;  // null: nowhere
 };
 
 }  // namespace mcplane::app

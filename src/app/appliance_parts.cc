@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <bit>
 #include <random>
 #include <set>
 #include <thread>
@@ -105,6 +106,7 @@ state::SharedOptions shared_options(const ApplianceConfig& config) {
   options.shards = static_cast<std::uint32_t>(config.cores.size());
   options.sessions = config.max_sessions;
   options.workers = config.max_workers;
+  options.routes = std::bit_ceil(std::max(config.max_routes, dataplane::RouteCache::kWays));
   options.boot_id = static_cast<std::uint32_t>(random64()) | 1U;
   options.cookie_key = {random64(), random64()};
   return options;

@@ -31,6 +31,9 @@ struct PortConfig {
   wire::MacAddress mac{};                 // --mac, or made from the first address
 };
 
+// Of the page and whoever asks over TCP.
+inline constexpr wire::Endpoint kHttpStandard{wire::IpAddress::v4({127, 0, 0, 1}), 4'880};
+
 struct ApplianceConfig {
   // Network.
   std::vector<PortConfig> ports;          // 1 to kPortsMax, in PortId order
@@ -65,8 +68,10 @@ struct ApplianceConfig {
 
   // Process.
   std::string admin_path = "/run/mcplane/admin.sock";
-  bool hugepages = false;          // false: EAL's --no-huge
-  std::uint64_t memory_bytes = 0;  // as typed, 0: not; once parsed, whole MiB that hold the buffers
+  std::optional<wire::Endpoint> http = kHttpStandard;  // none: not listened
+  bool http_typed = false;                             // so it must be had
+  bool hugepages = false;                              // false: EAL's --no-huge
+  std::uint64_t memory_bytes = 0;                      // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogLevel log_level = LogLevel::kInfo;
   IdleMode idle = IdleMode::kPoll;
   std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "app/config_network.h"
@@ -54,6 +55,26 @@ std::string accept_admin_path(const std::string& typed, std::string& path) {
   return "";
 }
 
+// "127.0.0.1:4880", "[::1]:4880".
+std::optional<wire::Endpoint> parse_endpoint(std::string_view typed) {
+  const std::size_t colon = typed.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = typed.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto ip = wire::parse_ip(host);
+  const auto port = parse_count(typed.substr(colon + 1));
+  if (!ip || ip->is_v4() == bracketed || !port || *port.value < 1 || *port.value > 65'535) return std::nullopt;
+  return wire::Endpoint{*ip, static_cast<std::uint16_t>(*port.value)};
+}
+
+std::string accept_http(const std::string& typed, ApplianceConfig& config) {
+  config.http_typed = true;
+  config.http = parse_endpoint(typed);
+  if (config.http || typed == "none") return "";
+  return quote(typed) + " is not ADDRESS:PORT; type one such as 127.0.0.1:4880 or [::1]:4880, or none";
+}
+
 void add_buffers(CLI::App& app, ApplianceConfig& config) {
   add_count(app, "--rx-burst", config.rx_burst, "Frames taken from the port at once", {1, 64});
   add_value(app, "--rx-descriptors", "COUNT", "1024", "Receive ring, power of two, 64 to 32768",
@@ -98,6 +119,9 @@ void add_times(CLI::App& app, ApplianceConfig& config) {
 void add_process(CLI::App& app, ApplianceConfig& config) {
   add_value(app, "--admin", "PATH", config.admin_path, "UNIX socket for mcplane-ctl",
             [&config](const std::string& typed) { return accept_admin_path(typed, config.admin_path); });
+  add_value(app, "--http", "ADDRESS:PORT", wire::to_string(kHttpStandard),
+            "Where a page at / and all that can be asked is served over HTTP, read-only; none: nowhere",
+            [&config](const std::string& typed) { return accept_http(typed, config); });
   add_value(app, "--idle", "HOW", "poll",
             "What a core does without work: poll, pause (polls, and leaves more of the CPU to its sibling) or sleep "
             "(until a frame comes; some 50 us slower then)",

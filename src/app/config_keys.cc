@@ -228,6 +228,25 @@ std::vector<HotKey<Settings>> settings_keys() {
   add(
       "client.concurrency", count(0, kTasksMax), "Tasks of it accepted and not ended; 0: no limit",
       [](auto& s) -> auto& { return s.client.concurrency; });
+
+  add(
+      "autoscale.target", share(0.01, 1), "Of a pool's slots, in use: workers are wanted for it",
+      [](auto& s) -> auto& { return s.autoscale.target; });
+  add(
+      "autoscale.tolerance", share(0, 1), "Of the target: a smaller difference wants no change",
+      [](auto& s) -> auto& { return s.autoscale.tolerance; });
+  add(
+      "autoscale.scale-up-window", duration(0, kHourNs), "More are wanted once they were as long",
+      [](auto& s) -> auto& { return s.autoscale.up_window_ns; });
+  add(
+      "autoscale.scale-down-window", duration(0, kHourNs), "Fewer are wanted once they were as long",
+      [](auto& s) -> auto& { return s.autoscale.down_window_ns; });
+  add(
+      "autoscale.min", count(1, 65'536), "Workers of a pool, at least",
+      [](auto& s) -> auto& { return s.autoscale.min; });
+  add(
+      "autoscale.max", count(1, 65'536), "Workers of a pool, at most",
+      [](auto& s) -> auto& { return s.autoscale.max; });
   return keys;
 }
 

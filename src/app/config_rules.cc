@@ -20,6 +20,7 @@ class Rules {
 
   void check_breaker(const control::BreakerSettings& breaker);
   void check_probe(const control::ProbeSettings& probe);
+  void check_autoscale(const control::AutoscaleSettings& autoscale);
   void check_client(const control::Limits& limits) { check_limits(limits, "client"); }
   void check_route(const RouteSettings& route, std::size_t at);
   void check_degradation(const RouteSettings& route, const std::string& table);
@@ -66,6 +67,12 @@ void Rules::check_probe(const control::ProbeSettings& probe) {
     add({"probe.timeout", "probe.interval"}, "probe.timeout",
         fmt::format("{} is longer than the interval, {}; type {} or less", format_duration_ns(probe.timeout_ns),
                     format_duration_ns(probe.interval_ns), format_duration_ns(probe.interval_ns)));
+}
+
+void Rules::check_autoscale(const control::AutoscaleSettings& autoscale) {
+  if (autoscale.min > autoscale.max)
+    add({"autoscale.min", "autoscale.max"}, "autoscale.min",
+        fmt::format("{} is more than max, {}; type {} or fewer", autoscale.min, autoscale.max, autoscale.max));
 }
 
 void Rules::check_limits(const control::Limits& limits, const std::string& table) {
@@ -161,6 +168,7 @@ std::vector<ConfigMistake> contradictions(const control::Settings& settings, con
   rules.check_breaker(settings.breaker);
   rules.check_probe(settings.probe);
   rules.check_client(settings.client);
+  rules.check_autoscale(settings.autoscale);
   for (std::size_t i = 0; i < settings.routes.size(); ++i) rules.check_route(settings.routes[i], i);
   rules.check_order(settings.routes);
   rules.check_number(settings.routes);

@@ -2,6 +2,7 @@
 // is open, which routes are degraded and where cycles go, and changes its configuration. One command a run, main thread
 // only besides the library's own.
 #include "app/ctl_admin.h"
+#include "app/ctl_autoscale.h"
 #include "app/ctl_breaker.h"
 #include "app/ctl_config.h"
 #include "app/ctl_degrade.h"
@@ -27,15 +28,17 @@ int main(int argc, char** argv) {
   CLI::App* const pub = program.add_subcommand("pub", "Publish one event");
   CLI::App* const sub = program.add_subcommand("sub", "Print events as they come");
   CLI::App* const config = program.add_subcommand("config", "What the appliance is configured with, and changes of it");
+  CLI::App* const autoscale = program.add_subcommand("autoscale", "How many workers each pool should have");
   CLI::App* const nodes = program.add_subcommand("nodes", "Who is registered");
   CLI::App* const breaker = program.add_subcommand("breaker", "Whose breaker is open and why; hold one open or closed");
   CLI::App* const degrade = program.add_subcommand(
       "degrade", "What stands in for workers that are out, and whether it does; turn it on or off");
   CLI::App* const perf = program.add_subcommand("perf", "Where the cycles of a task go, and how long its frames stay");
   CLI::App* const status = program.add_subcommand("status", "Counters and settings of the appliance");
-  for (CLI::App* const command : {send, pub, sub, breaker, config, degrade, nodes, perf, status})
+  for (CLI::App* const command : {send, pub, sub, autoscale, breaker, config, degrade, nodes, perf, status})
     command->group("Commands");
   app::add_send_flags(*send, send_flags);
+  app::add_admin_flags(*autoscale, admin_flags);
   app::add_breaker_flags(*breaker, breaker_flags);
   app::add_config_commands(*config, config_flags);
   app::add_degrade_flags(*degrade, degrade_flags);
@@ -47,6 +50,7 @@ int main(int argc, char** argv) {
 
   if (const auto stop = app::parse_command_line(program, argc, argv)) return app::end(*stop);
   if (send->parsed()) return app::run_send(send_flags);
+  if (autoscale->parsed()) return app::run_autoscale(admin_flags);
   if (breaker->parsed()) return app::run_breaker(breaker_flags);
   if (config->parsed()) return app::run_config(*config, config_flags);
   if (degrade->parsed()) return app::run_degrade(degrade_flags);

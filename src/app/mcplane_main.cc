@@ -24,13 +24,20 @@ sigset_t awaited_signals(const ApplianceConfig& config) {
   return set;
 }
 
-void say_started(const ApplianceConfig& config) {
+void say_http(const mcplane::wire::Endpoint& at) {
+  const bool is_loopback = at.ip.is_v4() ? at.ip.bytes[12] == 127 : mcplane::wire::to_string(at.ip) == "::1";
+  std::fprintf(stderr, "mcplane: page http://%s/%s\n", mcplane::wire::to_string(at).c_str(),
+               is_loopback ? "" : "; that is not loopback: whoever reaches it sees what it shows");
+}
+
+void say_started(const ApplianceConfig& config, const mcplane::app::Appliance& appliance) {
   for (const mcplane::app::PortConfig& port : config.ports)
     std::fprintf(stderr, "mcplane: serving %s UDP port %u on %s\n", mcplane::wire::to_string(port.ips[0].ip).c_str(),
                  config.base_port, mcplane::net::to_string(port.device).c_str());
   std::fprintf(stderr, "mcplane: %zu core%s, first on CPU %u; admin %s\n", config.cores.size(),
                config.cores.size() == 1 ? "" : "s", config.cores[0], config.admin_path.c_str());
   std::fprintf(stderr, "mcplane: %s\n", mcplane::app::memory_line(config).c_str());
+  if (const auto at = appliance.http()) say_http(*at);
   if (config.faults) std::fprintf(stderr, "mcplane: --faults: this is a test; every port loses or damages frames\n");
   std::fprintf(stderr, "mcplane: next: mcplane-worker --broker %s --backend echo\n",
                mcplane::wire::to_string(config.ports[0].ips[0].ip).c_str());
@@ -42,7 +49,7 @@ int run(const ApplianceConfig& config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   mcplane::app::Appliance appliance(config);
-  say_started(config);
+  say_started(config, appliance);
   int received = 0;
   while (sigwait(&signals, &received) == 0 && received == SIGHUP) appliance.reload();
   std::fprintf(stderr, "mcplane: draining; send the signal again to end at once\n");

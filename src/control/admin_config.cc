@@ -140,11 +140,14 @@ Answer roll_back(const ConfigHooks& hooks, const httplib::Request& request, cons
 
 }  // namespace
 
-void serve_config(Server& server, const Ask& ask, const ConfigHooks& hooks) {
-  server.set_payload_max_length(kConfigBytesMax);
+void serve_config_reads(Server& server, const Ask& ask) {
   server.Get("/v1/config", [=](const httplib::Request&, httplib::Response& response) { give(ask(show), response); });
   server.Get("/v1/config/history",
              [=](const httplib::Request&, httplib::Response& response) { give(ask(history), response); });
+}
+
+void serve_config_changes(Server& server, const Ask& ask, const ConfigHooks& hooks) {
+  server.set_payload_max_length(kConfigBytesMax);
   const auto post = [&](const char* path, const std::function<Answer(const httplib::Request&)>& answer) {
     server.Post(path,
                 [=](const httplib::Request& request, httplib::Response& response) { give(answer(request), response); });

@@ -1,6 +1,6 @@
-// The admin socket's part on configuration: GET /v1/config and /v1/config/history; POST /v1/config/check, diff and
-// apply with a file's text as body, confirm and rollback without. Texts are read on the server's threads, so a large
-// one costs the control thread nothing; what then touches Control is asked of it.
+// Configuration over HTTP: GET /v1/config and /v1/config/history; on the admin socket alone POST /v1/config/check, diff
+// and apply with a file's text as body, confirm and rollback without. Texts are read on the server's threads, so a
+// large one costs the control thread nothing; what then touches Control is asked of it.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ struct ConfigHooks {
   std::function<std::uint64_t()> unix_s;  // seconds since 1970; empty: 0
 };
 
-// Both are copied.
-void serve_config(httplib::Server& server, const Ask& ask, const ConfigHooks& hooks);
+// What is given is copied.
+void serve_config_reads(httplib::Server& server, const Ask& ask);
+void serve_config_changes(httplib::Server& server, const Ask& ask, const ConfigHooks& hooks);
 
 }  // namespace mcplane::control

@@ -1,6 +1,7 @@
-// What the admin socket answers to one request.
+// What the admin socket and the HTTP listener answer to one request, and how control is asked for it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -28,5 +29,8 @@ Answer error_answer(int status, std::string_view error);
 
 // Runs it on the control thread and waits for the answer; any thread. 503 when the control thread is busy.
 using Ask = std::function<Answer(std::function<Answer(Control&)>)>;
+
+// `control` outlives it; answers need somebody to poll it within `patience`, else they are 503.
+Ask ask_of(Control& control, std::chrono::milliseconds patience);
 
 }  // namespace mcplane::control

@@ -56,6 +56,7 @@ void Control::poll(std::uint64_t now_ns) {
   publish_if_due();
   publish_topics_if_due();
   degradations_.look(pools_, now_ns_, log_);
+  recommend_if_due();
   run_requests();
   serve_config();
   for (auto& queue : queues_) queue.flush();

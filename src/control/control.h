@@ -5,6 +5,7 @@
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
 // adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers;
 // breaking_actions.cc: of single actions.  probing.cc: health probes.  subscribing.cc: who gets which events.
+// autoscaling.cc: how many workers there should be.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,8 @@ class Control {
   // Each worker's bound is looked at that often.
   static constexpr std::uint64_t kPaceIntervalNs = 50 * kNsPerMs;
   static constexpr std::uint32_t kMissedHeartbeats = 3;
+  // How many workers each pool should have is reckoned that often; whoever asks gets it as of then and now.
+  static constexpr std::uint64_t kAutoscaleIntervalNs = 5 * kNsPerSecond;
   static constexpr std::size_t kRequestsMax = 64;
   // Snapshots that a core may still read. Beyond it publication waits: eviction acts through the worker lines.
   static constexpr std::size_t kRetiredMax = 256;
@@ -76,6 +79,8 @@ class Control {
   std::string force_breaker(SessionId worker, BreakerMode mode, std::string_view action = {});
   // Over the setting until nullopt takes it back. False when nothing stands in for a route of that name.
   bool force_degradation(const std::string& route, std::optional<DegradeWhen> when);
+  // Asks the cores again how many tasks wait for which pool.
+  void count_waiting();
   // Listens to what cores would tell only with the next failure, so that reports have it.
   void hear_all();
 
@@ -195,6 +200,9 @@ class Control {
   void retire(Session& session);
   bool may_open(const Session& session, const BreakerId& id) const noexcept;
 
+  // autoscaling.cc
+  void recommend_if_due();
+
   // probing.cc
   void begin_probing(Session& session);
   void run_probes();
@@ -234,6 +242,7 @@ class Control {
   std::vector<state::Punt> punts_;    // room for one burst
   std::uint64_t now_ns_ = 0, started_ns_ = 0;
   std::uint64_t next_sweep_ns_ = 0, next_publish_ns_ = 0;
+  std::uint64_t next_recommendation_ns_ = 0;
   std::uint64_t next_topics_ns_ = 0, published_topics_ = 0;  // version of the subscriptions
   std::uint64_t generation_ = 0;
   std::size_t published_workers_ = 0;

@@ -44,7 +44,9 @@ void Control::observe(Session& session) {
   // Firewalls and NAT on the way admit ROUTE from each shard's port only now.
   if (session.phase == Phase::kJoining && everywhere) bring_up(session);
   if (session.phase == Phase::kUp && session.is_worker()) {
-    pools_.count(*session.pool, shared_.workers[session.worker]);
+    const ProbedHealth* const probed = session.hello.probe.asks() ? probes_.find(session.worker) : nullptr;
+    pools_.count(*session.pool, shared_.workers[session.worker], session.hello.slots,
+                 probed != nullptr && probed->health == Health::kAwaited);
     if (now_ns_ >= session.next_pace_ns) keep_pace(session);
   }
 }

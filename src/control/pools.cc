@@ -192,9 +192,17 @@ void Pools::make_orders(std::size_t steps) {
   changed_ = true;
 }
 
-void Pools::count(Pool& pool, const state::WorkerLine& line) noexcept {
+void Pools::count(Pool& pool, const state::WorkerLine& line, std::uint16_t slots, bool unknown) noexcept {
+  const state::WorkerLoad load{line.load.load(std::memory_order_relaxed)};
+  const std::uint32_t held = load.outstanding();
   pool.slots_counted += line.limit(line.owner());
-  pool.held_counted += line.outstanding();
+  pool.held_counted += held;
+  PoolCensus& census = pool.census_counted;
+  const bool ready = line.admits.load(std::memory_order_relaxed) == load.freely_admitted();
+  PoolCensus::Workers& kind = ready ? census.ready : unknown ? census.unknown : census.unready;
+  ++kind.count;
+  kind.slots += slots;
+  kind.in_flight += held;
 }
 
 void Pools::end_count() noexcept {
@@ -202,7 +210,23 @@ void Pools::end_count() noexcept {
     Pool& pool = *entry.second;
     pool.load->slots.store(std::exchange(pool.slots_counted, 0), std::memory_order_relaxed);
     pool.load->held.store(std::exchange(pool.held_counted, 0), std::memory_order_relaxed);
+    pool.census = std::exchange(pool.census_counted, {});
   }
+}
+
+// Cores say nothing of shadow tasks, whose pools may have the same keys.
+void Pools::set_waiting(const Waiting& waiting) noexcept {
+  for (auto& [set, pool] : pools_) {
+    const auto found = waiting.find(pool->key);
+    pool->queued = found == waiting.end() || set.shadow ? 0 : found->second;
+  }
+}
+
+void Pools::recommend(std::uint64_t now_ns, const AutoscaleSettings& settings) {
+  for (auto& [set, pool] : pools_)
+    if (!set.shadow)
+      pool->recommendations.add(pool->census.count(), recommended(pool->census, pool->queued, settings), now_ns,
+                                settings);
 }
 
 void Pools::know_action(const std::string& name) {

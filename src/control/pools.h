@@ -12,9 +12,11 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "control/autoscale.h"
 #include "control/breaker.h"
 #include "control/settings.h"
 #include "control/worker_orders.h"
@@ -47,6 +49,9 @@ struct Pool {
   std::array<Ejected, kSkillsMax> skills;
   std::uint32_t weight = 0;  // sum of all of theirs
   std::uint32_t slots_counted = 0, held_counted = 0;
+  PoolCensus census, census_counted;  // of the last round of all, and of this one
+  std::uint64_t queued = 0;           // tasks that wait for its workers, when they were last counted
+  Recommendations recommendations;    // of how many workers it should have
   std::shared_ptr<const state::WorkerOrder> turns, hashed;
   bool stale = false;      // its orders wait to be made again
   bool published = false;  // in the last snapshot
@@ -79,9 +84,16 @@ class Pools {
   // Goes on with the orders that those need, `steps` of a builder; they are in a snapshot once complete.
   void make_orders(std::size_t steps);
 
-  // What a worker may hold and holds, once a round of all; the figures of the round that ends are published.
-  void count(Pool& pool, const state::WorkerLine& line) noexcept;
+  // What a worker may hold and holds, and of how many slots, once a round of all; the figures of the round that ends
+  // are published. unknown: its health probe has not been answered yet.
+  void count(Pool& pool, const state::WorkerLine& line, std::uint16_t slots, bool unknown) noexcept;
   void end_count() noexcept;
+
+  // Tasks that wait, by the keys of the pools that they wait for.
+  using Waiting = std::unordered_map<std::uint64_t, std::uint64_t>;
+  void set_waiting(const Waiting& waiting) noexcept;
+  // How many workers each pool should have goes into its recommendations.
+  void recommend(std::uint64_t now_ns, const AutoscaleSettings& settings);
 
   // A pool has become empty or is empty no longer, an order is complete, or routes changed, since the last snapshot().
   bool changed() const noexcept { return changed_; }
@@ -93,6 +105,8 @@ class Pools {
   // Grows whenever that may have changed.
   std::uint64_t changes() const noexcept { return changes_; }
 
+  // All there are, those of shadow workers too.
+  const std::map<CapabilitySet, std::unique_ptr<Pool>>& all() const noexcept { return pools_; }
   // Those that have books of their own: the first that workers of production brought, or rules name, each for good.
   const std::vector<std::string>& actions() const noexcept { return actions_; }
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -28,6 +29,22 @@ enum class Phase : std::uint8_t {
   kDraining,  // worker: said BYE, still holds tasks
   kEnding,    // shards end its tasks; not listed, not found by address
 };
+
+// For people.
+constexpr std::string_view name_of(Phase phase) noexcept {
+  switch (phase) {
+    case Phase::kJoining:
+      return "joining";
+    case Phase::kUp:
+      return "up";
+    case Phase::kDraining:
+      return "draining";
+    case Phase::kFree:
+    case Phase::kEnding:
+      break;
+  }
+  return "";
+}
 
 inline constexpr std::uint32_t kNoClient = std::numeric_limits<std::uint32_t>::max();
 inline constexpr std::size_t kShardsMax = 256;

@@ -117,21 +117,6 @@ std::string_view service_name(wire::Service service) {
   return "";
 }
 
-std::string_view phase_name(Phase phase) {
-  switch (phase) {
-    case Phase::kJoining:
-      return "joining";
-    case Phase::kUp:
-      return "up";
-    case Phase::kDraining:
-      return "draining";
-    case Phase::kFree:
-    case Phase::kEnding:
-      break;
-  }
-  return "";
-}
-
 Json ips_json(const wire::LocalAddresses& port) {
   Json ips = Json::array();
   for (std::size_t i = 0; i < port.count; ++i) ips.push_back(wire::to_string(port.ips[i].ip));
@@ -206,7 +191,7 @@ Json node_json(const Control& control, const Session& session) {
           {"shadow", session.is_shadow()},
           {"name", session.hello.name},
           {"address", wire::to_string(session.path.peer)},
-          {"state", phase_name(session.phase)},
+          {"state", name_of(session.phase)},
           {"breaker", session.is_worker() ? name_of(control.breakers()[session.worker].state()) : ""},
           {"probe", probe_json(control, session)},
           {"last_seen_ms", (control.now_ns() - session.heard_at_ns) / kNsPerMs},

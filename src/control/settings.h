@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "control/autoscale.h"
 #include "state/policy.h"
 #include "state/task_limits.h"
 #include "wire/header.h"
@@ -100,6 +101,7 @@ struct Settings {
   ProbeSettings probe;
   Limits client;  // each client
   std::vector<RouteSettings> routes;
+  AutoscaleSettings autoscale;
 };
 
 }  // namespace mcplane::control

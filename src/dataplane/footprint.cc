@@ -11,6 +11,7 @@ Footprint footprint_of(const state::SharedOptions& shared, const ShardOptions& s
                 std::size_t{shard.max_tasks} * sizeof(Task) + std::size_t{shard.client_slots} * sizeof(ClientSlot) +
                 std::size_t{shard.max_queued} * HeldFrames::kBytesPerFrame +
                 std::size_t{shard.max_routes} * (sizeof(RouteEntry) + sizeof(std::uint16_t)) +
+                std::size_t{shared.routes} * sizeof(state::WaitingAt) +
                 std::size_t{shared.sessions} * Footprint::kSessionOnShard +
                 std::size_t{shared.workers} * (OwedAcks::kBytesPerWorker + state::Outcomes::kBytesPerWorker);
   return bytes;

@@ -7,6 +7,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/check.h"
+
 namespace mcplane::dataplane {
 namespace {
 
@@ -54,12 +56,14 @@ std::string_view next_name(const RouteEntry& entry, std::size_t& at) noexcept {
 
 }  // namespace
 
-RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key)
+RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key, const state::WaitingBoard* board)
     : key_(key),
+      board_(board),
       sets_(std::bit_ceil(capacity < kWays ? kWays : capacity) / kWays),
       entries_(new RouteEntry[std::size_t{sets_} * kWays]),
       memos_(new Memo[kMemos]) {
   waiting_.reserve(std::size_t{sets_} * kWays);
+  CHECK(board_ == nullptr || board_->size() >= std::size_t{sets_} * kWays);
 }
 
 RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot,
@@ -162,6 +166,7 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
     return found;
   };
   entry.own = entry.rule.degraded ? ServingPools{} : serving(action, model, entry.shadow);
+  entry.home = entry.own.count > 0 && !entry.shadow ? snapshot.pool(entry.own.pools[0]).key : 0;
   if (entry.rule.mirror > 0) entry.mirror.pools = serving(action, model, true);
   entry.stand_ins = {};
   if (entry.rule.degradation != state::kNoDegradation) {
@@ -170,15 +175,25 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
       entry.stand_ins = serving(how.action.empty() ? action : how.action, how.model.empty() ? model : how.model, false);
   }
   entry.generation = snapshot.generation;
+  if (entry.lines.frames > 0) post(entry);
+}
+
+void RouteCache::post(const RouteEntry& entry) noexcept {
+  if (board_ == nullptr) return;
+  state::WaitingAt& place = (*board_)[index_of(entry)];
+  place.pool.store(entry.home, std::memory_order_relaxed);
+  place.tasks.store(entry.lines.frames, std::memory_order_relaxed);
 }
 
 void RouteCache::add_waiting(RouteEntry& entry) noexcept {
+  post(entry);
   if (entry.lines.frames > 1) return;
   entry.waiting_position = static_cast<std::uint16_t>(waiting_.size());
   waiting_.push_back(index_of(entry));
 }
 
 void RouteCache::remove_waiting(RouteEntry& entry) noexcept {
+  post(entry);
   if (entry.lines.frames > 0) return;
   RouteEntry& moved = entries_[waiting_.back()];
   waiting_[entry.waiting_position] = index_of(moved);

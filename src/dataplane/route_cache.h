@@ -17,6 +17,7 @@
 #include "dataplane/held_frames.h"
 #include "state/counters.h"
 #include "state/route_snapshot.h"
+#include "state/waiting_board.h"
 #include "wire/header.h"
 #include "wire/route_table.h"
 
@@ -70,6 +71,7 @@ struct RouteEntry {
   std::array<std::uint32_t, state::RouteSnapshot::kPoolsPerRoute> turns{};  // kWeighted: of each pool, taken
   ServingPools stand_ins;                                                   // of the fallback, where the rule has one
   WaitingLines lines;
+  std::uint64_t home = 0;  // Pool::key of the first of its pools; 0: none, or it is of shadow tasks
   Pace pace;
   // Where copies of its tasks go (mirror.h), where its rule asks for any.
   struct Mirror {
@@ -84,8 +86,9 @@ class RouteCache {
  public:
   static constexpr std::uint32_t kWays = 4;
 
-  // capacity: selectors, rounded up to a power of two, at most 65,536.
-  RouteCache(std::uint32_t capacity, const SipKey& key);
+  // capacity: selectors, rounded up to a power of two, at most 65,536. board: where it says who waits, if anywhere; of
+  // so many places at least, and outlives it.
+  RouteCache(std::uint32_t capacity, const SipKey& key, const state::WaitingBoard* board = nullptr);
 
   // The entry of a selector, resolved against `snapshot`; made when it is new, in the place of the set's longest
   // unused entry without waiting tasks. Null when all of the set have tasks waiting.
@@ -104,7 +107,7 @@ class RouteCache {
   RouteEntry& operator[](std::uint16_t index) noexcept { return entries_[index]; }
 
   // Entries with waiting tasks, in no order. add_waiting() follows each frame that joins an entry's lines,
-  // remove_waiting() each that leaves them.
+  // remove_waiting() each that leaves them; both keep the board.
   const std::vector<std::uint16_t>& waiting() const noexcept { return waiting_; }
   void add_waiting(RouteEntry& entry) noexcept;
   void remove_waiting(RouteEntry& entry) noexcept;
@@ -128,6 +131,7 @@ class RouteCache {
   static constexpr std::size_t kMemos = 256;  // what a hint can name
 
   RouteEntry* claim(std::uint64_t hash) noexcept;
+  void post(const RouteEntry& entry) noexcept;
   void resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
   // Its length, a multiple of 4, and what kind of task it came with.
   static std::uint16_t stamp_of(std::span<const std::byte> table, bool shadow) noexcept {
@@ -137,6 +141,7 @@ class RouteCache {
   bool holds(const Memo& memo, std::span<const std::byte> table, std::uint16_t stamp) const noexcept;
 
   SipKey key_;
+  const state::WaitingBoard* board_;
   std::uint32_t sets_;
   std::uint32_t clock_ = 0, claims_ = 0;
   std::unique_ptr<RouteEntry[]> entries_;

@@ -18,7 +18,7 @@ Shard::Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions&
       tasks(given.max_tasks),
       timers(tasks.timers(), 0),
       held(given.max_queued),
-      routes(given.max_routes, shared_state.options.cookie_key),
+      routes(given.max_routes, shared_state.options.cookie_key, &mine.waiting),
       answers(given.cache_bytes, given.max_tasks, shared_state.options.cookie_key),
       random(shared_state.options.cookie_key[0] + raw(given.id)),
       owed(shared_state.workers.capacity()),

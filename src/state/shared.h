@@ -20,6 +20,7 @@
 #include "state/task_limits.h"
 #include "state/task_timings.h"
 #include "state/topic_tree.h"
+#include "state/waiting_board.h"
 #include "state/worker_table.h"
 
 namespace mcplane::state {
@@ -32,13 +33,17 @@ struct SharedOptions {
   std::uint32_t shards = 1;
   std::uint32_t sessions = 4096;
   std::uint32_t workers = 1024;
-  std::uint32_t boot_id = 1;  // never 0
+  std::uint32_t routes = 1024;  // selectors of each shard, a power of two
+  std::uint32_t boot_id = 1;    // never 0
   SipKey cookie_key{};
 };
 
 struct ShardShared {
-  ShardShared(std::uint32_t sessions, std::uint32_t workers)
-      : last_seen(new LastSeen[sessions]()), events(new EventCounts[sessions]()), outcomes(workers) {}
+  explicit ShardShared(const SharedOptions& given)
+      : last_seen(new LastSeen[given.sessions]()),
+        events(new EventCounts[given.sessions]()),
+        outcomes(given.workers),
+        waiting(given.routes) {}
 
   ShardCounters counters;
   TaskTimings timings;
@@ -47,6 +52,7 @@ struct ShardShared {
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
   std::unique_ptr<EventCounts[]> events;  // by session index
   Outcomes outcomes;                      // of this shard's tasks, by worker
+  WaitingBoard waiting;                   // of this shard's tasks, by selector
   // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> loop_ns{0};  // Written by: the shard's core.
 };
@@ -59,8 +65,7 @@ struct Shared {
         workers(given.workers, given.shards),
         neighbours(given.sessions + kGatewaysMax),
         routes(given.shards, std::make_unique<const RouteSnapshot>()) {
-    for (std::uint32_t i = 0; i < given.shards; ++i)
-      shards.push_back(std::make_unique<ShardShared>(given.sessions, given.workers));
+    for (std::uint32_t i = 0; i < given.shards; ++i) shards.push_back(std::make_unique<ShardShared>(given));
   }
 
   // Control. The cores match what is published from now on by `next`; null: nobody subscribes.

@@ -6,7 +6,8 @@ import sys
 import unittest
 
 CODE_SUFFIXES = (".cc", ".h")
-TEXT_SUFFIXES = CODE_SUFFIXES + (".py", ".sh", ".md", ".fbs", ".json", ".build", ".toml", ".txt")
+TEXT_SUFFIXES = CODE_SUFFIXES + (".py", ".sh", ".md", ".fbs", ".json", ".build", ".toml", ".txt",
+                                 ".html", ".css", ".js")
 SKIPPED_DIRECTORIES = {".git", "__pycache__", "corpus"}
 TOP_LEVEL = ("include", "src", "schemas", "scripts", "perf", "tests", ".ci")
 

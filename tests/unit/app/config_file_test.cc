@@ -203,6 +203,7 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
       // Contradictions.
       {"[breaker]\nwindow = 10", "2:10: breaker.outcomes-min: 20 outcomes are never in a window of 10", "type 10"},
       {"[probe]\ntimeout = \"6s\"", "2:11: probe.timeout: 6s is longer than the interval, 5s", "type 5s or less"},
+      {"[autoscale]\nmin = 5\nmax = 4", "2:7: autoscale.min: 5 is more than max, 4", "type 4 or fewer"},
       {"[breaker]\nopen = \"10m\"", "2:8: breaker.open: 10m is longer than open-max, 5m", "type 5m or less"},
       {"[client]\nburst = 5", "2:9: client.burst: limits nothing without a rate", "type rate"},
       {"[[route]]\naction = \"a\"\nburst = 5", "3:9: route.burst: limits nothing", "type rate"},

@@ -97,6 +97,8 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
                                           "3ms",
                                           "--admin",
                                           "/tmp/a.sock",
+                                          "--http",
+                                          "[::1]:8080",
                                           "--hugepages",
                                           "--memory",
                                           "1GiB",
@@ -136,6 +138,9 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
   EXPECT_EQ(config.max_ack_delay_ns, 2 * kNsPerMs);
   EXPECT_EQ(config.retry_after_ns, 3 * kNsPerMs);
   EXPECT_EQ(config.admin_path, "/tmp/a.sock");
+  EXPECT_TRUE(config.http_typed);
+  ASSERT_TRUE(config.http);
+  EXPECT_EQ(wire::to_string(*config.http), "[::1]:8080");
   EXPECT_TRUE(config.hugepages);
   EXPECT_EQ(config.memory_mib(), 1'024U);
   EXPECT_EQ(config.idle, IdleMode::kPause);
@@ -191,6 +196,10 @@ TEST(ApplianceConfig, EachMistakeIsOneLineAndExit2) {
            {"--heartbeat-interval", "11s", "type 10ms to 10s"},
            {"--admin", "admin.sock", "is not an absolute path"},
            {"--admin", long_path.c_str(), "107 bytes"},
+           {"--http", "4880", "is not ADDRESS:PORT"},
+           {"--http", "localhost:4880", "is not ADDRESS:PORT"},
+           {"--http", "127.0.0.1:0", "is not ADDRESS:PORT"},
+           {"--http", "::1:4880", "type one such as 127.0.0.1:4880 or [::1]:4880, or none"},
            {"--memory", "512", "has no unit"},
            {"--memory", "1MiB", "type 64MiB to 1024GiB"},
            {"--log-level", "loud", "type error, warning, info or debug"},

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "app/ctl_admin.h"
+#include "app/ctl_autoscale.h"
 #include "app/ctl_breaker.h"
 #include "app/ctl_degrade.h"
 #include "app/ctl_outcome.h"
@@ -278,6 +279,18 @@ TEST(BreakerTable, SaysWhoIsOutAndWhy) {
   ASSERT_TRUE(off);
   EXPECT_EQ(*off.value, "breakers are off\nno worker takes tasks\n");
   EXPECT_FALSE(breaker_table(R"({"enabled":true,"breakers":[{}]})"));
+}
+
+TEST(AutoscaleTable, SaysHowManyAreWanted) {
+  const auto table = autoscale_table(
+      R"({"pools":[{"actions":["embed","gen\u001b"],"models":["llama"],"tags":[],"workers":4,"ready":3,"slots":16,)"
+      R"("in_flight":12,"queued":6,"utilisation":1.5,"recommended":6,"desired":7}]})");
+  ASSERT_TRUE(table) << table.error;
+  EXPECT_EQ(*table.value,
+            "ACTIONS      MODELS  TAGS  READY  SLOTS  IN FLIGHT  QUEUED  USED  NOW  DESIRED\n"
+            "embed, gen?  llama   -     3/4    16     12         6       150%  6    7\n");
+  EXPECT_NE(autoscale_table(R"({"pools":[]})").value->find("mcplane-worker"), std::string::npos);
+  EXPECT_FALSE(autoscale_table(R"({"pools":[{}]})"));
 }
 
 TEST(BreakerFlags, WhatIsNoNodeIsRefused) {

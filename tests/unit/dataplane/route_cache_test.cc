@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 #include <algorithm>
 #include <initializer_list>
 #include <set>
@@ -62,6 +64,52 @@ TEST_F(RouteCacheTest, ShadowTasksHaveEntriesOfTheirOwn) {
     EXPECT_EQ(cache.recall(table, snapshot, hint), own);
     EXPECT_EQ(cache.recall(table, snapshot, hint, true), shadow);
   }
+}
+
+TEST_F(RouteCacheTest, TheBoardSaysWhoWaitsForWhichPool) {
+  const auto two_pools = [](std::uint64_t generation) {
+    state::RouteSnapshot snapshot;
+    snapshot.generation = generation;
+    for (const auto& [action, key, shadow] :
+         {std::tuple{"gen", 7U, false}, std::tuple{"gen", 7U, true}, std::tuple{"embed", 9U, false}})
+      snapshot.add_pool({.actions = {snapshot.intern(action)},
+                         .models = {},
+                         .tags = {},
+                         .load = {},
+                         .shadow = shadow,
+                         .key = key + generation});
+    return snapshot;
+  };
+  const state::WaitingBoard board(16);
+  RouteCache cache(16, key, &board);
+  const auto waiting = [&board](std::uint64_t pool) {
+    std::uint32_t sum = 0;
+    for (const state::WaitingAt& place : board)
+      if (place.pool == pool) sum += place.tasks;
+    return sum;
+  };
+  const auto join = [&cache](RouteEntry& entry) {
+    ++entry.lines.frames;
+    cache.add_waiting(entry);
+  };
+  const auto leave = [&cache](RouteEntry& entry) {
+    --entry.lines.frames;
+    cache.remove_waiting(entry);
+  };
+  const state::RouteSnapshot before = two_pools(1), after = two_pools(2);
+  RouteEntry& gen = *cache.find(selector("gen"), before);
+  RouteEntry& embed = *cache.find(selector("embed"), before);
+  RouteEntry& shadow = *cache.find(selector("gen"), before, true);
+  for (RouteEntry* const entry : {&gen, &gen, &gen, &embed, &shadow}) join(*entry);
+  leave(gen);
+  EXPECT_EQ(waiting(8), 2U);
+  EXPECT_EQ(waiting(10), 1U);
+  EXPECT_EQ(waiting(0), 1U) << "of shadow tasks nothing is said";
+  cache.refresh(gen, after);
+  EXPECT_EQ(waiting(8), 0U);
+  EXPECT_EQ(waiting(9), 2U) << "its pool is another now";
+  for (RouteEntry* const entry : {&gen, &gen, &embed, &shadow}) leave(*entry);
+  for (const state::WaitingAt& place : board) EXPECT_EQ(place.tasks, 0U);
 }
 
 TEST_F(RouteCacheTest, ASelectorKeepsItsEntry) {
