@@ -18,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "control/admin_inspect.h"
 #include "control/answer.h"
 #include "control/breaker_report.h"
 #include "control/degradation_report.h"
@@ -27,7 +28,8 @@
 namespace mcplane::control {
 namespace {
 
-constexpr std::size_t kServerThreads = 2;
+// A capture keeps one of them as long as it lasts.
+constexpr std::size_t kServerThreads = 4;
 
 Answer ready(const Control& control) {
   if (control.draining()) return {503, "draining\n", kText};
@@ -113,6 +115,7 @@ struct Admin::Impl {
   void change_breakers(const char* pattern, BreakerMode mode);
   void change_degradation(const char* pattern, std::optional<DegradeWhen> when);
   Answer ask(std::function<Answer(Control&)> answer);
+  Answer ask_cores(const Inquiry& inquiry, Report report);
 
   Control& control;
   const std::string path;
@@ -139,6 +142,22 @@ Answer Admin::Impl::ask(std::function<Answer(Control&)> answer) {
   if (!control.post([promise, answer = std::move(answer), &asked = control] { promise->set_value(answer(asked)); }))
     return error_answer(503, "too many requests wait");
   if (future.wait_for(patience) != std::future_status::ready) return error_answer(503, "the control thread is busy");
+  return future.get();
+}
+
+// Cores answer a piece a poll, so it takes longer.
+Answer Admin::Impl::ask_cores(const Inquiry& inquiry, Report report) {
+  constexpr int kPatienceTimes = 4;
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto future = promise->get_future();
+  const bool posted = control.post([promise, inquiry, report = std::move(report), &asked = control] {
+    const bool taken = asked.inquire(
+        inquiry, [promise, report, &asked](const Found& found) { promise->set_value(report(asked, found)); });
+    if (!taken) promise->set_value(error_answer(503, "too many questions wait for the cores"));
+  });
+  if (!posted) return error_answer(503, "too many requests wait");
+  if (future.wait_for(kPatienceTimes * patience) != std::future_status::ready)
+    return error_answer(503, "the cores are busy");
   return future.get();
 }
 
@@ -192,6 +211,9 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->change("/v1/perf/off", measure<false>);
   serve_config(
       impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); }, config);
+  serve_inspection(
+      impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); },
+      [this](const Inquiry& inquiry, Report report) { return impl_->ask_cores(inquiry, std::move(report)); });
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(error_answer(response.status, "unknown path " + request.path).body, kJson);

@@ -56,6 +56,8 @@ void Control::poll(std::uint64_t now_ns) {
   degradations_.look(pools_, now_ns_, log_);
   run_requests();
   serve_config();
+  inquiries_.poll(shared_, queues_);
+  captures_.poll(shared_, now_ns_);
   for (auto& queue : queues_) queue.flush();
 }
 

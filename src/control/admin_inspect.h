@@ -1,0 +1,22 @@
+// Requests about routes, tasks and frames: what cores have to be asked for. Below /v1.
+#pragma once
+
+#include <functional>
+
+#include "control/answer.h"
+#include "control/inquiries.h"
+
+namespace httplib {
+class Server;
+}
+
+namespace mcplane::control {
+
+// Asks the cores, runs `report` on the control thread and waits for the answer; any thread.
+using Report = std::function<Answer(const Control&, const Found&)>;
+using AskCores = std::function<Answer(const Inquiry&, Report)>;
+
+// Both are copied.
+void serve_inspection(httplib::Server& server, const Ask& ask, const AskCores& ask_cores);
+
+}  // namespace mcplane::control
