@@ -98,11 +98,11 @@ void add_times(CLI::App& app, ApplianceConfig& config) {
 void add_process(CLI::App& app, ApplianceConfig& config) {
   add_value(app, "--admin", "PATH", config.admin_path, "UNIX socket for mcplane-ctl",
             [&config](const std::string& typed) { return accept_admin_path(typed, config.admin_path); });
-  add_value(app, "--idle", "HOW", "poll",
+  add_value(app, "--idle", "poll|pause|sleep", "poll",
             "What a core does without work: poll, pause (polls, and leaves more of the CPU to its sibling) or sleep "
             "(until a frame comes; some 50 us slower then)",
             [&config](const std::string& typed) { return accept_idle(typed, config.idle); });
-  add_value(app, "--log-level", "LEVEL", "info", "error, warning, info or debug",
+  add_value(app, "--log-level", "error|warning|info|debug", "info", "What is said of events",
             [&config](const std::string& typed) { return accept_log_level(typed, config.log_level); });
 }
 

@@ -215,6 +215,18 @@ def top_keeps_to_no_color_and_needs_a_terminal(bench):
     assert "mcplane-ctl status" in refused.stderr and refused.stderr.count("\n") == 1, refused.stderr
 
 
+def node_ids_are_completed(bench):
+    start(bench)
+    bench.start_worker("one")
+    node = bench.node("one")["node_id"]
+    script = os.path.join(bench.binaries, "docs", "mcplane-ctl")
+    code = (f"source {script}; COMP_WORDS=({bench.path('mcplane-ctl')} drain --admin {bench.admin} {node[:3]}); "
+            "COMP_CWORD=4; _mcplane_ctl; echo \"${COMPREPLY[@]}\"")
+    assert subprocess.run(["bash", "--norc", "-c", code], capture_output=True, text=True,
+                          check=True).stdout.split() == [node]
+
+
 run_cases(routes_say_what_is_configured_offered_and_asked_for, a_task_at_its_worker_and_one_that_waits_are_explained,
           a_drained_worker_ends_what_it_has_and_gets_no_more, matching_frames_are_captured_and_no_more,
-          top_shows_load_a_dead_worker_and_an_open_breaker, top_keeps_to_no_color_and_needs_a_terminal)
+          top_shows_load_a_dead_worker_and_an_open_breaker, top_keeps_to_no_color_and_needs_a_terminal,
+          node_ids_are_completed)
