@@ -27,6 +27,8 @@ using httplib::Request;
 using httplib::Response;
 
 constexpr std::size_t kTasksDefault = 100, kTasksMax = 10'000;
+// So long a stream waits for frames, before it looks whether it is to end.
+constexpr std::chrono::milliseconds kStreamPatience(100);
 constexpr std::uint64_t kFramesMax = 1'000'000, kSecondsMax = 3'600;
 
 // Absent: `standard`. nullopt: no number within bounds.
@@ -152,11 +154,10 @@ std::string read_order(const Request& request, CaptureOrder& order) {
 
 // The file, as it grows.
 void stream(const std::shared_ptr<CaptureFile>& file, Response& response) {
-  constexpr std::chrono::milliseconds kPatience(100);
   response.set_chunked_content_provider(
       "application/vnd.tcpdump.pcap",
       [file](std::size_t, httplib::DataSink& sink) {
-        const auto bytes = file->take(kPatience);
+        const auto bytes = file->take(kStreamPatience);
         if (!bytes) return sink.done(), true;
         return bytes->empty() ? sink.is_writable() : sink.write(bytes->data(), bytes->size());
       },
