@@ -8,6 +8,7 @@
 #include <memory>
 #include <utility>
 
+#include "app/cli_docs.h"
 #include "app/mistake.h"
 
 namespace mcplane::app {
@@ -65,6 +66,14 @@ CLI::Option* add_bounded(CLI::App& app, const std::string& flag, std::uint64_t d
   return add_value(app, flag, form.type, form.format(default_value), with_range(help, bounds, form.format), accept);
 }
 
+// For the build alone, so not in the help.
+std::optional<Stop> documentation(const CLI::App& app, int argc, const char* const* argv) {
+  const std::string_view typed = argc == 2 ? argv[1] : "";
+  if (typed == "--help-man") return Stop{kExitOk, man_page(app, app.get_name() == "mcplane" ? 8 : 1)};
+  if (typed == "--help-completion") return Stop{kExitOk, bash_completion(app)};
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string_view version() noexcept { return MCPLANE_VERSION; }
@@ -117,6 +126,7 @@ std::string format_count(std::uint64_t count) { return std::to_string(count); }
 
 std::optional<Stop> parse_command_line(CLI::App& app, int argc, const char* const* argv) {
   name_environment(app);
+  if (auto docs = documentation(app, argc, argv)) return docs;
   try {
     app.parse(argc, argv);
     return std::nullopt;

@@ -122,11 +122,11 @@ void add_process(CLI::App& app, ApplianceConfig& config) {
   add_value(app, "--http", "ADDRESS:PORT", wire::to_string(kHttpStandard),
             "Where a page at / and all that can be asked is served over HTTP, read-only; none: nowhere",
             [&config](const std::string& typed) { return accept_http(typed, config); });
-  add_value(app, "--idle", "HOW", "poll",
+  add_value(app, "--idle", "poll|pause|sleep", "poll",
             "What a core does without work: poll, pause (polls, and leaves more of the CPU to its sibling) or sleep "
             "(until a frame comes; some 50 us slower then)",
             [&config](const std::string& typed) { return accept_idle(typed, config.idle); });
-  add_value(app, "--log-level", "LEVEL", "info", "error, warning, info or debug",
+  add_value(app, "--log-level", "error|warning|info|debug", "info", "What is said of events",
             [&config](const std::string& typed) { return accept_log_level(typed, config.log_level); });
 }
 

@@ -150,11 +150,6 @@ HotKey<Owner> row(const char* path, const Form<T>& form, const char* meaning, Ke
 constexpr std::uint64_t kHourNs = 3'600 * kNsPerSecond;
 constexpr std::uint64_t kTasksMax = 1'000'000;
 
-std::vector<std::string> policy_names() {
-  // In the order of state::Policy.
-  return {"least-outstanding", "round-robin", "weighted", "power-of-two", "source-hash", "session", "prefix"};
-}
-
 }  // namespace
 
 std::vector<HotKey<Settings>> settings_keys() {
@@ -261,8 +256,8 @@ std::vector<HotKey<RouteSettings>> route_keys() {
   add(
       "model", label(), "Only tasks of that model", [](auto& r) -> auto& { return r.model; });
   add(
-      "policy", name_among<state::Policy>(policy_names()), "How it chooses among workers",
-      [](auto& r) -> auto& { return r.policy; });
+      "policy", name_among<state::Policy>({state::kPolicyNames.begin(), state::kPolicyNames.end()}),
+      "How it chooses among workers", [](auto& r) -> auto& { return r.policy; });
   add(
       "imbalance", factor(1, 100), "Policies session and prefix: load over the mean of all that they bear",
       [](auto& r) -> auto& { return r.imbalance; });

@@ -153,17 +153,28 @@ Parsed<std::string> table_of(std::string_view body, std::string (*format)(const 
 
 std::string encoded(const std::string& text) { return httplib::detail::encode_query_param(text); }
 
-std::optional<Reply> ask(const AdminFlags& flags, const Request& request) {
+httplib::Client connect(const AdminFlags& flags) {
   httplib::Client client(flags.path, 80);
   client.set_address_family(AF_UNIX);
   client.set_connection_timeout(kPatienceSeconds);
   client.set_read_timeout(kPatienceSeconds);
+  return client;
+}
+
+int say_unreachable(const AdminFlags& flags) { return end(unreachable(flags.path)); }
+
+std::optional<Reply> try_ask(const AdminFlags& flags, const Request& request) {
+  httplib::Client client = connect(flags);
   const httplib::Result answer = request.method == Method::kGet
                                      ? client.Get(request.target)
                                      : client.Post(request.target, request.body, "application/octet-stream");
-  if (answer) return Reply{answer->status, answer->body};
-  end(unreachable(flags.path));
-  return std::nullopt;
+  return answer ? std::optional(Reply{answer->status, answer->body}) : std::nullopt;
+}
+
+std::optional<Reply> ask(const AdminFlags& flags, const Request& request) {
+  auto reply = try_ask(flags, request);
+  if (!reply) say_unreachable(flags);
+  return reply;
 }
 
 int print_refusal(const Request& request, const Reply& reply) {

@@ -11,6 +11,10 @@
 
 #include "app/cli.h"
 
+namespace httplib {
+class Client;
+}
+
 namespace mcplane::app {
 
 struct AdminFlags {
@@ -45,7 +49,13 @@ struct Reply {
   std::string body;
 };
 
-// Asks; prints a line and gives nothing when nobody answers: exit code kExitBrokerUnreachable.
+// To the admin socket, for what ask() is too simple for.
+httplib::Client connect(const AdminFlags& flags);
+// Nothing when nobody answers.
+std::optional<Reply> try_ask(const AdminFlags& flags, const Request& request);
+// Prints why that may be; returns kExitBrokerUnreachable.
+int say_unreachable(const AdminFlags& flags);
+// Both.
 std::optional<Reply> ask(const AdminFlags& flags, const Request& request);
 // Says what the appliance refused, or prints what it answered. Returns the exit code.
 int print_refusal(const Request& request, const Reply& reply);

@@ -14,9 +14,10 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kNodeDigits = 8;
 
-std::string check_node(const std::string& node) {
-  const bool sound =
-      node.size() == kNodeDigits && node.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+// Makes its digits small, as the appliance writes them.
+std::string take_node(std::string& node) {
+  std::ranges::transform(node, node.begin(), [](unsigned char digit) { return std::tolower(digit); });
+  const bool sound = node.size() == kNodeDigits && node.find_first_not_of("0123456789abcdef") == std::string::npos;
   return sound ? "" : quote(node) + " is no node; it is 8 hexadecimal digits, see mcplane-ctl nodes";
 }
 
@@ -50,6 +51,12 @@ std::string breakers_text(const Json& answer) {
 
 }  // namespace
 
+CLI::Option* add_node(CLI::App& command, std::string& node) {
+  return command.add_option("NODE", node, "The worker's node id, see mcplane-ctl nodes")
+      ->required()
+      ->transform(CLI::Validator(take_node, ""));
+}
+
 void add_breaker_flags(CLI::App& command, BreakerFlags& flags) {
   command.require_subcommand(0, 1);
   add_admin_flags(command, flags.admin);
@@ -58,9 +65,7 @@ void add_breaker_flags(CLI::App& command, BreakerFlags& flags) {
                                    std::pair{"force-closed", "Give it tasks whatever becomes of them"},
                                    std::pair{"auto", "Leave the breaker to itself again"}}) {
     CLI::App* const change = command.add_subcommand(name, what)->fallthrough();
-    change->add_option("NODE", flags.node, "The worker's node id, see mcplane-ctl nodes")
-        ->required()
-        ->check(CLI::Validator([](std::string& node) { return check_node(node); }, ""));
+    add_node(*change, flags.node);
     change->add_option("ACTION", flags.action, "Only for this action of its");
     change->callback([&flags, verb = std::string(name)] { flags.change = verb; });
   }
@@ -68,11 +73,8 @@ void add_breaker_flags(CLI::App& command, BreakerFlags& flags) {
 
 Request breaker_request(const BreakerFlags& flags) {
   if (flags.change.empty()) return {Method::kGet, "/v1/breakers"};
-  std::string node = flags.node;
-  std::ranges::transform(node, node.begin(),
-                         [](char digit) { return static_cast<char>(std::tolower(static_cast<unsigned char>(digit))); });
   const std::string only = flags.action.empty() ? "" : "?action=" + encoded(flags.action);
-  return {Method::kPost, "/v1/breakers/" + node + "/" + flags.change + only};
+  return {Method::kPost, "/v1/breakers/" + flags.node + "/" + flags.change + only};
 }
 
 Parsed<std::string> breaker_table(std::string_view body) { return table_of(body, breakers_text); }

@@ -1,61 +1,80 @@
-// mcplane-ctl: sends a task, publishes and prints events, shows an appliance's state, who is registered, whose breaker
-// is open, which routes are degraded and where cycles go, and changes its configuration. One command a run, main thread
-// only besides the library's own.
+// mcplane-ctl: sends a task, publishes and prints events, shows an appliance's state, its tasks, routes and nodes,
+// whose breaker is open and where cycles go, and changes its configuration. One command a run, main thread only besides
+// the library's own. What is added here is all there is: man page and completion are made of it (cli_docs.h).
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "app/ctl_admin.h"
 #include "app/ctl_autoscale.h"
 #include "app/ctl_breaker.h"
+#include "app/ctl_capture.h"
 #include "app/ctl_config.h"
 #include "app/ctl_degrade.h"
+#include "app/ctl_drain.h"
 #include "app/ctl_events.h"
 #include "app/ctl_perf.h"
+#include "app/ctl_routes.h"
 #include "app/ctl_send.h"
+#include "app/ctl_tasks.h"
+#include "app/ctl_top.h"
+
+namespace {
+
+// A command and what runs when it was typed.
+using Commands = std::vector<std::pair<CLI::App*, std::function<int()>>>;
+
+template <class Flags>
+void add(CLI::App& program, Commands& commands, const char* name, const char* help,
+         void (*add_flags)(CLI::App&, Flags&), std::function<int(const Flags&)> run) {
+  CLI::App* const command = program.add_subcommand(name, help);
+  command->group("Commands");
+  const auto flags = std::make_shared<Flags>();
+  add_flags(*command, *flags);
+  commands.emplace_back(command, [flags, run = std::move(run)] { return run(*flags); });
+}
+
+Commands add_commands(CLI::App& program) {
+  using namespace mcplane::app;
+  Commands all;
+  add<SendFlags>(program, all, "send", "Send one task and print its answer", add_send_flags, run_send);
+  add<PubFlags>(program, all, "pub", "Publish one event", add_pub_flags, run_pub);
+  add<SubFlags>(program, all, "sub", "Print events as they come", add_sub_flags, run_sub);
+  add<AdminFlags>(program, all, "status", "Counters and settings of the appliance", add_admin_flags, run_status);
+  add<TopFlags>(program, all, "top", "The same, live: throughput, cores and workers", add_top_flags, run_top);
+  add<AdminFlags>(program, all, "nodes", "Who is registered", add_admin_flags, run_nodes);
+  add<AdminFlags>(program, all, "routes", "What clients ask for, who serves it, who waits, what is limited",
+                  add_admin_flags, run_routes);
+  add<TasksFlags>(program, all, "tasks", "Tasks that have not ended", add_tasks_flags, run_tasks);
+  add<ExplainFlags>(program, all, "explain", "Where a task is, and why each worker may or may not have it",
+                    add_explain_flags, run_explain);
+  add<AdminFlags>(program, all, "autoscale", "How many workers each pool should have", add_admin_flags, run_autoscale);
+  add<CaptureFlags>(program, all, "capture", "Copy frames into a pcap file", add_capture_flags, run_capture);
+  add<BreakerFlags>(program, all, "breaker", "Whose breaker is open and why; hold one open or closed",
+                    add_breaker_flags, run_breaker);
+  add<DrainFlags>(program, all, "drain", "Give a worker no new tasks, and wait until it holds none", add_drain_flags,
+                  run_drain);
+  add<DegradeFlags>(program, all, "degrade",
+                    "What stands in for workers that are out, and whether it does; turn it on or off",
+                    add_degrade_flags, run_degrade);
+  add<PerfFlags>(program, all, "perf", "Where the cycles of a task go, and how long its frames stay", add_perf_flags,
+                 run_perf);
+  add<ConfigFlags>(
+      program, all, "config", "What the appliance is configured with, and changes of it", add_config_commands,
+      [&program](const ConfigFlags& flags) { return run_config(*program.get_subcommand("config"), flags); });
+  return all;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  namespace app = mcplane::app;
   CLI::App program("mcplane-ctl: asks an mcplane appliance, and sends it tasks and events.", "mcplane-ctl");
-  app::set_conventions(program);
+  mcplane::app::set_conventions(program);
   program.require_subcommand(1);
-
-  app::SendFlags send_flags;
-  app::AdminFlags admin_flags;
-  app::BreakerFlags breaker_flags;
-  app::ConfigFlags config_flags;
-  app::DegradeFlags degrade_flags;
-  app::PerfFlags perf_flags;
-  app::PubFlags pub_flags;
-  app::SubFlags sub_flags;
-  CLI::App* const send = program.add_subcommand("send", "Send one task and print its answer");
-  CLI::App* const pub = program.add_subcommand("pub", "Publish one event");
-  CLI::App* const sub = program.add_subcommand("sub", "Print events as they come");
-  CLI::App* const config = program.add_subcommand("config", "What the appliance is configured with, and changes of it");
-  CLI::App* const autoscale = program.add_subcommand("autoscale", "How many workers each pool should have");
-  CLI::App* const nodes = program.add_subcommand("nodes", "Who is registered");
-  CLI::App* const breaker = program.add_subcommand("breaker", "Whose breaker is open and why; hold one open or closed");
-  CLI::App* const degrade = program.add_subcommand(
-      "degrade", "What stands in for workers that are out, and whether it does; turn it on or off");
-  CLI::App* const perf = program.add_subcommand("perf", "Where the cycles of a task go, and how long its frames stay");
-  CLI::App* const status = program.add_subcommand("status", "Counters and settings of the appliance");
-  for (CLI::App* const command : {send, pub, sub, autoscale, breaker, config, degrade, nodes, perf, status})
-    command->group("Commands");
-  app::add_send_flags(*send, send_flags);
-  app::add_admin_flags(*autoscale, admin_flags);
-  app::add_breaker_flags(*breaker, breaker_flags);
-  app::add_config_commands(*config, config_flags);
-  app::add_degrade_flags(*degrade, degrade_flags);
-  app::add_admin_flags(*nodes, admin_flags);
-  app::add_perf_flags(*perf, perf_flags);
-  app::add_pub_flags(*pub, pub_flags);
-  app::add_admin_flags(*status, admin_flags);
-  app::add_sub_flags(*sub, sub_flags);
-
-  if (const auto stop = app::parse_command_line(program, argc, argv)) return app::end(*stop);
-  if (send->parsed()) return app::run_send(send_flags);
-  if (autoscale->parsed()) return app::run_autoscale(admin_flags);
-  if (breaker->parsed()) return app::run_breaker(breaker_flags);
-  if (config->parsed()) return app::run_config(*config, config_flags);
-  if (degrade->parsed()) return app::run_degrade(degrade_flags);
-  if (perf->parsed()) return app::run_perf(perf_flags);
-  if (pub->parsed()) return app::run_pub(pub_flags);
-  if (sub->parsed()) return app::run_sub(sub_flags);
-  return nodes->parsed() ? app::run_nodes(admin_flags) : app::run_status(admin_flags);
+  const Commands commands = add_commands(program);
+  if (const auto stop = mcplane::app::parse_command_line(program, argc, argv)) return mcplane::app::end(*stop);
+  for (const auto& [command, run] : commands)
+    if (command->parsed()) return run();
+  return mcplane::app::kExitUsage;  // the parser asks for one
 }

@@ -14,13 +14,15 @@
 #include <utility>
 
 #include "control/admin_change.h"
+#include "control/admin_inspect.h"
 #include "control/admin_read.h"
 #include "control/serving.h"
 
 namespace mcplane::control {
 namespace {
 
-constexpr std::size_t kServerThreads = 2;
+// A capture keeps one of them as long as it lasts.
+constexpr std::size_t kServerThreads = 4;
 
 // Whether a process accepts connections there.
 bool somebody_listens(const sockaddr_un& address) {
@@ -81,6 +83,7 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   const Ask ask = ask_of(control, patience);
   httplib::Server& server = impl_->serving.server();
   serve_reads(server, ask);
+  serve_inspection(server, ask, ask_cores_of(control, patience));
   serve_changes(server, ask);
   serve_config_changes(server, ask, config);
   impl_->serving.start();

@@ -59,6 +59,8 @@ void Control::poll(std::uint64_t now_ns) {
   recommend_if_due();
   run_requests();
   serve_config();
+  inquiries_.poll(shared_, queues_);
+  captures_.poll(shared_, now_ns_);
   for (auto& queue : queues_) queue.flush();
 }
 

@@ -19,11 +19,13 @@
 
 #include "base/random.h"
 #include "control/breakers.h"
+#include "control/captures.h"
 #include "control/command_queue.h"
 #include "control/config_history.h"
 #include "control/core_loads.h"
 #include "control/degradations.h"
 #include "control/heartbeat_pace.h"
+#include "control/inquiries.h"
 #include "control/lease_clock.h"
 #include "control/links.h"
 #include "control/log.h"
@@ -87,6 +89,11 @@ class Control {
   // On: cores begin to measure loops, afresh (perf_report.h). Off: they stop, and what they measured can still be read.
   void measure(bool on);
 
+  // What only cores know. done: on the control thread, later. False when too many wait.
+  bool inquire(const Inquiry& inquiry, Inquiries::Done done) { return inquiries_.ask(inquiry, std::move(done)); }
+  // Cores copy frames from now on. Null when they do so for somebody already.
+  std::shared_ptr<CaptureFile> capture(const CaptureOrder& order) { return captures_.begin(order, shared_, now_ns_); }
+
   // What people set, and how it came to be. Whatever is applied to the history is served from the end of this poll on.
   ConfigHistory& config() noexcept { return config_; }
   const ConfigHistory& config() const noexcept { return config_; }
@@ -120,6 +127,7 @@ class Control {
   const Subscriptions& subscriptions() const noexcept { return subscriptions_; }
   const Degradations& degradations() const noexcept { return degradations_; }
   const CoreLoads& core_loads() const noexcept { return core_loads_; }
+  const Captures& captures() const noexcept { return captures_; }
   std::uint64_t now_ns() const noexcept { return now_ns_; }
   std::uint64_t uptime_ns() const noexcept { return now_ns_ - started_ns_; }
   std::uint64_t commands_dropped() const noexcept;
@@ -234,6 +242,8 @@ class Control {
   Subscriptions subscriptions_;
   std::vector<Confirmation> confirmations_;  // for when the cores know
   Degradations degradations_;
+  Inquiries inquiries_;
+  Captures captures_;
   Log log_;
   ConfigHistory config_;
   std::shared_ptr<const Settings> settings_;

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "control/admin_inspect.h"
 #include "control/admin_read.h"
 #include "control/dashboard.h"
 #include "control/live_feed.h"
@@ -82,7 +83,9 @@ HttpListener::HttpListener(Control& control, const wire::Endpoint& at, std::chro
   server.set_keep_alive_max_count(1).set_keep_alive_timeout(kIdleSeconds);
   server.set_read_timeout(kIdleSeconds).set_write_timeout(kIdleSeconds);
   server.set_pre_routing_handler(check);
-  serve_reads(server, ask_of(control, patience));
+  const Ask ask = ask_of(control, patience);
+  serve_reads(server, ask);
+  serve_inspection(server, ask, ask_cores_of(control, patience));
   impl_->live.serve(server);
   serve_dashboard(server);
   impl_->serving.start();

@@ -54,6 +54,7 @@ void Control::observe(Session& session) {
 // Slots, and as many more as hide the round trip to it; while it starts slowly, fewer.
 void Control::keep_pace(Session& session) {
   session.next_pace_ns = now_ns_ + kPaceIntervalNs;
+  session.tally.look(shared_, session.worker);
   const std::uint16_t slots = session.hello.slots;
   state::WorkerLine& line = shared_.workers[session.worker];
   const std::uint64_t up_ns = now_ns_ - session.up_at_ns, slow_start_ns = settings_->slow_start_ns;
@@ -68,6 +69,7 @@ void Control::keep_pace(Session& session) {
 void Control::bring_up(Session& session) {
   session.phase = Phase::kUp;
   session.up_at_ns = now_ns_;
+  session.tally.begin(shared_, session.worker);
   const bool probed = session.hello.probe.asks() && options_.prober != nullptr;
   breakers_.begin(session.worker, probed ? Health::kAwaited : Health::kUp, now_ns_);
   session.pool = &pools_.join(session.hello, session.path.peer, shared_.workers[session.worker], session.worker);

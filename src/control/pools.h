@@ -100,6 +100,10 @@ class Pools {
   // Pools with workers, ordered by their sets: equal pools give equal snapshots.
   std::unique_ptr<const state::RouteSnapshot> snapshot(std::uint64_t generation);
 
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (const auto& entry : pools_) visit(*entry.second);
+  }
   // Of the workers that serve the action, "*": any, and the model, "": any. Cost: a walk of all pools.
   Presence presence(const std::string& action, const std::string& model) const;
   // Grows whenever that may have changed.

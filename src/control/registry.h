@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "control/frames.h"
+#include "control/tally.h"
 #include "state/skill_board.h"
 #include "wire/registration.h"
 
@@ -62,7 +63,8 @@ struct Session {
   wire::HelloBody hello;                      // each capability list sorted and unique
   Path path;
   NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
-  std::uint64_t next_pace_ns = 0;        // worker: when its bound is looked at again
+  std::uint64_t next_pace_ns = 0;        // worker: when its bound and its tasks are looked at again
+  Tally tally;                           // worker: of its tasks, since it was up
   std::uint32_t ack_delay_us = 0;        // granted
   std::uint16_t pto_ms = 0;              // of its handshake
 

@@ -200,7 +200,9 @@ Json node_json(const Control& control, const Session& session) {
           {"models", session.hello.models},
           {"tags", session.hello.tags},
           {"slots", session.is_worker() ? session.hello.slots : control.options().client_slots},
-          {"outstanding", outstanding}};
+          {"outstanding", outstanding},
+          {"done", session.tally.done()},
+          {"failed", session.tally.failed()}};
 }
 
 // Counts are by subscriber, over all its subscriptions.

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "dataplane/loop_sampler.h"
 #include "dataplane/shard.h"
+#include "dataplane/tap.h"
 #include "net/nic.h"
 
 namespace mcplane::dataplane {
@@ -54,7 +55,7 @@ class CoreLoop {
     std::size_t work = 0;
     // One port a turn: what a turn can produce stays within a departure batch, whatever the number of ports.
     turn_ = turn_ + 1 < receiving_.size() ? turn_ + 1 : 0;
-    if (!receiving_.empty()) work += through_stations(receiving_[turn_]->rx_burst(burst()));
+    if (!receiving_.empty()) work += through_stations(receive(*receiving_[turn_]));
     const bool more_to_come = work == burst_;
     work += through_stations(shard_.handoff_mesh.pop(shard_.options.id, burst()));
     work += run_commands(shard_);
@@ -67,10 +68,11 @@ class CoreLoop {
     sampler_.lap(Station::kWaiting);
     send_acks(shard_);
     sampler_.lap(Station::kAcks);
-    egress(shard_, now());
+    const std::uint64_t stamp_ns = now();
+    egress(shard_, stamp_ns);
     sampler_.lap(Station::kEgress);
     if (relay_.mesh != nullptr) collect_relayed();
-    work += flush();
+    work += flush(stamp_ns);
     sampler_.lap(Station::kTx);
     sampler_.end(work > 0);
     was_busy_ = work > 0;
@@ -101,6 +103,12 @@ class CoreLoop {
     return loops_behind_ % kLoopsBehindMax == 0;
   }
 
+  std::size_t receive(NicQueue& nic) noexcept {
+    const std::size_t count = nic.rx_burst(burst());
+    tap(shard_, burst().first(count), {.at_ns = shard_.now_ns});
+    return count;
+  }
+
   std::size_t through_stations(std::size_t count) noexcept {
     sampler_.lap(Station::kRx);
     if (count == 0) return 0;
@@ -117,10 +125,13 @@ class CoreLoop {
   }
 
   // What a queue does not take is dropped and counted: a burst is never held back by a full one.
-  std::size_t flush() noexcept {
+  std::size_t flush(std::uint64_t stamp_ns) noexcept {
     std::size_t flushed = 0;
     for (std::size_t port = 0; port < nics_.size(); ++port) {
       auto& batch = shard_.outgoing[port];
+      if (nics_[port] != nullptr)
+        tap(shard_, batch.items(),
+            {.at_ns = stamp_ns, .port = PortId(static_cast<std::uint8_t>(port)), .outgoing = true});
       const std::size_t taken = nics_[port] != nullptr ? transmit(*nics_[port], batch.items()) : relay(port);
       const auto refused = batch.items().subspan(taken);
       shard_.counters.sent_dropped.add(refused.size());

@@ -51,6 +51,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
     if (!waits) shard.mine.timings.queue.add_none();
   }
   open_task(shard, entry, client, task);
+  shard.tasks.label(shard.index_of(task)) = {wire::task_id_of(header), shard.routes.index_of(entry), entry.claimed};
 }
 
 // Where a task can go at once.

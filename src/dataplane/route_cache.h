@@ -16,6 +16,7 @@
 #include "base/types.h"
 #include "dataplane/held_frames.h"
 #include "state/counters.h"
+#include "state/inspection.h"
 #include "state/route_snapshot.h"
 #include "state/waiting_board.h"
 #include "wire/header.h"
@@ -51,8 +52,7 @@ struct ServingPools {
 };
 
 struct RouteEntry {
-  // Whether it is of shadow tasks; action, model and tags, each behind a length byte.
-  static constexpr std::size_t kKeyBytesMax = 1 + (2 + wire::kTagsMax) * (wire::kNameBytesMax + 1);
+  static constexpr std::size_t kKeyBytesMax = state::Selector::kBytesMax;
 
   std::uint64_t hash = 0;
   std::uint64_t generation = 0;        // of the snapshot the pools belong to
@@ -79,7 +79,7 @@ struct RouteEntry {
     ServingPools pools;
     std::uint32_t rotor = 0;
   } mirror;
-  std::array<std::byte, kKeyBytesMax> key;
+  std::array<std::byte, kKeyBytesMax> key;  // laid out as a state::Selector
 };
 
 class RouteCache {
@@ -105,6 +105,7 @@ class RouteCache {
     return static_cast<std::uint16_t>(&entry - entries_.get());
   }
   RouteEntry& operator[](std::uint16_t index) noexcept { return entries_[index]; }
+  std::uint32_t capacity() const noexcept { return sets_ * kWays; }
 
   // Entries with waiting tasks, in no order. add_waiting() follows each frame that joins an entry's lines,
   // remove_waiting() each that leaves them; both keep the board.

@@ -5,6 +5,7 @@
 
 #include "base/planted_bug.h"
 #include "dataplane/departure.h"
+#include "dataplane/inspect.h"
 #include "dataplane/task_end.h"
 
 namespace mcplane::dataplane {
@@ -94,6 +95,9 @@ std::uint32_t run_commands(Shard& shard) noexcept {
         break;
       case state::CommandKind::kDrain:
         shard.draining = true;
+        break;
+      case state::CommandKind::kInspect:
+        inspect(shard);
         break;
     }
   }

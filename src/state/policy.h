@@ -2,8 +2,10 @@
 // route snapshots. Plain values.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 namespace mcplane::state {
 
@@ -17,5 +19,8 @@ enum class Policy : std::uint8_t {
   kPrefix,            // by the affinity key that the SEND carries, unless its worker is ahead of the others
 };
 inline constexpr std::size_t kPolicies = 7;
+// For people, and in configuration.
+inline constexpr std::array<std::string_view, kPolicies> kPolicyNames = {
+    "least-outstanding", "round-robin", "weighted", "power-of-two", "source-hash", "session", "prefix"};
 
 }  // namespace mcplane::state

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "state/capture.h"
 #include "state/counters.h"
+#include "state/inspection.h"
 #include "state/messages.h"
 #include "state/neighbour_table.h"
 #include "state/outcomes.h"
@@ -49,6 +51,7 @@ struct ShardShared {
   TaskTimings timings;
   PerfCounters perf;
   Mailbox mailbox;
+  Inspection inspection;
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
   std::unique_ptr<EventCounts[]> events;  // by session index
   Outcomes outcomes;                      // of this shard's tasks, by worker
@@ -75,17 +78,27 @@ struct Shared {
     if (auto old = std::exchange(topics_owner, std::move(next))) routes.retire(std::move(old));
   }
 
+  // Control. Cores copy frames for `next` from now on; null: for nobody.
+  void set_capture(std::shared_ptr<Capture> next) {
+    capture.store(next.get(), std::memory_order_release);
+    if (auto old = std::exchange(capture_owner, std::move(next))) routes.retire(std::move(old));
+  }
+
   const SharedOptions options;
   WorkerTable workers;
   NeighbourTable neighbours;
   Rcu<RouteSnapshot> routes;
   std::array<SharedLimit, kSharedLimits> limits;  // by RouteRule::shared_limit
   std::unique_ptr<const TopicTree> topics_owner;  // control's
+  std::shared_ptr<Capture> capture_owner;         // control's
   // Good until the core's next quiescent point of `routes`. Written by: control.
   std::atomic<const TopicTree*> topics{nullptr};
   // 0: cores measure nothing; else the number of the run of measurements that they take part in. Relaxed: a core that
   // sees it a loop later begins a loop later. Written by: control.
   alignas(kCacheLineBytes) std::atomic<std::uint32_t> perf_run{0};
+  // Null: cores copy no frames. Good until the core's next quiescent point of `routes`. Control's release store pairs
+  // with a core's acquire load: its rings are visible. Written by: control.
+  std::atomic<Capture*> capture{nullptr};
   // What a PONG tells a worker (and who is both) or a client: how long it may be silent. 0: as HELLO's ACK said.
   // Relaxed: control judges leases by the longest it has lately stored. Written by: control.
   std::atomic<std::uint32_t> worker_heartbeat_ms{0}, client_heartbeat_ms{0};
