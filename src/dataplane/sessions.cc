@@ -95,6 +95,9 @@ std::uint32_t run_commands(Shard& shard) noexcept {
       case state::CommandKind::kDrain:
         shard.draining = true;
         break;
+      case state::CommandKind::kResume:
+        shard.draining = false;
+        break;
     }
   }
   return count;
