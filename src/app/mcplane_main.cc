@@ -6,8 +6,10 @@
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "app/appliance.h"
+#include "app/doctor_command.h"
 #include "app/memory.h"
 
 namespace {
@@ -55,6 +57,7 @@ int run(const ApplianceConfig& config) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "doctor") return mcplane::app::run_doctor(argc - 1, argv + 1);
   const auto command = mcplane::app::parse_appliance_config(argc, argv);
   if (command.stop) return mcplane::app::end(*command.stop);
   try {
