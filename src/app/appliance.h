@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -29,15 +30,16 @@ class Appliance {
   Appliance(const Appliance&) = delete;
   Appliance& operator=(const Appliance&) = delete;
 
-  // Refuses new work; returns when no task is left or `patience_ms` have passed. Main thread.
-  void drain(std::uint32_t patience_ms);
+  // Runs on the control thread, soon. Any thread. False when too many requests wait.
+  bool ask(std::function<void(control::Control&)> request);
+  // No task is open. Any thread.
+  bool idle() const noexcept;
+  const state::Shared& shared() const noexcept { return shared_; }
 
   // Reads the configuration file again. Main thread.
   void reload() { app::reload(control_, config_); }
 
  private:
-  bool idle() const noexcept;
-
   const ApplianceConfig config_;
   // Declared in the order they start.
   net::Eal eal_;

@@ -65,8 +65,10 @@ struct ApplianceConfig {
 
   // Process.
   std::string admin_path = "/run/mcplane/admin.sock";
-  bool hugepages = false;          // false: EAL's --no-huge
-  std::uint64_t memory_bytes = 0;  // as typed, 0: not; once parsed, whole MiB that hold the buffers
+  std::string dump_path;                              // of SIGQUIT; "": stderr
+  std::uint64_t drain_timeout_ns = 2 * kNsPerSecond;  // of SIGTERM
+  bool hugepages = false;                             // false: EAL's --no-huge
+  std::uint64_t memory_bytes = 0;                     // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogLevel log_level = LogLevel::kInfo;
   IdleMode idle = IdleMode::kPoll;
   std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are

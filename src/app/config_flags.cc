@@ -98,6 +98,9 @@ void add_times(CLI::App& app, ApplianceConfig& config) {
 void add_process(CLI::App& app, ApplianceConfig& config) {
   add_value(app, "--admin", "PATH", config.admin_path, "UNIX socket for mcplane-ctl",
             [&config](const std::string& typed) { return accept_admin_path(typed, config.admin_path); });
+  add_text(app, "--dump-file", config.dump_path, "PATH", "SIGQUIT: write the state there, not to stderr");
+  add_duration(app, "--drain-timeout", config.drain_timeout_ns, "SIGTERM: wait for tasks in flight, at most",
+               {0, 3'600 * kNsPerSecond});
   add_value(app, "--idle", "HOW", "poll",
             "What a core does without work: poll, pause (polls, and leaves more of the CPU to its sibling) or sleep "
             "(until a frame comes; some 50 us slower then)",
