@@ -78,8 +78,12 @@ struct ApplianceConfig {
   std::string config_path;             // --config; "": none
   bool check = false;                  // --check
   bool help = false;                   // --help-config
+  bool demo = false;                   // --demo
   std::vector<std::string> arguments;  // the command line before `--`, for reading the file again
   control::ConfigDocument document;    // the file's text, what holds by it, and where each value is from
+
+  // Devices of this process that are not the appliance's: those of --demo's agents.
+  std::vector<net::DeviceSpec> guests;
 
   std::uint32_t memory_mib() const noexcept { return static_cast<std::uint32_t>(memory_bytes >> 20); }
 };

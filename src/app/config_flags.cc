@@ -138,11 +138,13 @@ void add_configuration(CLI::App& app, ApplianceConfig& config) {
             });
   add_switch(app, "--check", config.check, "Say what is wrong with flags and file, and leave");
   add_switch(app, "--help-config", config.help, "Print the keys of the file and leave");
+  add_switch(app, "--demo", config.demo,
+             "See it work, without root or a NIC: a broker and agents in this process, one task, 2 s of load");
 }
 
 // Of these the file takes lists. Several ports have [[port]] each.
 constexpr std::array<std::string_view, 2> kRepeated = {"ip", "gateway"};
-constexpr std::array<std::string_view, 5> kNotInTheFile = {"help", "version", "config", "check", "help-config"};
+constexpr std::array<std::string_view, 6> kNotInTheFile = {"help", "version", "config", "check", "help-config", "demo"};
 
 }  // namespace
 

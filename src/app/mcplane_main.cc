@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "app/cli.h"
+#include "app/demo.h"
 #include "app/doctor_command.h"
 #include "app/serve.h"
 
@@ -12,7 +13,7 @@ int main(int argc, char** argv) {
   const auto command = app::parse_appliance_config(argc, argv);
   if (command.stop) return app::end(*command.stop);
   try {
-    return app::serve(command.config);
+    return command.config.demo ? app::run_demo() : app::serve(command.config);
   } catch (const std::exception& error) {
     return app::end(app::failure("mcplane", error.what(), app::kExitRuntime));
   }
