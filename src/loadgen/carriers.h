@@ -15,6 +15,8 @@ RunResult run_over_udp(const Options& options, Progress& progress, const std::at
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop);
 // Over a port that is there, by the calling thread. options.port says what our address is.
 RunResult run_on_port(const Options& options, net::DpdkPort& port, Progress& progress, const std::atomic<bool>& stop);
+// options.port and options.reflect are set.
+RunResult run_reflecting(const Options& options, Progress& progress, const std::atomic<bool>& stop);
 
 // How long BYEs may take to leave a port at the end.
 inline constexpr std::uint64_t kGoodbyeNs = 10 * kNsPerMs;
