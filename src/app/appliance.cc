@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <stdexcept>
-#include <thread>
+#include <utility>
 
 namespace mcplane::app {
 
@@ -55,13 +55,8 @@ bool Appliance::idle() const noexcept {
   return true;
 }
 
-void Appliance::drain(std::uint32_t patience_ms) {
-  control_.post([this] { control_.drain(); });
-  for (std::uint32_t waited_ms = 0; waited_ms < patience_ms; ++waited_ms) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    // The first milliseconds are for the command to reach the cores.
-    if (waited_ms > 5 && idle()) return;
-  }
+bool Appliance::ask(std::function<void(control::Control&)> request) {
+  return control_.post([this, request = std::move(request)] { request(control_); });
 }
 
 }  // namespace mcplane::app

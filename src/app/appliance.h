@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -31,8 +32,11 @@ class Appliance {
   Appliance(const Appliance&) = delete;
   Appliance& operator=(const Appliance&) = delete;
 
-  // Refuses new work; returns when no task is left or `patience_ms` have passed. Main thread.
-  void drain(std::uint32_t patience_ms);
+  // Runs on the control thread, soon. Any thread. False when too many requests wait.
+  bool ask(std::function<void(control::Control&)> request);
+  // No task is open. Any thread.
+  bool idle() const noexcept;
+  const state::Shared& shared() const noexcept { return shared_; }
 
   // Where the page is; none: nowhere.
   std::optional<wire::Endpoint> http() const { return http_ ? std::optional(http_->at()) : std::nullopt; }
@@ -41,7 +45,6 @@ class Appliance {
   void reload() { app::reload(control_, config_); }
 
  private:
-  bool idle() const noexcept;
   void listen();
 
   const ApplianceConfig config_;

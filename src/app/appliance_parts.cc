@@ -85,6 +85,7 @@ net::EalOptions eal_options(const ApplianceConfig& config) {
   options.huge_pages = config.hugepages;
   options.memory_mib = config.memory_mib();
   for (const PortConfig& port : config.ports) options.devices.push_back(port.device);
+  options.guests = config.guests;
   options.pass_through = config.eal_arguments;
   return options;
 }

@@ -87,6 +87,10 @@ ApplianceCommand parse_appliance_config(int argc, const char* const* argv) {
   ApplianceReading reading = read_command_line(arguments);
   if (reading.stop) return {reading.stop, {}};
   if (reading.config.help) return {Stop{kExitOk, config_help()}, {}};
+  if (reading.config.demo) {
+    if (argc > 2) return {failure(kProgram, "--demo chooses its flags itself; leave out the others", kExitUsage), {}};
+    return {std::nullopt, std::move(reading.config)};
+  }
   const std::string path = reading.config.config_path;
   const Parsed<std::string> text = path.empty() ? Parsed<std::string>::good("") : read_text(path);
   if (!text) return {failure(kProgram, "--config: " + text.error, kExitConfigInvalid), {}};

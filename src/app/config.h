@@ -70,8 +70,10 @@ struct ApplianceConfig {
   std::string admin_path = "/run/mcplane/admin.sock";
   std::optional<wire::Endpoint> http = kHttpStandard;  // none: not listened
   bool http_typed = false;                             // so it must be had
-  bool hugepages = false;                              // false: EAL's --no-huge
-  std::uint64_t memory_bytes = 0;                      // as typed, 0: not; once parsed, whole MiB that hold the buffers
+  std::string dump_path;                              // of SIGQUIT; "": stderr
+  std::uint64_t drain_timeout_ns = 2 * kNsPerSecond;  // of SIGTERM
+  bool hugepages = false;                             // false: EAL's --no-huge
+  std::uint64_t memory_bytes = 0;                     // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogLevel log_level = LogLevel::kInfo;
   IdleMode idle = IdleMode::kPoll;
   std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are
@@ -81,8 +83,12 @@ struct ApplianceConfig {
   std::string config_path;             // --config; "": none
   bool check = false;                  // --check
   bool help = false;                   // --help-config
+  bool demo = false;                   // --demo
   std::vector<std::string> arguments;  // the command line before `--`, for reading the file again
   control::ConfigDocument document;    // the file's text, what holds by it, and where each value is from
+
+  // Devices of this process that are not the appliance's: those of --demo's agents.
+  std::vector<net::DeviceSpec> guests;
 
   std::uint32_t memory_mib() const noexcept { return static_cast<std::uint32_t>(memory_bytes >> 20); }
 };

@@ -119,6 +119,9 @@ void add_times(CLI::App& app, ApplianceConfig& config) {
 void add_process(CLI::App& app, ApplianceConfig& config) {
   add_value(app, "--admin", "PATH", config.admin_path, "UNIX socket for mcplane-ctl",
             [&config](const std::string& typed) { return accept_admin_path(typed, config.admin_path); });
+  add_text(app, "--dump-file", config.dump_path, "PATH", "SIGQUIT: write the state there, not to stderr");
+  add_duration(app, "--drain-timeout", config.drain_timeout_ns, "SIGTERM: wait for tasks in flight, at most",
+               {0, 3'600 * kNsPerSecond});
   add_value(app, "--http", "ADDRESS:PORT", wire::to_string(kHttpStandard),
             "Where a page at / and all that can be asked is served over HTTP, read-only; none: nowhere",
             [&config](const std::string& typed) { return accept_http(typed, config); });
@@ -159,11 +162,13 @@ void add_configuration(CLI::App& app, ApplianceConfig& config) {
             });
   add_switch(app, "--check", config.check, "Say what is wrong with flags and file, and leave");
   add_switch(app, "--help-config", config.help, "Print the keys of the file and leave");
+  add_switch(app, "--demo", config.demo,
+             "See it work, without root or a NIC: a broker and agents in this process, one task, 2 s of load");
 }
 
 // Of these the file takes lists. Several ports have [[port]] each.
 constexpr std::array<std::string_view, 2> kRepeated = {"ip", "gateway"};
-constexpr std::array<std::string_view, 5> kNotInTheFile = {"help", "version", "config", "check", "help-config"};
+constexpr std::array<std::string_view, 6> kNotInTheFile = {"help", "version", "config", "check", "help-config", "demo"};
 
 }  // namespace
 

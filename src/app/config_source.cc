@@ -128,7 +128,10 @@ void stop_for(ApplianceReading& reading, int exit_code) {
 
 ApplianceReading read_command_line(const Arguments& arguments) {
   ApplianceReading reading;
-  CLI::App app("mcplane: brokers tasks between clients and model workers over UDP.", kProgram);
+  CLI::App app(
+      "mcplane: brokers tasks between clients and model workers over UDP.\n"
+      "mcplane doctor: what this machine has of what a port needs.",
+      kProgram);
   reading.stop = parse(app, reading.config, arguments);
   return reading;
 }

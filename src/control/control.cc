@@ -159,12 +159,12 @@ bool Control::force_degradation(const std::string& route, std::optional<DegradeW
   return true;
 }
 
-void Control::drain() {
-  if (std::exchange(draining_, true)) return;
+void Control::set_draining(bool on) {
+  if (std::exchange(draining_, on) == on) return;
   state::Command command{};
-  command.kind = state::CommandKind::kDrain;
+  command.kind = on ? state::CommandKind::kDrain : state::CommandKind::kResume;
   for (auto& queue : queues_) queue.push(command);
-  log_.info(now_ns_, "draining: no new tasks or sessions");
+  log_.info(now_ns_, "{}", on ? "draining: no new tasks or sessions" : "resumed: tasks and sessions are taken again");
 }
 
 void Control::measure(bool on) { shared_.perf_run.store(on ? ++perf_runs_ : 0, std::memory_order_relaxed); }

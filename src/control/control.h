@@ -72,8 +72,9 @@ class Control {
   // Any thread. Runs at the end of the next poll(), so it sees one consistent state. False when kRequestsMax wait.
   bool post(std::function<void()> request);
 
-  // No new tasks, no new sessions, for good.
-  void drain();
+  // No new tasks, no new sessions, until resume().
+  void drain() { set_draining(true); }
+  void resume() { set_draining(false); }
 
   // From the next outcome on. Disabled: those that are not held open close.
   void set_breaker(const BreakerSettings& settings);
@@ -138,6 +139,7 @@ class Control {
   void on_punt(const state::Punt& punt, ShardId shard);
   void on_shard_ended(SessionId id, ShardId shard);
   void run_requests();
+  void set_draining(bool on);
   void pace_heartbeats();
   const HeartbeatPace& pace_of(const Session& session) const noexcept {
     return session.is_worker() ? worker_pace_ : client_pace_;

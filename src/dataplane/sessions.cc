@@ -96,6 +96,9 @@ std::uint32_t run_commands(Shard& shard) noexcept {
       case state::CommandKind::kDrain:
         shard.draining = true;
         break;
+      case state::CommandKind::kResume:
+        shard.draining = false;
+        break;
       case state::CommandKind::kInspect:
         inspect(shard);
         break;

@@ -6,12 +6,15 @@
 
 #include "base/types.h"
 #include "loadgen/run.h"
+#include "net/dpdk/port.h"
 
 namespace mcplane::loadgen {
 
 RunResult run_over_udp(const Options& options, Progress& progress, const std::atomic<bool>& stop);
 // options.port is set.
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop);
+// Over a port that is there, by the calling thread. options.port says what our address is.
+RunResult run_on_port(const Options& options, net::DpdkPort& port, Progress& progress, const std::atomic<bool>& stop);
 // options.port and options.reflect are set.
 RunResult run_reflecting(const Options& options, Progress& progress, const std::atomic<bool>& stop);
 

@@ -53,7 +53,9 @@ class PortCarrier {
   WorkerFleet workers_;
 };
 
-RunResult run_on_core(const Options& options, net::DpdkPort& port, Progress& progress, const std::atomic<bool>& stop) {
+}  // namespace
+
+RunResult run_on_port(const Options& options, net::DpdkPort& port, Progress& progress, const std::atomic<bool>& stop) {
   PortCarrier carrier(options, port, progress);
   RunResult result = RunSteps(carrier, options, stop).run();
   carrier.leave();
@@ -62,12 +64,10 @@ RunResult run_on_core(const Options& options, net::DpdkPort& port, Progress& pro
   return result;
 }
 
-}  // namespace
-
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop) {
   if (options.reflect) return run_reflecting(options, progress, stop);
   RunResult result;
-  on_port_core(options, [&](net::DpdkPort& port) { result = run_on_core(options, port, progress, stop); });
+  on_port_core(options, [&](net::DpdkPort& port) { result = run_on_port(options, port, progress, stop); });
   return result;
 }
 

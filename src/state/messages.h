@@ -69,6 +69,7 @@ enum class CommandKind : std::uint8_t {
   kSetGate,         // record.worker, gate; to one shard
   kTransmit,        // bytes: a whole frame, checksums valid, out of `port`
   kDrain,           // refuse new tasks with Reason::Draining
+  kResume,          // take them again
   kInspect,         // answer the shard's Inspection::question, a piece of it
 };
 

@@ -109,15 +109,6 @@ std::string check_connecting(const DeviceSpec& device) {
   return fmt::format("{}: nobody listens there; start the other side first", to_string(device));
 }
 
-// Drivers that hand a device to user space, or share it with the kernel's driver.
-bool serves_user_space(std::string_view driver) noexcept {
-  constexpr std::array<std::string_view, 6> kDrivers = {"vfio-pci",  "igb_uio",   "uio_pci_generic",
-                                                        "mlx5_core", "mlx4_core", "mana"};
-  for (const std::string_view known : kDrivers)
-    if (driver == known) return true;
-  return false;
-}
-
 std::string check_pci(const DeviceSpec& device) {
   const fs::path folder = fs::path("/sys/bus/pci/devices") / device.name;
   std::error_code error;
@@ -175,6 +166,14 @@ std::string check_device(const DeviceSpec& device) {
       return check_pci(device);
   }
   return "";
+}
+
+bool serves_user_space(std::string_view driver) noexcept {
+  constexpr std::array<std::string_view, 6> kDrivers = {"vfio-pci",  "igb_uio",   "uio_pci_generic",
+                                                        "mlx5_core", "mlx4_core", "mana"};
+  for (const std::string_view known : kDrivers)
+    if (driver == known) return true;
+  return false;
 }
 
 std::string_view needs_of(DeviceKind kind) noexcept { return kind_of(kind).needs; }

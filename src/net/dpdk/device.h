@@ -40,6 +40,8 @@ bool may_interrupt(DeviceKind kind) noexcept;
 // What stands in the way of this device: one line that says what to do about it. Empty: nothing that shows before DPDK
 // tries. Removes a socket of the device's own path that nobody listens on any more.
 std::string check_device(const DeviceSpec& device);
+// Whether a kernel driver of that name hands a PCI device to user space, or shares it.
+bool serves_user_space(std::string_view driver) noexcept;
 // What a device of this kind needs, for the line that reports that DPDK could not make it.
 std::string_view needs_of(DeviceKind kind) noexcept;
 

@@ -93,6 +93,12 @@ bool contains_option(const std::vector<std::string>& arguments, std::string_view
   return std::ranges::any_of(arguments, [option](std::string_view argument) { return argument.starts_with(option); });
 }
 
+std::vector<DeviceSpec> all_devices(const EalOptions& options) {
+  std::vector<DeviceSpec> devices = options.devices;
+  devices.insert(devices.end(), options.guests.begin(), options.guests.end());
+  return devices;
+}
+
 std::vector<std::string> make_arguments(const EalOptions& options) {
   std::vector<std::string> arguments = {"mcplane",      "--lcores", lcore_map(options.cores),
                                         "--main-lcore", "0",        "--log-level",
@@ -107,7 +113,8 @@ std::vector<std::string> make_arguments(const EalOptions& options) {
   } else {
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "--no-telemetry"});
   }
-  for (unsigned i = 0; i < options.devices.size(); ++i) arguments.push_back(eal_argument(options.devices[i], i));
+  const std::vector<DeviceSpec> devices = all_devices(options);
+  for (unsigned i = 0; i < devices.size(); ++i) arguments.push_back(eal_argument(devices[i], i));
   if (!contains_option(arguments, "--allow") && !contains_option(options.pass_through, "-a") &&
       !contains_option(options.pass_through, "--allow"))
     arguments.emplace_back("--no-pci");
@@ -186,7 +193,8 @@ Eal::Eal(const EalOptions& options) {
   };
   if (rte_eal_init(static_cast<int>(arguments.size()), argv.data()) < 0)
     throw std::runtime_error("DPDK does not start" + because(rte_strerror(rte_errno)));
-  if (const DeviceSpec* missing = missing_device(options.devices)) {
+  const std::vector<DeviceSpec> devices = all_devices(options);
+  if (const DeviceSpec* missing = missing_device(devices)) {
     const std::string line = to_string(*missing) + " was not made" + because("its driver says no more") +
                              "; it needs " + std::string(needs_of(missing->kind));
     rte_eal_cleanup();

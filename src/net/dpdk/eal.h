@@ -15,7 +15,9 @@ struct EalOptions {
   std::vector<unsigned> cores{};  // CPU of each dataplane core, in shard order
   bool huge_pages = false;        // false: --no-huge
   std::uint32_t memory_mib = 512;
-  std::vector<DeviceSpec> devices{};        // device i is dpdk_name(devices[i], i)
+  std::vector<DeviceSpec> devices{};  // device i is dpdk_name(devices[i], i)
+  // Behind those: devices whose other end is one of those, and so comes up with them.
+  std::vector<DeviceSpec> guests{};
   std::vector<std::string> pass_through{};  // what the user typed after --
 };
 

@@ -46,7 +46,7 @@ rte_mempool* make_pool(const PoolOptions& options) {
   const std::uint32_t frame_bytes = (options.mtu + kLinkBytes + 1023U) / 1024 * 1024;
   const std::uint32_t room_bytes = kHeadroomBytes + frame_bytes;
   CHECK(room_bytes <= UINT16_MAX);
-  rte_mempool* pool = rte_pktmbuf_pool_create("mcplane_buffers", options.buffers, kPoolCacheBuffers, 0,
+  rte_mempool* pool = rte_pktmbuf_pool_create(options.name, options.buffers, kPoolCacheBuffers, 0,
                                               static_cast<std::uint16_t>(room_bytes), SOCKET_ID_ANY);
   if (pool == nullptr)
     throw std::runtime_error("no memory for " + std::to_string(options.buffers) + " packet buffers of " +

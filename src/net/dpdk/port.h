@@ -16,7 +16,8 @@ namespace mcplane::net {
 
 struct PoolOptions {
   std::uint32_t buffers = 16'383;
-  std::uint16_t mtu = 1500;  // IP packet bytes; a frame is always one buffer
+  std::uint16_t mtu = 1500;              // IP packet bytes; a frame is always one buffer
+  const char* name = "mcplane_buffers";  // DPDK's, each once
 };
 
 // The one pool that every port receives into, so that a frame may leave through any port and be freed by any core.

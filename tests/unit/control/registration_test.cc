@@ -346,5 +346,19 @@ TEST_F(ControlTest, DrainRefusesNewSessionsAndTellsEveryShard) {
   EXPECT_EQ(frames[1].header.session(), id.value);  // a known session still gets its ACK
 }
 
+TEST_F(ControlTest, ResumeTakesADrainBack) {
+  start(1);
+  control->drain();
+  control->resume();
+  control->resume();
+  poll();
+  const auto commands = take_commands(0);
+  ASSERT_EQ(commands.size(), 2U);
+  EXPECT_EQ(commands[1].kind, CommandKind::kResume);
+  EXPECT_FALSE(control->draining());
+  join(client_hello());
+  EXPECT_EQ(control->registry().clients(), 1U);
+}
+
 }  // namespace
 }  // namespace mcplane::control

@@ -96,6 +96,10 @@ TEST_F(Refusal, TheBrokerDrains) {
   step();
   expect_refused(rig().send_spec(*client, 2, 1), Reason::Draining);
   EXPECT_EQ(finish(running).size(), 2U) << "accepted tasks still run";
+  drain.kind = state::CommandKind::kResume;
+  rig().command(ShardId{0}, drain);
+  step();
+  EXPECT_EQ(finish(route(3)).size(), 2U) << "and new ones do again";
 }
 
 TEST_F(Refusal, AWorkerThatAdmitsNothingIsNoWorker) {
