@@ -58,6 +58,7 @@ struct HttpListener::Impl {
   void bind();
 
   wire::Endpoint at;
+  socket_t listening = INVALID_SOCKET;
   LiveFeed live;
   Serving serving{kServerThreads + LiveFeed::kListenersMax};
 };
@@ -66,8 +67,7 @@ struct HttpListener::Impl {
 // have no more than five wait to be accepted, where a browser opens six at once.
 void HttpListener::Impl::bind() {
   httplib::Server& server = serving.server();
-  socket_t listening = INVALID_SOCKET;
-  server.set_socket_options([&listening](socket_t socket) {
+  server.set_socket_options([this](socket_t socket) {
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     listening = socket;
