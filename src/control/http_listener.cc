@@ -23,6 +23,7 @@ using Handled = httplib::Server::HandlerResponse;
 
 // Beside those that listen to the feed.
 constexpr std::size_t kServerThreads = 4;
+constexpr int kBacklog = 64;
 constexpr std::time_t kIdleSeconds = 1;  // a connection that says nothing
 
 // "10.0.0.1:4880", "[::1]", "localhost:80" without what follows the address.
@@ -58,20 +59,24 @@ struct HttpListener::Impl {
   void bind();
 
   wire::Endpoint at;
+  socket_t listening = INVALID_SOCKET;
   LiveFeed live;
   Serving serving{kServerThreads + LiveFeed::kListenersMax};
 };
 
-// cpp-httplib would share the port with another process of the same user, each getting some of the connections.
+// cpp-httplib would share the port with another process of the same user, each getting some of the connections, and
+// have no more than five wait to be accepted, where a browser opens six at once.
 void HttpListener::Impl::bind() {
   httplib::Server& server = serving.server();
-  server.set_socket_options([](socket_t socket) {
+  server.set_socket_options([this](socket_t socket) {
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    listening = socket;
   });
   const std::string host = wire::to_string(at.ip);
   const int port = at.port == 0 ? server.bind_to_any_port(host) : server.bind_to_port(host, at.port) ? at.port : -1;
   if (port < 0) throw std::runtime_error(fmt::format("http {}: {}", wire::to_string(at), std::strerror(errno)));
+  ::listen(listening, kBacklog);
   at.port = static_cast<std::uint16_t>(port);
 }
 
