@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "state/shared.h"
@@ -16,16 +17,17 @@ class Tally {
   void begin(const state::Shared& shared, WorkerId worker) {
     *this = {};
     seen_.resize(shared.shards.size());
-    for (std::size_t i = 0; i < seen_.size(); ++i) seen_[i] = shared.shards[i]->outcomes.read(worker).count();
+    for (std::size_t i = 0; i < seen_.size(); ++i) seen_[i] = shared.shards[i]->outcomes.read(worker);
   }
 
   void look(const state::Shared& shared, WorkerId worker) noexcept {
     for (std::size_t i = 0; i < seen_.size(); ++i) {
       const state::OutcomeWord word = shared.shards[i]->outcomes.read(worker);
-      const auto fresh = static_cast<std::uint16_t>(word.count() - seen_[i]);
-      seen_[i] = word.count();
+      const state::OutcomeWord before = std::exchange(seen_[i], word);
+      const auto fresh = static_cast<std::uint16_t>(word.count() - before.count());
       done_ += fresh;
-      if (fresh <= word.run()) continue;
+      // A long run has come round too: only another last failure is a new one.
+      if ((word.bits ^ before.bits) % state::OutcomeWord::kCountOne == 0 || fresh <= word.run()) continue;
       const std::uint32_t kept = fresh - word.run();  // outcomes up to the last failure that are new
       const std::uint32_t mask = kept < state::OutcomeWord::kKept ? (1U << kept) - 1 : ~0U;
       failed_ += static_cast<std::uint64_t>(std::popcount(static_cast<std::uint32_t>(word.bits) & mask));
@@ -36,7 +38,7 @@ class Tally {
   std::uint64_t failed() const noexcept { return failed_; }  // at least
 
  private:
-  std::vector<std::uint16_t> seen_;  // by shard
+  std::vector<state::OutcomeWord> seen_;  // by shard
   std::uint64_t done_ = 0, failed_ = 0;
 };
 

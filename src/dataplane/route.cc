@@ -51,7 +51,6 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
     if (!waits) shard.mine.timings.queue.add_none();
   }
   open_task(shard, entry, client, task);
-  shard.tasks.label(shard.index_of(task)) = {wire::task_id_of(header), shard.routes.index_of(entry), entry.claimed};
 }
 
 // Where a task can go at once.
@@ -133,6 +132,7 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
   }
   Task& task = shard.tasks[index];
   begin_task(shard, entry, task, *frame.header, client, place.to == nullptr);
+  shard.tasks.label(index) = {wire::task_id_of(*frame.header), shard.routes.index_of(entry), entry.claimed};
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]

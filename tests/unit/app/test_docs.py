@@ -25,7 +25,7 @@ def help_of(binaries, program, path=()):
         at_commands = line.strip().lower() in ("commands:", "subcommands:") or (at_commands and line.startswith("  "))
         if at_commands and (found := re.match(r"  ([a-z][a-z-]*)\s", line)):
             commands.append(found[1])
-    return commands, set(re.findall(r"^  (?:-\w,)?(--[a-z][a-z-]*)", text, re.MULTILINE))
+    return commands, set(re.findall(r"^  (?:-\w,)?(--[a-z][a-z0-9-]*)", text, re.MULTILINE))
 
 
 def every_command(binaries, program, path=()):

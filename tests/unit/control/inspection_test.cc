@@ -184,7 +184,10 @@ TEST_F(InspectionTest, BreakersAndFullWorkersRefuse) {
 
 TEST_F(InspectionTest, RoutesAreThoseSeenConfiguredAndOffered) {
   auto settings = std::make_shared<Settings>();
-  settings->routes.push_back({.action = "generate", .model = "llama", .policy = state::Policy::kSession});
+  RouteSettings& route = settings->routes.emplace_back();
+  route.action = "generate";
+  route.model = "llama";
+  route.policy = state::Policy::kSession;
   start();
   control->apply(settings);
   HelloSpec hello = worker_hello(1'000, 1, {"generate", "paint"});
