@@ -1,7 +1,9 @@
 """mcplane beside plain forwarding on the same port, round by round: what share of testpmd's frames become tasks.
 
 A task is two forwarded frames, so the ratio is 2 x tasks/s over the frames/s of testpmd's `5tswap`, one core each, with
-frames as long as SEND's. Only one of the two runs at a time. Latencies follow, each on an appliance just started.
+frames as long as SEND's; of a task in parts it is its parts/s over that. Only one of the two runs at a time. In memory
+the load turns frames round (`mcplane-load --reflect`), as the testpmd does that is the other one's source: neither
+touches a payload. The load that makes and reads every byte follows, and latencies, each on an appliance just started.
 """
 
 import contextlib
@@ -17,11 +19,14 @@ import rig
 from testpmd import Testpmd
 
 ETHERNET_IP_UDP_BYTES = 14 + 20 + 8
+FRAME_BYTES_MAX = 14 + 1500  # of the default --mtu
 WARMUP_S = 0.5
 SETTLE_S = 10
 # A source that keeps more in flight than a ring holds would lose some, one with less may leave the forwarder waiting.
 BURSTS_IN_FLIGHT = 16
-SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)
+SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)  # of what the load that reads every byte reached
+# Of longer prompts so many clients have one each on its way: 64 parts of each are what a queue of the rig holds.
+FRAME_PAYLOAD_MAX, LONG_CLIENTS = 1_280, 16
 RESIDENCE_SHARE = 0.7  # the share at which time in the broker is measured, by the broker
 CPU_SHARE_MIN = 0.95  # of a CPU to itself, less what the clock of CPU time is coarse
 QUICK_ROUNDS, QUICK_SECONDS = 2, 2
@@ -34,6 +39,8 @@ class Ends:
     appliance: list
     load: list
     forwarder: str
+    # The load can turn frames round: both ends are its own, and a frame stays in its buffer.
+    reflects: bool = False
     # Another testpmd as the source of what is forwarded; None: kernel sockets, see `bounce`.
     source: str = None
     # What makes kernel sockets the other end: called with testpmd or an appliance up.
@@ -90,7 +97,8 @@ class Comparison:
             "tasks_per_s": result["achieved_rate_per_s"],
             **{name: result[name] for name in ("sent", "delivered", "lost", "duplicates", "mismatched", "skipped")},
             "rejected": sum(result["errors"].values()),
-            "frame_bytes": result["send_bytes"] + ETHERNET_IP_UDP_BYTES,
+            "parts_per_task": result.get("parts_per_task", 1),
+            "frame_bytes": min(result["send_bytes"] + ETHERNET_IP_UDP_BYTES, FRAME_BYTES_MAX),
             "latency_us": {name: result["latency_us"][name] for name in ("p50", "p99", "p999")},
             "cpu_share": cpu_share,
             "broker_busy": busy / loops if loops else 0.0,
@@ -149,10 +157,12 @@ class Comparison:
                 "testpmd_cpu_share": cpu_share}
 
     def round(self):
-        run = self.mcplane()
+        run = self.mcplane(*(["--reflect"] if self.ends.reflects else []))
         plain = self.testpmd(run["frame_bytes"])
-        frames_per_s = plain["testpmd_frames_per_s"]
-        return {**plain, "ratio": 2 * run["tasks_per_s"] / frames_per_s if frames_per_s else 0.0, **run}
+        frames_per_s, parts = plain["testpmd_frames_per_s"], run["parts_per_task"]
+        forwarded_per_s = run["tasks_per_s"] * (parts if parts > 1 else 2)
+        return {**plain, "ratio": forwarded_per_s / frames_per_s if frames_per_s else 0.0,
+                "payload_bytes_per_s": run["tasks_per_s"] * self.options.payload, **run}
 
     def latencies(self, peak, shares):
         """One in flight, and Poisson arrivals at shares of the peak."""
@@ -178,18 +188,22 @@ def cpu_model():
 def compare(name, options, make_ends):
     """(report, what is wrong) of a rig. make_ends: Ends from a rig.Rig."""
     shares = SHARES_OF_PEAK
+    if options.payload > FRAME_PAYLOAD_MAX:
+        shares = ()
+        options.clients, options.window = min(options.clients, LONG_CLIENTS), 1
     if options.quick:
         options.rounds, options.seconds, shares = QUICK_ROUNDS, QUICK_SECONDS, ()
     with rig.Rig(options) as bench:
         comparison = Comparison(bench, make_ends(bench))
         rounds = [comparison.round() for _ in range(options.rounds)]
         median = {key: statistics.median(each[key] for each in rounds)
-                  for key in ("tasks_per_s", "testpmd_frames_per_s", "ratio", "broker_busy", "frames_per_busy_loop",
-                              "cpu_share", "testpmd_cpu_share")}
+                  for key in ("tasks_per_s", "testpmd_frames_per_s", "ratio", "payload_bytes_per_s", "broker_busy",
+                              "frames_per_busy_loop", "cpu_share", "testpmd_cpu_share")}
         if options.quick:
             options.seconds = 1
-        one, at_shares = comparison.latencies(median["tasks_per_s"], shares)
-        runs = rounds + [one] + at_shares
+        checked = comparison.mcplane()
+        one, at_shares = comparison.latencies(checked["tasks_per_s"], shares)
+        runs = rounds + [checked, one] + at_shares
         residence = next((each["residence_ns"] for each in at_shares if each["share"] == RESIDENCE_SHARE), None)
         report = {
             "rig": name,
@@ -200,6 +214,7 @@ def compare(name, options, make_ends):
             "disturbed": any(min(each["cpu_share"], each["testpmd_cpu_share"]) < CPU_SHARE_MIN for each in rounds),
             "load_busy": statistics.median(each["load_cpu"]["clients"] for each in rounds),
             "load_saturated": any(each["load_cpu"]["saturated"] for each in rounds),
+            "checked": checked,
             "one_in_flight": one,
             "latency": at_shares,
             "residence_ns": residence,
@@ -228,11 +243,14 @@ def table(report):
                      f"{each['cpu_share']:>18.2f}{each['testpmd_cpu_share']:>9.2f}")
     if report["disturbed"]:
         lines.append("disturbed: another process had a part of the CPU that is measured; the ratio says little")
-    lines += ["", f"{'latency, us':>14}{'p50':>12}{'p99':>12}{'p99.9':>12}",
+    lines += ["", f"payloads: {report['payload_bytes_per_s'] / 1e9:.2f} GB/s",
+              f"every byte made and read by the load: {report['checked']['tasks_per_s']:.0f} tasks/s, its core "
+              f"{100 * report['checked']['load_cpu']['clients']:.0f} % busy",
+              "", f"{'latency, us':>14}{'p50':>12}{'p99':>12}{'p99.9':>12}",
               latency_line("one in flight", report["one_in_flight"])]
-    lines += [latency_line(f"{100 * run['share']:.0f} % of peak", run) for run in report["latency"]]
+    lines += [latency_line(f"{100 * run['share']:.0f} % of that", run) for run in report["latency"]]
     for leg, of in (report["residence_ns"] or {}).items():
-        lines.append(f"in the broker at {100 * RESIDENCE_SHARE:.0f} %, {leg}: p50 {of['p50']} ns, p99 {of['p99']} ns")
+        lines.append(f"in the broker at {100 * RESIDENCE_SHARE:.0f} % of that, {leg}: p50 {of['p50']} ns, p99 {of['p99']} ns")
     lines += ["", f"lost {report['lost']}, duplicates {report['duplicates']}, mismatched {report['mismatched']}"]
     lines += [f"{who}: {command}" for who, command in report["commands"].items()]
     return "\n".join(lines)

@@ -13,7 +13,7 @@ import rig
 PROMPT = "testpmd> "
 ANSWER_S = 20
 LINK_S = 10
-MBUFS, DESCRIPTORS = 16384, 1024
+MBUFS, DESCRIPTORS = 4096, 1024  # as mcplane-load --reflect has
 
 
 class Testpmd:

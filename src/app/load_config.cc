@@ -121,6 +121,18 @@ void add_event_flags(CLI::App& app, loadgen::Options& options) {
     option->group(group)->needs(events);
 }
 
+// Those that ask for what its ends do not do are refused beside it.
+void add_reflect_flag(CLI::App& app, loadgen::Options& options) {
+  CLI::Option* const reflect =
+      add_switch(app, "--reflect", options.reflect,
+                 "On a --port, the most that one core can bring: clients and workers send frames on in the packets "
+                 "they came in, and hold each answer against its task's id, but only one payload in 1,024 against its "
+                 "bytes; what is lost is not sent again")
+          ->group("Load");
+  for (const char* const flag : {"--events", "--service-time", "--faulty-workers", "--tasks", "--interval", "--html"})
+    reflect->excludes(app.get_option(flag));
+}
+
 void add_worker_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "In-process workers";
   add_count(app, "--workers", options.workers, "Echo workers in this process; 0: those registered already",
@@ -299,6 +311,7 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   add_objective_flags(app, options.objectives);
   add_output_flags(app, command);
   add_event_flags(app, options);
+  add_reflect_flag(app, options);
   const int own = count_own(argc, argv);
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;

@@ -12,6 +12,8 @@ namespace mcplane::loadgen {
 RunResult run_over_udp(const Options& options, Progress& progress, const std::atomic<bool>& stop);
 // options.port is set.
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop);
+// options.port and options.reflect are set.
+RunResult run_reflecting(const Options& options, Progress& progress, const std::atomic<bool>& stop);
 
 // How long BYEs may take to leave a port at the end.
 inline constexpr std::uint64_t kGoodbyeNs = 10 * kNsPerMs;

@@ -12,6 +12,7 @@
 #include "loadgen/drive.h"
 #include "loadgen/event_fleet.h"
 #include "loadgen/port_end.h"
+#include "loadgen/port_shell.h"
 #include "loadgen/run_steps.h"
 #include "loadgen/socket_shell.h"
 
@@ -45,13 +46,14 @@ class UdpEvents {
 class PortEvents {
  public:
   PortEvents(const Options& options, net::DpdkPort& port, Progress& progress)
-      : end_(options, port), fleet_(options, fresh_seed(), end_.transmit_from(0), progress) {}
+      : end_(options, port, options.endpoints()),
+        fleet_(options, fresh_seed(), end_.shell().transmit_from(0), progress) {}
 
   EventFleet& fleet() noexcept { return fleet_; }
   std::uint64_t now_ns() const noexcept { return end_.now_ns(); }
   template <class Finished>
   void drive(Finished finished) {
-    end_.drive(fleet_, finished);
+    end_.drive(finished, fleet_);
   }
   void begin_metering() noexcept { end_.begin_metering(); }
   double busy() const noexcept { return end_.busy(); }
@@ -59,7 +61,7 @@ class PortEvents {
   const PortCounts& counts() const noexcept { return end_.counts(); }
 
  private:
-  PortEnd end_;
+  PortEnd<PortShell<net::DpdkNic, PortClock>> end_;
   EventFleet fleet_;
 };
 
@@ -98,17 +100,10 @@ class EventSteps {
   // Until all have registered and subscribed, or for kConnectTimeoutNs nobody more has.
   EventResult connect() {
     const std::uint64_t began_ns = carrier_.now_ns();
-    std::uint64_t give_up_ns = began_ns + kConnectTimeoutNs;
-    std::size_t there = 0;
     const std::size_t wanted = options_.endpoints() + options_.subscribers;
-    carrier_.drive([&] {
-      const std::size_t now_there = fleet_.registered() + fleet_.subscribed();
-      if (now_there > there) give_up_ns = carrier_.now_ns() + kConnectTimeoutNs;
-      there = now_there;
-      return there == wanted || carrier_.now_ns() >= give_up_ns || interrupted() ||
-             fleet_.refusal() != wire::Reason::Ok;
-    });
-    if (there < wanted) return incomplete();
+    const auto there = [&] { return fleet_.registered() + fleet_.subscribed(); };
+    await(carrier_, there, [&] { return there() == wanted || interrupted() || fleet_.refusal() != wire::Reason::Ok; });
+    if (there() < wanted) return incomplete();
     if (const auto most = prompt_bytes_max(options_, fleet_.frame_bytes_min()); options_.prompt_bytes > most)
       return ended(RunStatus::kFailed, fmt::format("--payload {}B does not fit this broker's frames: at most {}B",
                                                    options_.prompt_bytes, most));

@@ -105,6 +105,16 @@ std::string conflict_in_payload(const Options& options) {
   return {};
 }
 
+std::string conflict_in_reflect(const Options& options) {
+  if (!options.reflect) return {};
+  if (!options.port) return "--reflect turns frames of a port round: add --port KIND:NAME";
+  if (options.workers == 0) return "--reflect has both ends: add --workers 8";
+  if (options.open_loop()) return "--reflect is a closed loop: type --window in place of a rate";
+  if (options.prompt_sizes.form != PromptSizes::Form::kConstant)
+    return "--reflect: tasks are all of one size; type it, such as --payload 256B";
+  return {};
+}
+
 std::string conflict_in_events(const Options& options) {
   if (!options.events) return {};
   if (options.topics > options.subscribers)
@@ -159,6 +169,7 @@ std::string conflict_in(const Options& options) {
   if (options.faulty_workers.times > 1 && options.service_time.form == ServiceTime::Form::kNone)
     return "--faulty-workers slow:... needs a time to be longer than: add --service-time exp:1ms";
   if (std::string conflict = conflict_in_load(options); !conflict.empty()) return conflict;
+  if (std::string conflict = conflict_in_reflect(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_events(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_transport(options); !conflict.empty()) return conflict;
   return conflict_in_payload(options);

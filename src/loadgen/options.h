@@ -87,6 +87,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint64_t interval_ns = kNsPerSecond;  // of the time line
   Surge surge;
+  bool reflect = false;  // frames are turned round in place of made and read: see reflect_fleet.h
 
   // Tasks.
   std::uint64_t prompt_bytes = 256;  // of the largest

@@ -11,6 +11,9 @@ namespace mcplane::loadgen {
 namespace {
 
 constexpr std::uint32_t kPoolBuffers = 16'383;
+// Those go round in turn, and both cores' caches with them: no more than what two rings and the frames on their way
+// take.
+constexpr std::uint32_t kReflectPoolBuffers = 4'095;
 
 net::EalOptions eal_options(const PortTransport& port) {
   net::EalOptions options;
@@ -26,7 +29,7 @@ net::EalOptions eal_options(const PortTransport& port) {
 
 void on_port_core(const Options& options, const std::function<void(net::DpdkPort&)>& body) {
   net::Eal eal(eal_options(*options.port));
-  net::DpdkPool pool({kPoolBuffers, options.mtu});
+  net::DpdkPool pool({options.reflect ? kReflectPoolBuffers : kPoolBuffers, options.mtu});
   net::DpdkPort port(net::port_options(options.port->device, 0), pool);
   std::exception_ptr thrown;
   eal.launch(0, [&] {

@@ -1,35 +1,42 @@
-// This process's end of a DPDK port: the queue, the link and the shell that one core polls for whatever fleets a run
-// has, and what the core's time goes to. That core's thread.
+// This process's end of a DPDK port: the queue, the link and the shell that one core polls, and what the core's time
+// goes to. That core's thread.
 #pragma once
 
 #include <sched.h>
 
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "loadgen/link.h"
 #include "loadgen/options.h"
 #include "loadgen/port_core.h"
-#include "loadgen/port_shell.h"
+#include "loadgen/port_queue.h"
 #include "net/dpdk/eal.h"
 #include "net/dpdk/port.h"
 
 namespace mcplane::loadgen {
 
+using PortClock = std::uint64_t (*)() noexcept;
+
+// A Shell is made of the queue, the link, what it is given here, and a clock.
+template <class Shell>
 class PortEnd {
  public:
-  PortEnd(const Options& options, net::DpdkPort& port)
+  template <class... Args>
+  PortEnd(const Options& options, net::DpdkPort& port, Args&&... args)
       : options_(options),
         nic_(port, 0),
         link_(link_options(options)),
-        shell_(nic_, link_, options.endpoints(), net::tsc_now_ns) {}
+        shell_(nic_, link_, std::forward<Args>(args)..., net::tsc_now_ns) {}
 
-  Transmit transmit_from(std::size_t first) { return shell_.transmit_from(first); }
+  Shell& shell() noexcept { return shell_; }
   std::uint64_t now_ns() const noexcept { return shell_.now_ns(); }
-  template <class Fleet, class Finished>
-  void drive(Fleet& fleet, Finished finished) {
+  // Polls, with what polls of this shell are given.
+  template <class Finished, class... Fleet>
+  void drive(Finished finished, Fleet&... fleet) {
     while (!finished())
-      if (!shell_.poll(fleet) && shares_cpu_) sched_yield();
+      if (!shell_.poll(fleet...) && shares_cpu_) sched_yield();
   }
   void begin_metering() noexcept {
     busy_before_ns_ = shell_.counts().busy_ns;
@@ -48,7 +55,7 @@ class PortEnd {
   const Options& options_;
   net::DpdkNic nic_;
   Link link_;
-  PortShell<net::DpdkNic, std::uint64_t (*)() noexcept> shell_;
+  Shell shell_;
   std::uint64_t busy_before_ns_ = 0, metered_from_ns_ = 0;
   const bool shares_cpu_ = std::thread::hardware_concurrency() < 2;
 };

@@ -4,6 +4,7 @@
 #include "loadgen/carriers.h"
 #include "loadgen/fleets.h"
 #include "loadgen/port_end.h"
+#include "loadgen/port_shell.h"
 #include "loadgen/run_steps.h"
 
 namespace mcplane::loadgen {
@@ -13,11 +14,12 @@ class PortCarrier {
  public:
   PortCarrier(const Options& options, net::DpdkPort& port, Progress& progress)
       : options_(options),
-        end_(options, port),
-        clients_(options, fresh_seed(), end_.transmit_from(0), progress),
-        workers_(options, fresh_seed(), end_.transmit_from(options.clients + options.surge_clients())) {
+        end_(options, port, options.endpoints()),
+        clients_(options, fresh_seed(), end_.shell().transmit_from(0), progress),
+        workers_(options, fresh_seed(), end_.shell().transmit_from(options.clients + options.surge_clients())) {
     if (options.surge_clients() > 0)
-      surge_.emplace(surge_options(options), fresh_seed(), end_.transmit_from(options.clients), surge_progress_);
+      surge_.emplace(surge_options(options), fresh_seed(), end_.shell().transmit_from(options.clients),
+                     surge_progress_);
   }
 
   ClientFleet& clients() noexcept { return clients_; }
@@ -28,7 +30,7 @@ class PortCarrier {
   template <class Finished>
   void drive(Finished finished) {
     Fleets fleets(clients_, workers_, options_.clients, surge(), options_.surge_clients());
-    end_.drive(fleets, finished);
+    end_.drive(finished, fleets);
   }
   void begin_metering() noexcept { end_.begin_metering(); }
   CpuUse cpu() const noexcept { return {end_.busy(), 0}; }
@@ -44,7 +46,7 @@ class PortCarrier {
 
  private:
   const Options& options_;
-  PortEnd end_;
+  PortEnd<PortShell<net::DpdkNic, PortClock>> end_;
   Progress surge_progress_;  // is not shown
   ClientFleet clients_;
   std::optional<ClientFleet> surge_;
@@ -63,6 +65,7 @@ RunResult run_on_core(const Options& options, net::DpdkPort& port, Progress& pro
 }  // namespace
 
 RunResult run_over_port(const Options& options, Progress& progress, const std::atomic<bool>& stop) {
+  if (options.reflect) return run_reflecting(options, progress, stop);
   RunResult result;
   on_port_core(options, [&](net::DpdkPort& port) { result = run_on_core(options, port, progress, stop); });
   return result;

@@ -34,6 +34,7 @@ struct RunResult {
   std::uint64_t registration_ns = 0;  // from the first HELLO until all were registered
   std::optional<Tally> surge;
   std::uint64_t worker_tasks = 0, faulty_worker_tasks = 0;  // given to our own
+  std::uint32_t reflected_parts = 0;                        // of a task, of Options::reflect
   std::vector<SweepStep> sweep;
   double knee_per_second = 0;
   std::uint64_t sweep_p99_max_ns = 0;  // what its rates were held to

@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -28,6 +29,20 @@ inline constexpr std::uint64_t kConnectTimeoutNs = 5 * kNsPerSecond;
 inline constexpr std::uint64_t kSettleNs = 100 * kNsPerMs;
 
 RunResult failed_run(std::string problem);
+
+// Drives until finished(), or until for kConnectTimeoutNs there() has not grown.
+template <class Carrier, class There, class Finished>
+void await(Carrier& carrier, There there, Finished finished) {
+  std::size_t most = 0;
+  std::uint64_t give_up_ns = carrier.now_ns() + kConnectTimeoutNs;
+  carrier.drive([&] {
+    const std::uint64_t now_ns = carrier.now_ns();
+    const std::size_t now_there = there();
+    if (now_there > most) give_up_ns = now_ns + kConnectTimeoutNs;
+    most = std::max(most, now_there);
+    return finished() || now_ns >= give_up_ns;
+  });
+}
 
 template <class Carrier>
 class RunSteps {
@@ -103,9 +118,9 @@ class RunSteps {
     const auto workers_there = [&] { return carrier_.workers_registered(); };
     const std::uint64_t began_ns = carrier_.now_ns();
     const std::uint32_t clients_wanted = options_.clients + options_.surge_clients();
-    if (const std::size_t there = await(clients_there, clients_wanted); there < clients_wanted)
+    if (const std::size_t there = await_all(clients_there, clients_wanted); there < clients_wanted)
       return incomplete(there, clients_wanted, "clients");
-    if (const std::size_t there = await(workers_there, options_.workers); there < options_.workers)
+    if (const std::size_t there = await_all(workers_there, options_.workers); there < options_.workers)
       return incomplete(there, options_.workers, "workers");
     RunResult result;
     result.registration_ns = carrier_.now_ns() - began_ns;
@@ -117,19 +132,10 @@ class RunSteps {
 
   // Drives until the count that `registered` returns is `wanted`; what it is in the end.
   template <class Registered>
-  std::size_t await(Registered registered, std::size_t wanted) {
+  std::size_t await_all(Registered registered, std::size_t wanted) {
     // All register at once, so that any one of them shows that the broker is at it.
-    std::size_t there = 0;
-    std::uint64_t give_up_ns = carrier_.now_ns() + kConnectTimeoutNs;
-    carrier_.drive([&] {
-      const std::uint64_t now_ns = carrier_.now_ns();
-      const std::size_t now_there = clients_registered() + carrier_.workers_registered();
-      if (now_there > there) {
-        there = now_there;
-        give_up_ns = now_ns + kConnectTimeoutNs;
-      }
-      return registered() == wanted || now_ns >= give_up_ns || interrupted();
-    });
+    const auto there = [&] { return clients_registered() + carrier_.workers_registered(); };
+    await(carrier_, there, [&] { return registered() == wanted || interrupted(); });
     return registered();
   }
 

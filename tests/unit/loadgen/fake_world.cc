@@ -36,6 +36,9 @@ std::vector<FakeBroker::Datagram> FakeBroker::handle(std::span<const std::byte> 
     case wire::FrameType::Result:
       on_result(datagram, from);
       break;
+    case wire::FrameType::Grant:
+      on_grant(datagram);
+      break;
     case wire::FrameType::Cancel:
       acknowledge(header, from);
       break;
@@ -74,6 +77,7 @@ void FakeBroker::on_hello(std::span<const std::byte> datagram, const wire::Endpo
 
 void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoint& from) {
   const wire::Header& send = wire::header_of(datagram);
+  if (send.fragment_index() != 0) return on_part(datagram);
   Exchange& exchange = exchanges_[{send.session(), send.slot()}];
   if (exchange.sequence == send.sequence()) return on_repeated_send(send, from);
   ++sends_;
@@ -97,16 +101,40 @@ void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoi
   }
   Worker& worker = workers_[routes_ % workers_.size()];
   const std::uint32_t index = ++routes_;
-  routed_[index] = {send, from};
-  const auto body = datagram.subspan(wire::kLeadBytes);
-  wire::Header& route = append(wire::FrameType::Route, worker.endpoint, body.size());
-  route = send;
-  route.mutate_type(wire::FrameType::Route);
-  route.mutate_attempt(1);
-  route.mutate_worker_session(worker.session);
-  wire::set_route_number(route, ++worker.routes);
-  wire::set_token(route, TaskToken::make(ShardId{0}, index, 1));
+  Waiting& task = routed_[index] = {send, from, send, worker.endpoint};
+  task.route.mutate_type(wire::FrameType::Route);
+  task.route.mutate_attempt(1);
+  task.route.mutate_worker_session(worker.session);
+  wire::set_route_number(task.route, ++worker.routes);
+  wire::set_token(task.route, TaskToken::make(ShardId{0}, index, 1));
+  route_to(task, datagram.subspan(wire::kLeadBytes));
+}
+
+wire::Header& FakeBroker::route_to(const Waiting& task, std::span<const std::byte> body) {
+  wire::Header& route = append(wire::FrameType::Route, task.worker, body.size());
+  route = task.route;
   std::memcpy(replies_.back().bytes.data() + 2 + wire::kLeadBytes, body.data(), body.size());
+  return route;
+}
+
+void FakeBroker::on_part(std::span<const std::byte> datagram) {
+  const wire::Header& part = wire::header_of(datagram);
+  const auto found = routed_.find(wire::token_of(part).index());
+  if (found == routed_.end()) return;
+  wire::Header& route = route_to(found->second, datagram.subspan(wire::kLeadBytes));
+  route.mutate_fragment_index(part.fragment_index());
+  route.mutate_table_length(0);
+}
+
+void FakeBroker::on_grant(std::span<const std::byte> datagram) {
+  const wire::Header& given = wire::header_of(datagram);
+  const auto found = routed_.find(wire::token_of(given).index());
+  if (found == routed_.end()) return;
+  wire::Header& grant = append(wire::FrameType::Grant, found->second.client, 0);
+  grant = given;
+  grant.mutate_session(found->second.send.session());
+  grant.mutate_slot(found->second.send.slot());
+  grant.mutate_sequence(found->second.send.sequence());
 }
 
 void FakeBroker::on_repeated_send(const wire::Header& send, const wire::Endpoint& from) {

@@ -44,6 +44,8 @@ class FakeBroker {
  private:
   void on_hello(std::span<const std::byte> datagram, const wire::Endpoint& from);
   void on_send(std::span<const std::byte> datagram, const wire::Endpoint& from);
+  void on_part(std::span<const std::byte> datagram);
+  void on_grant(std::span<const std::byte> datagram);
   void on_repeated_send(const wire::Header& send, const wire::Endpoint& from);
   void on_result(std::span<const std::byte> datagram, const wire::Endpoint& from);
   // Copies what names the frame that is acknowledged.
@@ -54,6 +56,8 @@ class FakeBroker {
   struct Waiting {
     wire::Header send;
     wire::Endpoint client;
+    wire::Header route;
+    wire::Endpoint worker;
   };
   struct Worker {
     wire::Endpoint endpoint;
@@ -65,6 +69,8 @@ class FakeBroker {
     std::uint32_t sequence = 0;
     bool lost = false;
   };
+
+  wire::Header& route_to(const Waiting& task, std::span<const std::byte> body);
 
   Faults faults_;
   std::uint16_t port_ = 4'800;

@@ -25,16 +25,24 @@ wire::LocalAddresses broker_host() {
 
 }  // namespace
 
-PortWorld::PortWorld(const Options& given, const Faults& faults, const net::MemoryNic::Options& nic_options)
+PortWire::PortWire(const Options& given, const Faults& faults, const net::MemoryNic::Options& nic_options)
     : options(given),
       nic(nic_options),
       link({addresses_for(given), kOurMac, given.broker.ip, given.broker.ip}),
+      broker(faults) {}
+
+void PortWire::exchange() {
+  for (const auto& frame : nic.take_sent_bytes()) to_broker(frame);
+  now_ns += kStepNs;
+}
+
+PortWorld::PortWorld(const Options& given, const Faults& faults, const net::MemoryNic::Options& nic_options)
+    : PortWire(given, faults, nic_options),
       shell(nic, link, given.endpoints(), Clock{&now_ns}),
       clients(given, 1, shell.transmit_from(0), progress),
       surge(surge_of(given)),
       workers(given, 2, shell.transmit_from(given.clients + given.surge_clients())),
-      fleets(clients, workers, given.clients, surge ? &*surge : nullptr, given.surge_clients()),
-      broker(faults) {}
+      fleets(clients, workers, given.clients, surge ? &*surge : nullptr, given.surge_clients()) {}
 
 std::optional<ClientFleet> PortWorld::surge_of(const Options& given) {
   if (given.surge_clients() == 0) return std::nullopt;
@@ -46,11 +54,10 @@ void PortWorld::step() {
   const std::size_t before = heap_allocations();
   shell.poll(fleets);
   allocations_in_polls += heap_allocations() - before;
-  for (const auto& frame : nic.take_sent_bytes()) to_broker(frame);
-  now_ns += kStepNs;
+  exchange();
 }
 
-void PortWorld::to_broker(std::span<const std::byte> frame) {
+void PortWire::to_broker(std::span<const std::byte> frame) {
   const wire::LocalAddresses host = broker_host();
   const wire::Datagram parsed = wire::parse_frame(frame, host, false);
   if (parsed.frame_class == wire::FrameClass::kControl && reachable_) {
@@ -66,7 +73,7 @@ void PortWorld::to_broker(std::span<const std::byte> frame) {
     nic.inject(frame_to(reply.to, reply.view()));
 }
 
-std::vector<std::byte> PortWorld::frame_to(const wire::Endpoint& to, std::span<const std::byte> datagram) const {
+std::vector<std::byte> PortWire::frame_to(const wire::Endpoint& to, std::span<const std::byte> datagram) const {
   const auto lower = wire::make_lower_headers(kBrokerMac, kOurMac, wire::kNoVlan, options.broker, to);
   std::vector<std::byte> frame(std::max(lower.length + datagram.size(), wire::kLowerBytesMax));
   wire::write_lower_headers(lower, frame.data(), static_cast<std::uint16_t>(datagram.size()),
@@ -76,7 +83,7 @@ std::vector<std::byte> PortWorld::frame_to(const wire::Endpoint& to, std::span<c
   return frame;
 }
 
-std::vector<std::byte> PortWorld::frame_to(std::uint16_t port, std::span<const std::byte> datagram) const {
+std::vector<std::byte> PortWire::frame_to(std::uint16_t port, std::span<const std::byte> datagram) const {
   return frame_to(wire::Endpoint{kOurIp, port}, datagram);
 }
 
