@@ -8,6 +8,7 @@
 #include "app/ctl_events.h"
 #include "app/ctl_perf.h"
 #include "app/ctl_send.h"
+#include "app/ctl_trace.h"
 
 int main(int argc, char** argv) {
   namespace app = mcplane::app;
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
   app::PerfFlags perf_flags;
   app::PubFlags pub_flags;
   app::SubFlags sub_flags;
+  app::TraceFlags trace_flags;
   CLI::App* const send = program.add_subcommand("send", "Send one task and print its answer");
   CLI::App* const pub = program.add_subcommand("pub", "Publish one event");
   CLI::App* const sub = program.add_subcommand("sub", "Print events as they come");
@@ -33,7 +35,8 @@ int main(int argc, char** argv) {
       "degrade", "What stands in for workers that are out, and whether it does; turn it on or off");
   CLI::App* const perf = program.add_subcommand("perf", "Where the cycles of a task go, and how long its frames stay");
   CLI::App* const status = program.add_subcommand("status", "Counters and settings of the appliance");
-  for (CLI::App* const command : {send, pub, sub, breaker, config, degrade, nodes, perf, status})
+  CLI::App* const trace = program.add_subcommand("trace", "Where one task was, from trace files and logs");
+  for (CLI::App* const command : {send, pub, sub, breaker, config, degrade, nodes, perf, status, trace})
     command->group("Commands");
   app::add_send_flags(*send, send_flags);
   app::add_breaker_flags(*breaker, breaker_flags);
@@ -44,6 +47,7 @@ int main(int argc, char** argv) {
   app::add_pub_flags(*pub, pub_flags);
   app::add_admin_flags(*status, admin_flags);
   app::add_sub_flags(*sub, sub_flags);
+  app::add_trace_command(*trace, trace_flags);
 
   if (const auto stop = app::parse_command_line(program, argc, argv)) return app::end(*stop);
   if (send->parsed()) return app::run_send(send_flags);
@@ -52,6 +56,7 @@ int main(int argc, char** argv) {
   if (degrade->parsed()) return app::run_degrade(degrade_flags);
   if (perf->parsed()) return app::run_perf(perf_flags);
   if (pub->parsed()) return app::run_pub(pub_flags);
+  if (trace->parsed()) return app::run_trace(trace_flags);
   if (sub->parsed()) return app::run_sub(sub_flags);
   return nodes->parsed() ? app::run_nodes(admin_flags) : app::run_status(admin_flags);
 }

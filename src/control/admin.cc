@@ -3,11 +3,13 @@
 
 #include <fmt/core.h>
 #include <httplib.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -59,6 +61,26 @@ Answer show_degradation(const Control& control) { return {200, degradation_json(
 Answer force_degradation(Control& control, const std::string& route, std::optional<DegradeWhen> when) {
   if (control.force_degradation(route, when)) return show_degradation(control);
   return error_answer(404, fmt::format("no route is named '{}' and has a chain: set degrade in its [[route]]", route));
+}
+
+// By the socket's peer, of which httplib says the process; "" when that is gone already.
+std::string user_of(pid_t process) {
+  struct stat status {};
+  const std::string path = fmt::format("/proc/{}", process);
+  if (process <= 0 || ::stat(path.c_str(), &status) != 0) return "";
+  std::array<char, 1'024> buffer;
+  passwd entry{};
+  passwd* found = nullptr;
+  const bool named = ::getpwuid_r(status.st_uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return named ? entry.pw_name : fmt::format("uid {}", status.st_uid);
+}
+
+// Reads nothing of the body: a configuration may hold what is nobody's business.
+AuditEntry entry_of(const httplib::Request& request, const httplib::Response& response) {
+  AuditEntry entry{user_of(request.remote_port), request.path, "", response.status};
+  for (const auto& [name, value] : request.params)
+    entry.arguments += fmt::format("{}{}={}", entry.arguments.empty() ? "" : "&", name, value);
+  return entry;
 }
 
 // Whether a process accepts connections there.
@@ -192,6 +214,11 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   impl_->change("/v1/perf/off", measure<false>);
   serve_config(
       impl_->server, [this](auto answer) { return impl_->ask(std::move(answer)); }, config);
+  // Before the answer leaves: who asked is still there to be looked up.
+  impl_->server.set_post_routing_handler([this](const httplib::Request& request, const httplib::Response& response) {
+    if (request.method == "POST" && impl_->control.options().audit)
+      impl_->control.options().audit(entry_of(request, response));
+  });
   impl_->server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty()) return;
     response.set_content(error_answer(response.status, "unknown path " + request.path).body, kJson);

@@ -19,10 +19,6 @@
 namespace mcplane::dataplane {
 namespace {
 
-// The flags of a RESULT that its DELIVER keeps; the others are the broker's to set.
-constexpr auto kWorkerFlags =
-    static_cast<std::uint16_t>(raw(wire::Flag::More) | raw(wire::Flag::Sampled) | raw(wire::Flag::RandomTrace));
-
 // A token of another shard's names no task here.
 Task* find_here(Shard& shard, TaskToken token) noexcept {
   return token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
@@ -83,7 +79,8 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, con
     frame.ip.tail_sum = 0;
   }
   header.mutate_type(wire::FrameType::Deliver);
-  header.mutate_flags(header.flags() & kWorkerFlags);
+  header.mutate_flags(
+      static_cast<std::uint16_t>((header.flags() & raw(wire::Flag::More)) | (task.flags & wire::kTraceFlags)));
   header.mutate_executed(wire::Executed::Yes);
   header.mutate_session(task.client.value);
   header.mutate_sequence(task.sequence);
@@ -93,6 +90,13 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, con
   if (task.degraded || task.keeps_answer) [[unlikely]]
     note_answer(shard, task, packet, frame);
   return forward(shard, packet, frame, client);
+}
+
+void trace_result(Shard& shard, const Task& task, const wire::Header& result) noexcept {
+  const bool sampled = wire::has(task.flags, wire::Flag::Sampled);
+  if (sampled || result.reason() != wire::Reason::Ok || shard.spans.is_slow(shard.now_ns - task.arrived_ns))
+      [[unlikely]]
+    trace_task(shard, task, result.reason(), result.worker_us());
 }
 
 // Stopped: it does not and will not run it.
@@ -142,6 +146,7 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   }
   note_pace(shard, *task, header.worker_us());
   count_result(shard, *task, header);
+  if (shard.spans.on()) trace_result(shard, *task, header);
   if (!planted(PlantedBug::kLeakWorkerSlot)) release_worker_slot(shard, *task);
   if (planted(PlantedBug::kReleaseSlotTwice)) release_worker_slot(shard, *task);
   shard.set_state(*task, TaskState::kDelivering);

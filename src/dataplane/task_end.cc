@@ -72,6 +72,7 @@ void abandon(Shard& shard, Task& task) noexcept {
 }  // namespace
 
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
+  trace_end(shard, task, reason);
   const Session* client = shard.sessions.find(task.client);
   if (client == nullptr) return drop_queued(shard, task);
   HeldFrame held = take_queued(shard, task);
@@ -92,6 +93,7 @@ void expire_queued(Shard& shard, Task& task) noexcept {
 }
 
 void expire_routed(Shard& shard, Task& task) noexcept {
+  trace_end(shard, task, wire::Reason::Expired);
   shard.counters_of(task).expired_routed.add();
   ClientSlot* slot = slot_of(shard, task);
   if (task.mirror) count_failure(shard, task);
@@ -104,6 +106,7 @@ void expire_routed(Shard& shard, Task& task) noexcept {
 
 void cancel_task(Shard& shard, Task& task) noexcept {
   shard.counters_of(task).cancelled.add();
+  trace_end(shard, task, wire::Reason::Cancelled);
   abandon(shard, task);
 }
 
@@ -113,6 +116,7 @@ void lose_client(Shard& shard, Task& task) noexcept {
     shard.counters_of(task).delivered.add();
   } else if (state::is_open(task.state)) {
     shard.counters_of(task).client_lost.add();
+    trace_end(shard, task, wire::Reason::UnknownSession);
   }
   abandon(shard, task);
 }
@@ -121,6 +125,7 @@ void lose_last_worker(Shard& shard, Task& task) noexcept {
   ClientSlot* slot = slot_of(shard, task);
   if (slot == nullptr) return lose_client(shard, task);
   shard.counters_of(task).worker_lost.add();
+  trace_end(shard, task, wire::Reason::WorkerLost);
   close_slot(shard, *slot, wire::Reason::WorkerLost, wire::Executed::Maybe);
   begin_rejecting(shard, task);
 }
@@ -132,6 +137,7 @@ void lose_worker(Shard& shard, Task& task) noexcept {
   if (may_run_again(task, *client)) {
     ++(wire::is_shadow(task.flags) ? client->shadow_failed_over : client->failed_over);
     shard.counters_of(task).failed_over.add();
+    trace_attempt(shard, task, wire::Reason::WorkerLost);
     shard.client_slot(*client, task.slot).state = ClientSlot::State::kBusy;
     return begin_pulling(shard, task);
   }
@@ -141,6 +147,7 @@ void lose_worker(Shard& shard, Task& task) noexcept {
 void end_for_nobody(Shard& shard, Task& task) noexcept {
   if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
   shard.counters_of(task).client_lost.add();
+  trace_end(shard, task, wire::Reason::UnknownSession);
   shard.free_task(task);
 }
 
@@ -151,6 +158,7 @@ void return_task(Shard& shard, Task& task) noexcept {
     shard.set_state(task, TaskState::kPulling);
     return lose_last_worker(shard, task);
   }
+  trace_attempt(shard, task, wire::Reason::Stopped);
   begin_pulling(shard, task);
 }
 

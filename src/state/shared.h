@@ -17,6 +17,7 @@
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
 #include "state/skill_board.h"
+#include "state/span_record.h"
 #include "state/task_limits.h"
 #include "state/topic_tree.h"
 #include "state/worker_table.h"
@@ -33,11 +34,15 @@ struct SharedOptions {
   std::uint32_t workers = 1024;
   std::uint32_t boot_id = 1;  // never 0
   SipKey cookie_key{};
+  bool traces = false;  // cores tell control of tasks that are traced
 };
 
 struct ShardShared {
-  ShardShared(std::uint32_t sessions, std::uint32_t workers)
-      : last_seen(new LastSeen[sessions]()), events(new EventCounts[sessions]()), outcomes(workers) {}
+  explicit ShardShared(const SharedOptions& given)
+      : last_seen(new LastSeen[given.sessions]()),
+        events(new EventCounts[given.sessions]()),
+        outcomes(given.workers),
+        spans(given.traces ? std::make_unique<SpanMailbox>() : nullptr) {}
 
   ShardCounters counters;
   PerfCounters perf;
@@ -45,6 +50,7 @@ struct ShardShared {
   std::unique_ptr<LastSeen[]> last_seen;  // by session index
   std::unique_ptr<EventCounts[]> events;  // by session index
   Outcomes outcomes;                      // of this shard's tasks, by worker
+  std::unique_ptr<SpanMailbox> spans;     // null: no task is traced
   // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> loop_ns{0};  // Written by: the shard's core.
 };
@@ -57,8 +63,7 @@ struct Shared {
         workers(given.workers, given.shards),
         neighbours(given.sessions + kGatewaysMax),
         routes(given.shards, std::make_unique<const RouteSnapshot>()) {
-    for (std::uint32_t i = 0; i < given.shards; ++i)
-      shards.push_back(std::make_unique<ShardShared>(given.sessions, given.workers));
+    for (std::uint32_t i = 0; i < given.shards; ++i) shards.push_back(std::make_unique<ShardShared>(given));
   }
 
   // Control. The cores match what is published from now on by `next`; null: nobody subscribes.
@@ -85,6 +90,7 @@ struct Shared {
   // Time in a worker from which an answer counts as slow, us; the greatest number: none does. Relaxed: a bound for
   // answers to come. Written by: control.
   std::atomic<std::uint32_t> slow_us{kNeverSlowUs};
+  TraceBounds trace;
   std::vector<std::unique_ptr<ShardShared>> shards;
 };
 
