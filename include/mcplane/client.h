@@ -17,6 +17,7 @@
 
 #include "mcplane/event.h"
 #include "mcplane/task.h"
+#include "mcplane/trace.h"
 
 namespace mcplane {
 
@@ -31,6 +32,7 @@ struct ClientOptions {
   std::string name{};         // for people; default: the program's name
   std::uint16_t slots = 256;  // most tasks in flight; the broker may grant fewer
   std::chrono::milliseconds connect_timeout{5'000};
+  TraceOptions trace{};
 };
 
 using OutcomeCallback = std::function<void(Outcome)>;

@@ -35,6 +35,9 @@ struct Task {
   // Where the broker's policy for the route is `prefix`, tasks with the same text here go to the same worker, which may
   // have their beginning cached. Empty: made from the first 256 bytes of history and prompt. Does not travel as text.
   std::string affinity{};
+  // W3C trace context in its text form, "00-TRACE-SPAN-01": what this task is part of. Empty, or invalid: a trace
+  // begins with it. A handler finds that of its own span here, to hand on to whatever it calls.
+  std::string traceparent{};
 };
 
 enum class OutcomeKind : std::uint8_t {
@@ -63,6 +66,7 @@ struct Outcome {
   OutcomeKind kind = OutcomeKind::kBrokerLost;
   Executed executed = Executed::kMaybe;
   std::string task_id;
+  std::string trace_id;  // 32 hexadecimal digits: finds the task in traces and logs
   // Of an answer that broke off (kWorkerLost, kExpiredRouted, kCancelled, ...) what had come. Chunks that a
   // ChunkCallback was given are not here.
   std::string text;
@@ -88,8 +92,8 @@ std::string_view to_string(Executed executed) noexcept;
 
 // Reads the JSON form: {"mcp_version":"1.0","task_id":...,"action":...,"payload":{"prompt":...,
 // "context":{"history":[{"role":...,"content":...}]}},"ttl":seconds}. All of these are required; `model`, `tags`,
-// `priority`, `idempotent`, `shadow`, `affinity` and `payload.parameters` are accepted too, anything else is refused.
-// Throws std::invalid_argument whose one line names the field: "payload.prompt: missing".
+// `priority`, `idempotent`, `shadow`, `affinity`, `traceparent` and `payload.parameters` are accepted too, anything
+// else is refused. Throws std::invalid_argument whose one line names the field: "payload.prompt: missing".
 Task task_from_json(std::string_view json);
 
 }  // namespace mcplane

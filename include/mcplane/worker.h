@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "mcplane/task.h"
+#include "mcplane/trace.h"
 
 namespace mcplane {
 
@@ -42,6 +43,7 @@ struct WorkerOptions {
   // (not at all: its PINGs are enough), "tcp:9000", "http:9000/health", "http:9000/health=204" (200 unless typed),
   // "grpc:9000", "grpc:9000/my.Service" (grpc.health.v1). It gets no tasks before the first success.
   std::string probe = "heartbeat";
+  TraceOptions trace{};
 };
 
 // Called on one of `slots` handler threads, never on the I/O thread: it may block for as long as the task's TTL.

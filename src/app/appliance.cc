@@ -17,7 +17,9 @@ Appliance::Appliance(const ApplianceConfig& config)
       mesh_(config.cores.size(), kHandoffFrames),
       relay_mesh_(make_relay_mesh(config)),
       shares_cpu_(cores_share_cpu(config)),
-      control_(shared_, control_options(config, pool_, ports_, prober_), addresses_of(config), Random(random64())) {
+      observers_(config),
+      control_(shared_, control_options(config, pool_, ports_, prober_, observers_), addresses_of(config),
+               Random(random64())) {
   const std::uint64_t start_ns = net::tsc_now_ns();
   if (config.idle == IdleMode::kSleep)
     for (std::size_t i = 0; i < config.cores.size(); ++i) waits_.push_back(std::make_unique<net::RxWait>());

@@ -44,6 +44,9 @@ class Appliance {
   // Reads the configuration file again. Main thread.
   void reload() { app::reload(control_, config_); }
 
+  // Log, audit log and trace file, once a log rotator has moved them away. Main thread.
+  void reopen_files() { observers_.reopen(); }
+
  private:
   void listen();
 
@@ -61,6 +64,7 @@ class Appliance {
   // Written by: main. Relaxed: it says only when to end; join orders everything else.
   std::atomic<bool> stop_{false};
   Prober prober_;
+  Observers observers_;
   control::Control control_;
   std::unique_ptr<control::ControlThread> control_thread_;
   std::unique_ptr<control::Admin> admin_;

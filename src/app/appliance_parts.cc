@@ -1,8 +1,6 @@
 // See appliance_parts.h.
 #include "app/appliance_parts.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <bit>
 #include <random>
@@ -12,7 +10,6 @@
 #include "app/cli.h"
 #include "app/heap.h"
 #include "app/memory.h"
-#include "control/log.h"
 
 namespace mcplane::app {
 namespace {
@@ -23,20 +20,6 @@ std::uint16_t datagram_bytes_max(const ApplianceConfig& config) {
   for (const PortConfig& port : config.ports)
     for (const wire::Prefix& prefix : port.ips) ipv6 = ipv6 || !prefix.ip.is_v4();
   return static_cast<std::uint16_t>(config.mtu - (ipv6 ? wire::kIpv6Bytes : wire::kIpv4Bytes) - wire::kUdpBytes);
-}
-
-spdlog::level::level_enum spdlog_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kError:
-      return spdlog::level::err;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-  }
-  return spdlog::level::info;
 }
 
 std::vector<control::PortState> states_of(const Ports& ports) {
@@ -110,6 +93,7 @@ state::SharedOptions shared_options(const ApplianceConfig& config) {
   options.routes = std::bit_ceil(std::max(config.max_routes, dataplane::RouteCache::kWays));
   options.boot_id = static_cast<std::uint32_t>(random64()) | 1U;
   options.cookie_key = {random64(), random64()};
+  options.traces = config.traces();
   return options;
 }
 
@@ -131,7 +115,7 @@ dataplane::ShardOptions shard_options(const ApplianceConfig& config, ShardId id,
 }
 
 control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports,
-                                        control::Prober& prober) {
+                                        control::Prober& prober, Observers& observers) {
   control::ControlOptions options;
   options.base_port = config.base_port;
   options.mtu = config.mtu;
@@ -160,8 +144,7 @@ control::ControlOptions control_options(const ApplianceConfig& config, const net
   options.hooks.heap = heap_use;
   options.prober = &prober;
   options.config = config.document;
-  options.logger = control::make_stderr_logger();
-  options.logger->set_level(spdlog_level(config.log_level));
+  observers.watch(options);
   return options;
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/observers.h"
 #include "control/options.h"
 #include "dataplane/shard.h"
 #include "net/dpdk/eal.h"
@@ -25,9 +26,9 @@ net::EalOptions eal_options(const ApplianceConfig& config);
 Ports make_ports(const ApplianceConfig& config, net::DpdkPool& pool);
 state::SharedOptions shared_options(const ApplianceConfig& config);
 dataplane::ShardOptions shard_options(const ApplianceConfig& config, ShardId id, std::uint64_t start_ns);
-// `pool`, `ports` and `prober` outlive the control thread.
+// All but `config` outlive the control thread.
 control::ControlOptions control_options(const ApplianceConfig& config, const net::DpdkPool& pool, const Ports& ports,
-                                        control::Prober& prober);
+                                        control::Prober& prober, Observers& observers);
 // The rings to cores that have a queue, null when each core has one of each port.
 std::unique_ptr<dataplane::HandoffMesh> make_relay_mesh(const ApplianceConfig& config);
 

@@ -13,6 +13,7 @@
 
 #include "app/cli.h"
 #include "app/idle.h"
+#include "app/logging.h"
 #include "base/types.h"
 #include "control/config_history.h"
 #include "net/dpdk/device.h"
@@ -20,8 +21,6 @@
 #include "wire/address.h"
 
 namespace mcplane::app {
-
-enum class LogLevel : std::uint8_t { kError, kWarning, kInfo, kDebug };
 
 // A --port and what is typed behind it.
 struct PortConfig {
@@ -74,7 +73,10 @@ struct ApplianceConfig {
   std::uint64_t drain_timeout_ns = 2 * kNsPerSecond;  // of SIGTERM
   bool hugepages = false;                             // false: EAL's --no-huge
   std::uint64_t memory_bytes = 0;                     // as typed, 0: not; once parsed, whole MiB that hold the buffers
-  LogLevel log_level = LogLevel::kInfo;
+  LogOptions log{};
+  std::string audit_path{};     // --audit-log; "": nobody writes changes down
+  std::string otlp_endpoint{};  // --otlp-endpoint; "": none
+  std::string trace_path{};     // --trace-file; "": none
   IdleMode idle = IdleMode::kPoll;
   std::optional<net::Faults> faults;       // --faults, for tests; none: the queues as they are
   std::vector<std::string> eal_arguments;  // what follows `--`
@@ -90,6 +92,7 @@ struct ApplianceConfig {
   // Devices of this process that are not the appliance's: those of --demo's agents.
   std::vector<net::DeviceSpec> guests;
 
+  bool traces() const noexcept { return !otlp_endpoint.empty() || !trace_path.empty(); }
   std::uint32_t memory_mib() const noexcept { return static_cast<std::uint32_t>(memory_bytes >> 20); }
 };
 

@@ -13,6 +13,7 @@
 #include "app/config_network.h"
 #include "app/faults_flag.h"
 #include "app/mistake.h"
+#include "app/trace_flags.h"
 
 namespace mcplane::app {
 namespace {
@@ -26,14 +27,6 @@ std::string accept_descriptors(const std::string& typed, std::uint16_t& count) {
   if (value < kMin || value > kMax || (value & (value - 1)) != 0)
     return quote(typed) + " is not a power of two from 64 to 32768; type one such as 1024";
   count = static_cast<std::uint16_t>(value);
-  return "";
-}
-
-std::string accept_log_level(const std::string& typed, LogLevel& level) {
-  constexpr std::array<std::string_view, 4> kNames = {"error", "warning", "info", "debug"};
-  const auto found = std::ranges::find(kNames, typed);
-  if (found == kNames.end()) return quote(typed) + " is not a log level; type error, warning, info or debug";
-  level = static_cast<LogLevel>(found - kNames.begin());
   return "";
 }
 
@@ -129,8 +122,14 @@ void add_process(CLI::App& app, ApplianceConfig& config) {
             "What a core does without work: poll, pause (polls, and leaves more of the CPU to its sibling) or sleep "
             "(until a frame comes; some 50 us slower then)",
             [&config](const std::string& typed) { return accept_idle(typed, config.idle); });
-  add_value(app, "--log-level", "error|warning|info|debug", "info", "What is said of events",
-            [&config](const std::string& typed) { return accept_log_level(typed, config.log_level); });
+}
+
+// Switched on at start: tables and threads that nobody needs without.
+void add_observation(CLI::App& app, ApplianceConfig& config) {
+  add_log_flags(app, config.log);
+  add_text(app, "--audit-log", config.audit_path, "PATH",
+           "Every change asked for on the admin socket, a JSON line each");
+  add_trace_flags(app, config.otlp_endpoint, config.trace_path);
 }
 
 std::string accept_faults(const std::string& typed, std::optional<net::Faults>& faults) {
@@ -179,6 +178,7 @@ void add_appliance_flags(CLI::App& app, ApplianceConfig& config) {
   add_group(app, "Tables", [&] { add_tables(app, config); });
   add_group(app, "Times", [&] { add_times(app, config); });
   add_group(app, "Process", [&] { add_process(app, config); });
+  add_group(app, "Logs and traces", [&] { add_observation(app, config); });
   add_group(app, "Testing", [&] { add_testing(app, config); });
 }
 

@@ -215,6 +215,13 @@ std::vector<HotKey<Settings>> settings_keys() {
       [](auto& s) -> auto& { return s.probe.jitter; });
 
   add(
+      "trace.sample", share(0, 1), "Of all tasks, traced, by their trace ids; besides those that their clients sample",
+      [](auto& s) -> auto& { return s.trace.sample; });
+  add(
+      "trace.slow", duration(0, kHourNs), "From task to answer, from which a task is traced; 0s: none",
+      [](auto& s) -> auto& { return s.trace.slow_ns; });
+
+  add(
       "client.rate", rate(), "Tasks of each client; 0/s: no limit",
       [](auto& s) -> auto& { return s.client.tasks_per_s; });
   add(

@@ -19,6 +19,7 @@
 #include "app/ctl_send.h"
 #include "app/ctl_tasks.h"
 #include "app/ctl_top.h"
+#include "app/ctl_trace.h"
 
 namespace {
 
@@ -50,6 +51,7 @@ Commands add_commands(CLI::App& program) {
   add<ExplainFlags>(program, all, "explain", "Where a task is, and why each worker may or may not have it",
                     add_explain_flags, run_explain);
   add<AdminFlags>(program, all, "autoscale", "How many workers each pool should have", add_admin_flags, run_autoscale);
+  add<TraceFlags>(program, all, "trace", "Where one task was, from trace files and logs", add_trace_command, run_trace);
   add<CaptureFlags>(program, all, "capture", "Copy frames into a pcap file", add_capture_flags, run_capture);
   add<BreakerFlags>(program, all, "breaker", "Whose breaker is open and why; hold one open or closed",
                     add_breaker_flags, run_breaker);

@@ -46,6 +46,7 @@ std::string timing_table(const Outcome& outcome) {
   if (outcome.chunks > 1)
     table += fmt::format("{} chunks, {} bytes; the first after {} us\n", outcome.chunks, outcome.received,
                          outcome.timing.first_chunk.count());
+  if (!outcome.trace_id.empty()) table += fmt::format("  {:<8}{}\n", "trace", outcome.trace_id);
   return table;
 }
 
@@ -57,6 +58,7 @@ std::string failure_line(const Outcome& outcome) {
   line += fmt::format(", executed: {}", to_string(outcome.executed));
   if (outcome.kind == OutcomeKind::kRejected && outcome.retry_after.count() > 0)
     line += fmt::format(", try again after {} ms", outcome.retry_after.count());
+  if (!outcome.trace_id.empty()) line += "; trace " + outcome.trace_id;
   if (outcome.reason == "no_worker") line += "; mcplane-ctl nodes lists the workers and what they offer";
   return line;
 }
@@ -67,6 +69,7 @@ std::string outcome_json(const Outcome& outcome) {
   const Json json = {{"outcome", to_string(outcome.kind)},
                      {"executed", to_string(outcome.executed)},
                      {"task_id", outcome.task_id},
+                     {"trace_id", outcome.trace_id},
                      {"text", outcome.text},
                      {"reason", outcome.reason},
                      {"degraded", outcome.degraded},

@@ -15,15 +15,18 @@
 #include <utility>
 
 #include "app/ctl_outcome.h"
+#include "app/trace_flags.h"
 #include "base/types.h"
 #include "client/broker_address.h"
 #include "client/encoded_task.h"
 #include "mcplane/client.h"
+#include "wire/trace.h"
 
 namespace mcplane::app {
 namespace {
 
 constexpr const char* kProgram = "mcplane-ctl";
+constexpr const char* kTraceparentSample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 constexpr std::size_t kFileBytesMax = 64U << 20;
 
 Parsed<std::string> read_all(std::istream& stream, const std::string& name) {
@@ -77,6 +80,7 @@ Parsed<Task> task_from_flags(const SendFlags& flags) {
   task.idempotent = flags.idempotent;
   task.shadow = flags.shadow;
   task.affinity = flags.affinity;
+  task.traceparent = flags.traceparent;
   // The field `tags` is the flag --tag.
   if (const std::string fault = client::malformed_field(task); !fault.empty())
     return Result::bad(fault.starts_with("tags") ? "--tag" + fault.substr(4) : "--" + fault);
@@ -105,6 +109,8 @@ std::string broker_mistake(const std::string& broker) {
 void add_send_flags(CLI::App& command, SendFlags& flags) {
   add_broker_flags(command, flags.broker, flags.connect_timeout_ns);
   add_switch(command, "--json", flags.json, "Print the outcome as one JSON object");
+  command.option_defaults()->group("Traces");
+  add_trace_flags(command, flags.otlp_endpoint, flags.trace_path);
   command.option_defaults()->group("Task");
   add_text(command, "--file", flags.file, "PATH", "Whole task in its JSON form; - is stdin");
   add_text(command, "--prompt", flags.prompt, "TEXT", "Prompt");
@@ -123,6 +129,13 @@ void add_send_flags(CLI::App& command, SendFlags& flags) {
   add_count(command, "--priority", flags.priority, "Priority, 0 is the most urgent", {0, 3});
   add_text(command, "--affinity", flags.affinity, "TEXT",
            "Tasks with the same one go to the same worker where the route's policy is prefix");
+  add_value(command, "--traceparent", "TEXT", "", "W3C trace context it is part of [a new trace]",
+            [&flags](const std::string& typed) {
+              flags.traceparent = typed;
+              return wire::parse_traceparent(typed)
+                         ? std::string()
+                         : quote(typed) + " is no traceparent; type one such as " + kTraceparentSample;
+            });
   add_switch(command, "--idempotent", flags.idempotent, "It may be executed more than once");
   add_switch(command, "--shadow", flags.shadow, "It goes to shadow workers only, as a load test does");
 }
@@ -180,10 +193,15 @@ int run_send(const SendFlags& flags) {
   auto task = make_task(flags, std::cin);
   if (!task) return end(failure(kProgram, task.error, kExitUsage));
   try {
+    const auto exporter = make_exporter(kProgram, flags.otlp_endpoint, flags.trace_path);
+    TraceOptions trace;
+    // Who asks for a trace gets one.
+    if (exporter) trace = {.sample = 1, .on_span = [&exporter](Span span) { exporter->add(std::move(span)); }};
     Client client({.broker = flags.broker,
                    .name = kProgram,
                    .slots = 1,
-                   .connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ns / kNsPerMs)});
+                   .connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ns / kNsPerMs),
+                   .trace = std::move(trace)});
     const SendReport report = send_and_print(client, std::move(*task.value), flags.json);
     std::fwrite(report.standard_output.data(), 1, report.standard_output.size(), stdout);
     std::fputs(report.standard_error.c_str(), stderr);

@@ -23,6 +23,7 @@ struct SendFlags {
   bool idempotent = false;
   bool shadow = false;
   std::string affinity{};
+  std::string traceparent{}, otlp_endpoint{}, trace_path{};
   bool json = false;
   std::uint64_t connect_timeout_ns = 5 * kNsPerSecond;
 };

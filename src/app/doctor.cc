@@ -180,16 +180,22 @@ Finding look_at_nic_driver(const Machine& machine, const DeviceSpec& port) {
   return finding;
 }
 
+// The kernel keeps ordinary processes off isolated CPUs; who is to run there must say so.
 Finding look_at_cores(const Machine& machine, const DeviceSpec&) {
   const std::string isolated = machine.line("/sys/devices/system/cpu/isolated");
-  if (!isolated.empty()) return {true, "CPUs " + isolated, ""};
-  const std::string all = machine.line("/sys/devices/system/cpu/online");
-  const auto cpus = parse_cpu_list(all);
+  const std::string online = machine.line("/sys/devices/system/cpu/online");
+  if (const auto wanted = parse_cpu_list(isolated); wanted) {
+    const auto allowed = parse_cpu_list(machine.field("/proc/self/status", "Cpus_allowed_list"));
+    if (allowed && std::ranges::includes(*allowed.value, *wanted.value)) return {true, "CPUs " + isolated, ""};
+    return {false, fmt::format("CPUs {}, which this process may not use", isolated),
+            fmt::format("taskset --cpu-list {} mcplane --cores {}", online, isolated)};
+  }
+  const auto cpus = parse_cpu_list(online);
   if (!cpus || cpus.value->size() < 2) return {false, "none, and there is only one CPU", ""};
   // The last is what --cores takes by itself.
-  return {
-      false, fmt::format("none of CPUs {}", all),
-      on_kernel_command_line(fmt::format("isolcpus=managed_irq,{0} nohz_full={0} rcu_nocbs={0}", cpus.value->back()))};
+  return {false, fmt::format("none of CPUs {}", online),
+          on_kernel_command_line(
+              fmt::format("isolcpus=domain,managed_irq,{0} nohz_full={0} rcu_nocbs={0}", cpus.value->back()))};
 }
 
 using Kinds = std::uint32_t;  // a bit each

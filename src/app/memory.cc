@@ -14,7 +14,7 @@ static_assert(kClientSlotBytes == sizeof(dataplane::ClientSlot));
 
 control::MemoryUse memory_of(const ApplianceConfig& config) {
   const Footprint tables = dataplane::footprint_of(shared_options(config), shard_options(config, ShardId{}, 0));
-  return {.task_bytes = Footprint::kTask,
+  return {.task_bytes = Footprint::kTask + (config.traces() ? dataplane::Spans::kBytesPerTask : 0),
           .worker_bytes = Footprint::kWorker,
           .worker_shard_bytes = Footprint::kWorkerOnShard,
           .session_shard_bytes = Footprint::kSessionOnShard,

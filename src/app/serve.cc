@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 sigset_t block_signals(const ApplianceConfig& config) {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGTERM, SIGINT, SIGUSR2, SIGQUIT}) sigaddset(&set, number);
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGQUIT}) sigaddset(&set, number);
   if (!config.config_path.empty()) sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
@@ -84,6 +84,8 @@ class Server {
         service_.reloading();
         appliance_.reload();
         return service_.ready();
+      case SIGUSR1:
+        return appliance_.reopen_files();
       case SIGUSR2:
         held_ = !held_;
         std::fprintf(stderr, "mcplane: %s\n", held_ ? "draining; USR2 takes it back, TERM ends" : "resumed");
@@ -110,7 +112,7 @@ class Server {
     while (Clock::now() < until && !(Clock::now() > settled && appliance_.idle())) {
       const int number = await(std::chrono::milliseconds(1));
       if (ends(number)) return;
-      if (number == SIGQUIT) take(number);
+      if (number == SIGQUIT || number == SIGUSR1) take(number);
     }
   }
 

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/trace_flags.h"
 #include "base/types.h"
 #include "client/broker_address.h"
 #include "wire/registration.h"
@@ -68,6 +69,9 @@ void add_flags(CLI::App& app, WorkerCommand& command, std::uint64_t& connect_tim
               return wrong.empty() ? "" : quote(typed) + " " + wrong;
             });
   app.option_defaults()->group("Output");
+  add_trace_flags(app, command.otlp_endpoint, command.trace_path);
+  add_duration(app, "--trace-slow", command.trace_slow_ns,
+               "From which a task is traced whatever its client says; 0s: none", {0, 3'600 * kNsPerSecond});
   add_switch(app, "--json", command.json, "Say what happens as JSON lines on stdout");
 }
 
@@ -98,6 +102,7 @@ WorkerCommand parse_worker_command(int argc, const char* const* argv) {
   if (command.stop) return command;
   if (const std::string line = mistake_in(command); !line.empty()) command.stop = failure(kProgram, line, kExitUsage);
   if (command.options.actions.empty()) command.options.actions = {"generate"};
+  command.options.trace.slow = std::chrono::microseconds(command.trace_slow_ns / kNsPerUs);
   command.options.connect_timeout = std::chrono::milliseconds(connect_timeout_ns / kNsPerMs);
   return command;
 }

@@ -16,6 +16,8 @@ struct WorkerCommand {
   std::optional<Stop> stop;
   WorkerOptions options;
   std::unique_ptr<Backend> backend;
+  std::string otlp_endpoint{}, trace_path{};
+  std::uint64_t trace_slow_ns = 0;
   bool json = false;
 };
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "app/trace_flags.h"
 #include "app/worker_flags.h"
 
 namespace {
@@ -44,8 +45,10 @@ void say(const WorkerCommand& command, const std::string& line) {
   std::fflush(stream);
 }
 
-int serve(const WorkerCommand& command) {
+int serve(WorkerCommand& command) {
   mcplane::app::Backend& backend = *command.backend;
+  const auto exporter = mcplane::app::make_exporter("mcplane-worker", command.otlp_endpoint, command.trace_path);
+  if (exporter) command.options.trace.on_span = [&exporter](mcplane::Span span) { exporter->add(std::move(span)); };
   Worker worker(command.options, [&backend](const mcplane::Task& task, mcplane::AnswerStream& stream) {
     return backend.answer(task, stream);
   });
@@ -61,7 +64,7 @@ int serve(const WorkerCommand& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const WorkerCommand command = mcplane::app::parse_worker_command(argc, argv);
+  WorkerCommand command = mcplane::app::parse_worker_command(argc, argv);
   if (command.stop) return mcplane::app::end(*command.stop);
   // Blocked before any thread exists, so that only sigwait sees them.
   const sigset_t signals = ending_signals();

@@ -63,6 +63,14 @@ void AsyncCore::end_given_up(std::uint64_t now) {
   }
 }
 
+// Names the trace, and tells of the span if it is worth it.
+void AsyncCore::tell(Pending& pending, Outcome& outcome, std::uint64_t now) {
+  outcome.trace_id = wire::hex(pending.trace.own.trace_id);
+  const std::uint64_t taken_ns = now - pending.submitted_ns;
+  if (is_told(trace_, pending.trace, outcome.ok(), taken_ns))
+    trace_.on_span(send_span(pending.trace, outcome, pending.action, session().id().value, taken_ns));
+}
+
 // The place is free before a callback is called: it may submit more.
 void AsyncCore::finish(const Completion& last, std::uint64_t now) {
   if (!last.delivered && last.executed == wire::Executed::No && Throttle::applies_to(last.reason))
@@ -77,6 +85,8 @@ void AsyncCore::finish(const Completion& last, std::uint64_t now) {
     outcome.executed = Executed::kYes;
     outcome.reason = reason_word(received.fault);
   }
+  if (last.sampled) pending.trace.own.flags |= raw(wire::Flag::Sampled);
+  tell(pending, outcome, now);
   if (pending.chunk && outcome.ok()) {
     if (!outcome.text.empty()) pending.chunk(outcome.text);
     outcome.text.clear();

@@ -28,6 +28,7 @@ wire::HelloBody hello_of(const ClientOptions& options) {
 
 AsyncCore::AsyncCore(const ClientOptions& options)
     : brokers_(parse_broker_list(options.broker)),
+      trace_(options.trace),
       socket_(brokers_.front()),
       random_(random_source()),
       engine_(brokers_.front(), hello_of(options), kMtu, random_source()),
@@ -123,6 +124,8 @@ void AsyncCore::submit(Task task, OutcomeCallback done, ChunkCallback chunk) {
     pending.chunk = std::move(chunk);
     pending.submitted_ns = now;
     pending.task_id = task.id;
+    pending.trace = begin_trace(task.traceparent, trace_.sample, random_);
+    pending.action = task.action;
   }
   if (closed_) return finish_unsent(index, OutcomeKind::kBrokerLost, "broker_lost", now);
   if (auto fault = malformed_field(task); !fault.empty())
@@ -151,7 +154,9 @@ AsyncCore::Sent AsyncCore::try_send(std::size_t index, std::uint64_t now) {
   request.context = context_of(index);
   request.task_id = pending.encoded.id;
   request.ttl_ms = static_cast<std::uint32_t>(std::max<std::uint64_t>(left_ms, 1));
-  request.flags = pending.encoded.flags;
+  request.flags = static_cast<std::uint16_t>(pending.encoded.flags | pending.trace.own.flags);
+  request.trace_id = pending.trace.own.trace_id;
+  request.parent_span = pending.trace.own.span;
   request.affinity = pending.encoded.affinity;
   request.table = pending.encoded.table;
   request.payload = pending.encoded.payload;
@@ -230,6 +235,7 @@ void AsyncCore::finish_unsent(std::size_t index, OutcomeKind kind, std::string r
   outcome.task_id = std::move(pending.task_id);
   outcome.reason = std::move(reason);
   outcome.timing.total = std::chrono::microseconds((now - pending.submitted_ns) / kNsPerUs);
+  tell(pending, outcome, now);
   if (pending.done) pending.done(std::move(outcome));
 }
 

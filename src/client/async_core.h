@@ -13,6 +13,7 @@
 #include "client/client_engine.h"
 #include "client/encoded_task.h"
 #include "client/event_loop.h"
+#include "client/spans.h"
 #include "client/subscriptions.h"
 #include "client/throttle.h"
 #include "client/udp_socket.h"
@@ -68,6 +69,8 @@ class AsyncCore {
     std::uint32_t generation = 0;  // tells apart the tasks that had this place
     std::uint64_t submitted_ns = 0;
     std::uint64_t deadline_ns = 0;
+    TraceHere trace;
+    std::string action;
     EncodedTask encoded;  // empty once sent
     bool busy = false;
     bool waits = false;  // not sent yet
@@ -97,9 +100,11 @@ class AsyncCore {
   void give_up(std::uint64_t context, wire::Reason fault);
   void end_given_up(std::uint64_t now_ns);
   void finish(const Completion& last, std::uint64_t now_ns);
+  void tell(Pending& pending, Outcome& outcome, std::uint64_t now_ns);
   static void note_text(Received& received, std::string_view text, std::uint64_t now_ns) noexcept;
 
   std::vector<wire::Endpoint> brokers_;
+  const TraceOptions trace_;
   UdpSocket socket_;
   EventLoop loop_;
   Random random_;

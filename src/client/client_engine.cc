@@ -215,6 +215,7 @@ void ClientEngine::end_answered(const wire::Header& header, std::span<const std:
   completion.retry_after_ms = delivered ? 0 : header.ttl_ms();
   if (delivered) {
     completion.substitute = wire::substitute_of(header);
+    completion.sampled = wire::has(header.flags(), wire::Flag::Sampled);
     completion.queued_us = header.queued_us();
     completion.worker_us = header.worker_us();
     completion.broker_us = header.broker_us();

@@ -35,6 +35,7 @@ struct Completion {
   bool delivered = false;                                // a DELIVER; otherwise a REJECT or a timer
   wire::Substitute substitute = wire::Substitute::None;  // DELIVER: wire::substitute_of
   bool broker_lost = false;                              // the session ended under it
+  bool sampled = false;                                  // DELIVER: its trace is, also by the broker alone
   std::uint8_t attempt = 0;
   std::uint32_t worker_session = 0;
   std::uint32_t retry_after_ms = 0;

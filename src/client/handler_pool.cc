@@ -4,6 +4,7 @@
 #include <exception>
 #include <utility>
 
+#include "client/endpoint_setup.h"
 #include "wire/payload.h"
 
 namespace mcplane::client {
@@ -22,8 +23,8 @@ bool read_payload(const std::vector<std::byte>& bytes, Task& task) {
 
 }  // namespace
 
-HandlerPool::HandlerPool(std::size_t threads, AnyHandler handler, Wakeup& finished)
-    : handler_(std::move(handler)), finished_signal_(finished) {
+HandlerPool::HandlerPool(std::size_t threads, AnyHandler handler, Wakeup& finished, TraceOptions trace)
+    : handler_(std::move(handler)), trace_(std::move(trace)), finished_signal_(finished), random_(random_source()) {
   threads_.reserve(threads);
   for (std::size_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
 }
@@ -75,13 +76,29 @@ void HandlerPool::run() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     ++busy_;
+    const TraceHere trace = continue_trace(job.trace, trace_.sample, random_);
     lock.unlock();
-    FinishedJob finished{job.link, job.sessions, job.token, job.attempt, answer(job)};
+    FinishedJob finished{job.link, job.sessions, job.token, job.attempt, answer_traced(job, trace)};
     lock.lock();
     --busy_;
     finished_.push_back(std::move(finished));
     finished_signal_.signal();
   }
+}
+
+Answer HandlerPool::answer_traced(Job& job, const TraceHere& trace) const {
+  job.task.traceparent = wire::to_string(trace.own);
+  const std::uint64_t began_ns = now_ns();
+  Answer given = answer(job);
+  const std::uint64_t taken_ns = now_ns() - job.came_ns;
+  if (is_told(trace_, trace, !given.error, taken_ns))
+    trace_.on_span(process_span(trace, {.task = job.task,
+                                        .node = job.node,
+                                        .attempt = job.attempt,
+                                        .error = given.error,
+                                        .waited_ns = began_ns - job.came_ns,
+                                        .taken_ns = taken_ns}));
+  return given;
 }
 
 Answer HandlerPool::handle(Job& job) const {

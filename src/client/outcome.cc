@@ -62,15 +62,6 @@ void read_text(const Completion& completion, Outcome& outcome) {
 
 }  // namespace
 
-std::string_view reason_word(wire::Reason reason) noexcept {
-  constexpr std::array<std::string_view, raw(wire::Reason::MAX) + std::size_t{1}> kWords = {
-      "ok",        "unknown_session", "unsupported", "malformed",   "no_worker",   "queue_full",   "table_full",
-      "too_large", "draining",        "expired",     "worker_lost", "cancelled",   "worker_error", "discard",
-      "stopped",   "running",         "held",        "overloaded",  "rate_limited"};
-  const auto index = std::size_t{raw(reason)};
-  return index < kWords.size() ? kWords[index] : "unknown";
-}
-
 Outcome outcome_of(const Completion& completion, std::string task_id, std::uint64_t submitted_ns,
                    std::uint64_t now_ns) {
   Outcome outcome;

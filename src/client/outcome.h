@@ -11,7 +11,7 @@
 namespace mcplane::client {
 
 // "no_worker", "queue_full", ...
-std::string_view reason_word(wire::Reason reason) noexcept;
+using wire::reason_word;
 
 // task_id: as the application wrote it. now_ns: when the completion came.
 Outcome outcome_of(const Completion& completion, std::string task_id, std::uint64_t submitted_ns, std::uint64_t now_ns);

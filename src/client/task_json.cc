@@ -128,6 +128,7 @@ std::chrono::milliseconds read_ttl(const Fields& task) {
 void read_optional_fields(const Fields& fields, Task& task) {
   if (fields.find("model") != nullptr) task.model = fields.text("model");
   if (fields.find("affinity") != nullptr) task.affinity = fields.text("affinity");
+  if (fields.find("traceparent") != nullptr) task.traceparent = fields.text("traceparent");
   task.tags = read_tags(fields);
   if (const Json* priority = fields.find("priority")) {
     if (!priority->is_number_unsigned() || priority->get<std::uint64_t>() > 3)
@@ -145,7 +146,7 @@ void read_optional_fields(const Fields& fields, Task& task) {
 Task read_task(const Json& json) {
   const Fields fields(json, "",
                       {"mcp_version", "task_id", "action", "payload", "ttl", "model", "tags", "priority", "idempotent",
-                       "shadow", "affinity"});
+                       "shadow", "affinity", "traceparent"});
   if (fields.text("mcp_version") != "1.0") refuse("mcp_version", "must be \"1.0\"");
   Task task;
   task.id = fields.text("task_id");

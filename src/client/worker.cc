@@ -43,7 +43,8 @@ wire::HelloBody hello_of(const WorkerOptions& options) {
 
 struct Worker::Impl {
   Impl(const WorkerOptions& options, client::AnyHandler handler)
-      : brokers(client::parse_broker_list(options.broker)), pool(options.slots, std::move(handler), wakeup) {
+      : brokers(client::parse_broker_list(options.broker)),
+        pool(options.slots, std::move(handler), wakeup, options.trace) {
     const wire::HelloBody hello = hello_of(options);
     for (std::size_t i = 0; i < brokers.size(); ++i)
       links.push_back(std::make_unique<client::WorkerLink>(brokers[i], hello, loop, i));

@@ -139,7 +139,9 @@ void WorkerEngine::assign(RunningTask& task, const wire::RouteView& route, std::
   assignment.attempt = header.attempt();
   assignment.flags = header.flags();
   assignment.ttl_ms = header.ttl_ms() - std::min(header.ttl_ms() - 1, waited_ms);
-  assignment.task_id = wire::task_id_of(header);
+  const wire::TaskTrace trace = wire::trace_of(header);
+  assignment.task_id = trace.task_id;
+  assignment.trace = {trace.trace_id, trace.parent, static_cast<std::uint16_t>(header.flags() & wire::kTraceFlags)};
   assignment.sessions = sessions_;
   assignment.route = &route;
   assignment.payload = payload;

@@ -18,6 +18,7 @@
 #include "client/worker_parts.h"
 #include "wire/payload.h"
 #include "wire/route_table.h"
+#include "wire/trace.h"
 
 namespace mcplane::client {
 
@@ -28,6 +29,7 @@ struct Assignment {
   std::uint16_t flags = 0;
   std::uint32_t ttl_ms = 0;
   wire::Id16 task_id{};
+  wire::TraceParent trace;
   std::uint32_t sessions = 0;              // the engine's when it came
   const wire::RouteView* route = nullptr;  // of the engine, until its next datagram
   std::span<const std::byte> payload;      // wire::read_task_payload

@@ -118,6 +118,9 @@ Job WorkerLink::job_of(const Assignment& assigned, std::uint64_t now) const {
   job.sessions = assigned.sessions;
   job.token = assigned.token;
   job.attempt = assigned.attempt;
+  job.node = engine_.session().id().value;
+  job.came_ns = now;
+  job.trace = assigned.trace;
   job.deadline_ns = now + assigned.ttl_ms * kNsPerMs;
   job.task.id = task_id_text(assigned.task_id, assigned.route->task_id_text);
   job.task.action = assigned.route->action;

@@ -3,11 +3,13 @@
 
 #include <fmt/core.h>
 #include <httplib.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
@@ -23,6 +25,26 @@ namespace {
 
 // A capture keeps one of them as long as it lasts.
 constexpr std::size_t kServerThreads = 4;
+
+// By the socket's peer, of which httplib says the process; "" when that is gone already.
+std::string user_of(pid_t process) {
+  struct stat status {};
+  const std::string path = fmt::format("/proc/{}", process);
+  if (process <= 0 || ::stat(path.c_str(), &status) != 0) return "";
+  std::array<char, 1'024> buffer;
+  passwd entry{};
+  passwd* found = nullptr;
+  const bool named = ::getpwuid_r(status.st_uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return named ? entry.pw_name : fmt::format("uid {}", status.st_uid);
+}
+
+// Reads nothing of the body: a configuration may hold what is nobody's business.
+AuditEntry entry_of(const httplib::Request& request, const httplib::Response& response) {
+  AuditEntry entry{user_of(request.remote_port), request.path, "", response.status};
+  for (const auto& [name, value] : request.params)
+    entry.arguments += fmt::format("{}{}={}", entry.arguments.empty() ? "" : "&", name, value);
+  return entry;
+}
 
 // Whether a process accepts connections there.
 bool somebody_listens(const sockaddr_un& address) {
@@ -86,6 +108,10 @@ Admin::Admin(Control& control, std::string path, std::chrono::milliseconds patie
   serve_inspection(server, ask, ask_cores_of(control, patience));
   serve_changes(server, ask);
   serve_config_changes(server, ask, config);
+  // Before the answer leaves: who asked is still there to be looked up.
+  server.set_post_routing_handler([&control](const httplib::Request& request, const httplib::Response& response) {
+    if (request.method == "POST" && control.options().audit) control.options().audit(entry_of(request, response));
+  });
   impl_->serving.start();
 }
 

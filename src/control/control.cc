@@ -45,6 +45,7 @@ void Control::poll(std::uint64_t now_ns) {
     const auto shard = ShardId(static_cast<std::uint8_t>(i));
     hear_neighbours(shard);
     drain_mailbox(shard);
+    hear_spans(shard);
   }
   pace_heartbeats();
   ask_neighbours();
@@ -147,6 +148,7 @@ void Control::use_settings() {
   use_routes();
   set_breaker(settings_->breaker);
   probes_.set(settings_->probe, now_ns_);
+  use_tracing();
 }
 
 void Control::use_routes() { pools_.set_routes(degradations_.overlaid(settings_->routes), settings_->client); }

@@ -6,6 +6,7 @@
 // adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers;
 // breaking_actions.cc: of single actions.  probing.cc: health probes.  subscribing.cc: who gets which events.
 // autoscaling.cc: how many workers there should be.
+// tracing.cc: tasks that are traced.
 #pragma once
 
 #include <cstdint>
@@ -146,7 +147,13 @@ class Control {
   }
   void serve_config();
   void use_settings();
+  void use_tracing();
   void use_routes();
+
+  // tracing.cc
+  void hear_spans(ShardId shard);
+  void on_span(const state::SpanRecord& record, ShardId shard);
+  std::string name_of_session(SessionId id);
 
   // adjacency.cc
   std::string port_name(PortId port) const;

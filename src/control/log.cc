@@ -2,7 +2,6 @@
 #include "control/log.h"
 
 #include <spdlog/logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
 
 namespace mcplane::control {
 
@@ -25,10 +24,8 @@ void Log::write(std::string_view line, bool warns) {
   logger_->log(warns ? spdlog::level::warn : spdlog::level::info, line);
 }
 
-std::shared_ptr<spdlog::logger> make_stderr_logger() {
-  auto logger = std::make_shared<spdlog::logger>("mcplane", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->flush_on(spdlog::level::info);
-  return logger;
-}
+bool Log::wants_debug() const noexcept { return logger_ && logger_->should_log(spdlog::level::debug); }
+
+void Log::write_debug(std::string_view line) { logger_->log(spdlog::level::debug, line); }
 
 }  // namespace mcplane::control

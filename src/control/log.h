@@ -32,18 +32,22 @@ class Log {
   void warning(std::uint64_t now_ns, fmt::format_string<Args...> format, Args&&... args) {
     if (admits(now_ns)) write(fmt::format(format, std::forward<Args>(args)...), true);
   }
+  // A line about a task ends with " trace_id=" and 32 digits: where lines have fields, that is one of them.
+  template <class... Args>
+  void debug(std::uint64_t now_ns, fmt::format_string<Args...> format, Args&&... args) {
+    if (wants_debug() && admits(now_ns)) write_debug(fmt::format(format, std::forward<Args>(args)...));
+  }
 
  private:
   bool admits(std::uint64_t now_ns);
+  bool wants_debug() const noexcept;
   void write(std::string_view line, bool warns);
+  void write_debug(std::string_view line);
 
   std::shared_ptr<spdlog::logger> logger_;
   std::uint64_t window_start_ns_ = 0;
   std::uint32_t lines_ = 0;       // in this window
   std::uint64_t suppressed_ = 0;  // since the last window that said so
 };
-
-// To stderr, for any thread; not registered with spdlog.
-std::shared_ptr<spdlog::logger> make_stderr_logger();
 
 }  // namespace mcplane::control

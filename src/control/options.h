@@ -18,6 +18,8 @@ class logger;
 
 namespace mcplane::control {
 
+class SpanSink;
+
 struct BufferUse {
   std::uint64_t total = 0, free = 0;  // packet buffers
 };
@@ -53,6 +55,14 @@ struct Hooks {
   std::function<HeapUse()> heap{};                // empty: all 0
 };
 
+// A change that somebody asked for on the admin socket, and what was answered.
+struct AuditEntry {
+  std::string user;       // by the socket's word; "" when it had none
+  std::string command;    // "/v1/config/apply"
+  std::string arguments;  // "by=ada&confirm-within-ms=5000"
+  int status = 0;         // HTTP's
+};
+
 struct ControlOptions {
   std::uint16_t base_port = 4'800;            // UDP port of shard 0
   std::uint16_t mtu = 1'500;                  // largest IP packet, bytes
@@ -74,9 +84,11 @@ struct ControlOptions {
   std::vector<std::vector<wire::IpAddress>> gateways;  // by PortId; at most one a family and port
   MemoryUse memory{};
   Hooks hooks;
-  Prober* prober = nullptr;                // outlives control; null: nobody is asked, heartbeats are enough
-  ConfigDocument config{};                 // what runs first
-  std::shared_ptr<spdlog::logger> logger;  // null: silent
+  SpanSink* spans = nullptr;                       // outlives control; null: nobody wants them
+  std::function<void(const AuditEntry&)> audit{};  // any thread; never blocks; empty: nobody writes it down
+  Prober* prober = nullptr;                        // outlives control; null: nobody is asked, heartbeats are enough
+  ConfigDocument config{};                         // what runs first
+  std::shared_ptr<spdlog::logger> logger;          // null: silent
 };
 
 }  // namespace mcplane::control

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "control/shard_sums.h"
+#include "control/span_sink.h"
 
 namespace mcplane::control {
 namespace {
@@ -223,6 +224,21 @@ Json subscriber_json(const Control& control, const Session& session, const Subsc
           {"subscriptions", list}};
 }
 
+// Null: nobody wants them.
+Json traces_json(const Control& control) {
+  if (control.options().spans == nullptr) return {};
+  std::uint64_t dropped = 0;
+  for (const auto& shard : control.shared().shards)
+    if (shard->spans) dropped += shard->spans->dropped.read();
+  const SpanCounts spans = control.options().spans->counts();
+  return {{"tasks_dropped", dropped},
+          {"spans_exported", spans.exported},
+          {"spans_dropped",
+           {{"queue_full", spans.dropped_full},
+            {"refused", spans.dropped_refused},
+            {"unreachable", spans.dropped_unreachable}}}};
+}
+
 // Names come from peers: bytes that are no UTF-8 are replaced, not thrown at the reader.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
@@ -262,6 +278,7 @@ std::string info_json(const Control& control) {
                  {"dropped", sum_of(shared, &state::ShardCounters::events_dropped)}}},
                {"per_shard", shards_json(control)},
                {"drops", drops_json(shared)},
+               {"traces", traces_json(control)},
                {"stalls", control.lease_clock().stalls()},
                {"commands_dropped", control.commands_dropped()},
                {"buffers", {{"total", buffers.total}, {"free", buffers.free}}},

@@ -95,10 +95,19 @@ inline std::string name_of(const RouteSettings& route) {
 // Routes that may have limits.
 inline constexpr std::size_t kLimitedRoutesMax = state::kSharedLimits;
 
+// Which tasks are traced besides those whose client says so and those that fail.
+struct TraceSettings {
+  double sample = 0;          // share of all tasks, by their trace ids
+  std::uint64_t slow_ns = 0;  // from a SEND's arrival to its RESULT's; 0: none is slow
+
+  friend bool operator==(const TraceSettings&, const TraceSettings&) = default;
+};
+
 struct Settings {
   std::uint64_t slow_start_ns = 0;  // a new or recovered worker's slots grow from 1 to all in this time; 0: at once
   BreakerSettings breaker;
   ProbeSettings probe;
+  TraceSettings trace;
   Limits client;  // each client
   std::vector<RouteSettings> routes;
   AutoscaleSettings autoscale;

@@ -59,6 +59,7 @@ Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& c
   slot.reason = why.reason;
   slot.executed = wire::Executed::No;
   slot.retry_after_ms = why.retry_after_ms > 0 ? why.retry_after_ms : shard.options.retry_after_ms;
+  if (shard.spans.on()) trace_send(shard, packet, frame, why.reason);
   return reject(shard, packet, frame, &client,
                 {.reason = why.reason,
                  .executed = wire::Executed::No,

@@ -19,10 +19,6 @@
 namespace mcplane::dataplane {
 namespace {
 
-// The flags of a RESULT that its DELIVER keeps; the others are the broker's to set.
-constexpr auto kWorkerFlags =
-    static_cast<std::uint16_t>(raw(wire::Flag::More) | raw(wire::Flag::Sampled) | raw(wire::Flag::RandomTrace));
-
 // A token of another shard's names no task here.
 Task* find_here(Shard& shard, TaskToken token) noexcept {
   return token.shard() == shard.options.id ? shard.tasks.find(token) : nullptr;
@@ -83,7 +79,8 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, con
     frame.ip.tail_sum = 0;
   }
   header.mutate_type(wire::FrameType::Deliver);
-  header.mutate_flags(header.flags() & kWorkerFlags);
+  header.mutate_flags(
+      static_cast<std::uint16_t>((header.flags() & raw(wire::Flag::More)) | (task.flags & wire::kTraceFlags)));
   header.mutate_executed(wire::Executed::Yes);
   header.mutate_session(task.client.value);
   header.mutate_sequence(task.sequence);
@@ -95,6 +92,12 @@ Verdict deliver(Shard& shard, net::Packet& packet, Frame& frame, Task& task, con
   return forward(shard, packet, frame, client);
 }
 
+// Whether its trace tells of it.
+bool is_told(const Shard& shard, const Task& task, const wire::Header& result, std::uint64_t elapsed_ns) noexcept {
+  return wire::has(task.flags, wire::Flag::Sampled) || result.reason() != wire::Reason::Ok ||
+         shard.spans.is_slow(elapsed_ns);
+}
+
 // Its RESULT came: the answer is whole, and this is its first copy.
 void note_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
   const std::uint64_t elapsed_ns = task.elapsed_ns(shard.now_ns);
@@ -104,6 +107,8 @@ void note_result(Shard& shard, Task& task, const wire::Header& result) noexcept 
   }
   note_pace(shard, task, elapsed_ns, result.worker_us());
   count_result(shard, task, result);
+  if (shard.spans.on() && is_told(shard, task, result, elapsed_ns)) [[unlikely]]
+    trace_task(shard, task, result.reason(), result.worker_us());
 }
 
 // Stopped: it does not and will not run it.

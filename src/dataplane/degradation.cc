@@ -65,6 +65,7 @@ Verdict answer_task(Shard& shard, net::Packet& packet, Frame& frame, Task& task,
   slot.state = ClientSlot::State::kAnswered;
   slot.reason = wire::Reason::Ok;
   slot.executed = task.attempt == 0 ? wire::Executed::No : wire::Executed::Maybe;
+  trace_end(shard, task, wire::Reason::Ok, what.kind);
   shard.set_state(task, TaskState::kRejecting);
   task.client_knows = true;
   watch(shard, task);
@@ -87,6 +88,7 @@ Verdict answer_at_once(Shard& shard, net::Packet& packet, Frame& frame, const Se
                        const StandIn& what) noexcept {
   slot.state = ClientSlot::State::kDegraded;
   shard.counters.degraded[raw(what.kind)].add();
+  if (shard.spans.on()) trace_send(shard, packet, frame, wire::Reason::Ok, what.kind);
   return deliver_own(shard, packet, frame, client, {.kind = what.kind, .payload = what.payload});
 }
 

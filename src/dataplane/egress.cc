@@ -61,6 +61,8 @@ void egress(Shard& shard, std::uint64_t stamp_ns) noexcept {
     shard.outgoing[raw(departure.port)].add() = std::move(departure.packet);
   }
   shard.departures.clear();
+  if (shard.spans.pending()) [[unlikely]]
+    shard.spans.flush(stamp_ns);
 }
 
 }  // namespace mcplane::dataplane

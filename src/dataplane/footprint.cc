@@ -14,6 +14,9 @@ Footprint footprint_of(const state::SharedOptions& shared, const ShardOptions& s
                 std::size_t{shard.max_routes} * (sizeof(RouteEntry) + sizeof(std::uint16_t)) +
                 std::size_t{shared.routes} * sizeof(state::WaitingAt) +
                 std::size_t{shared.sessions} * Footprint::kSessionOnShard +
+                (shared.traces ? state::SpanMailbox::kSlots * sizeof(state::SpanRecord) +
+                                     std::size_t{shard.max_tasks} * Spans::kBytesPerTask
+                               : 0) +
                 std::size_t{shared.workers} * (OwedAcks::kBytesPerWorker + state::Outcomes::kBytesPerWorker);
   return bytes;
 }

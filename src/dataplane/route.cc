@@ -25,11 +25,17 @@ namespace {
 constexpr std::uint32_t kRoutesPerPaceSample = 4;
 constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
 
+void begin_trace(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header) noexcept {
+  task.flags = shard.spans.flags_of(header);
+  shard.spans.keep(shard.index_of(task), header, shard.routes.index_of(entry), entry.claimed);
+}
+
 // waits: it has no worker yet.
 void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header, Session& client,
                 bool waits) noexcept {
   const std::uint32_t ttl_ms = std::min(header.ttl_ms(), kTtlMaxMs);
   task.flags = header.flags();
+  if (shard.spans.on()) begin_trace(shard, entry, task, header);
   task.attempt = 0;
   task.client_knows = false;
   task.keeps_answer = task.answering = false;
@@ -219,6 +225,8 @@ Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet
   header.mutate_sequence(shard.owed.take(to.record.worker, to.record.id));
   header.mutate_slot(0);
   if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
+  if (shard.spans.on() && wire::has(task.flags, wire::Flag::Sampled) && !task.mirror) [[unlikely]]
+    shard.spans.mark(task, shard.index_of(task), header);
   return forward(shard, packet, frame, to);
 }
 

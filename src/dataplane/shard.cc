@@ -22,6 +22,7 @@ Shard::Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions&
       answers(given.cache_bytes, given.max_tasks, shared_state.options.cookie_key),
       random(shared_state.options.cookie_key[0] + raw(given.id)),
       owed(shared_state.workers.capacity()),
+      spans(shared_state, mine.spans.get(), given.max_tasks),
       outgoing(given.ports.size()) {
   sweep.current.reserve(shared_state.options.sessions);
   sweep.next.reserve(shared_state.options.sessions);

@@ -20,6 +20,7 @@
 #include "dataplane/held_frames.h"
 #include "dataplane/route_cache.h"
 #include "dataplane/session_table.h"
+#include "dataplane/spans.h"
 #include "dataplane/task_table.h"
 #include "dataplane/timing_wheel.h"
 #include "dataplane/verdict.h"
@@ -186,6 +187,7 @@ class Shard {
   OwedAcks owed;  // to workers, of RESULTs
   AckBatch acks;  // of this loop's timers
   EventLine events;
+  Spans spans;
   // How many events their groups got here. By key, so two groups may share a turn: then neither goes strictly round.
   std::array<std::uint32_t, 1'024> group_turns{};
 

@@ -80,6 +80,7 @@ void count_end(Shard& shard, const Task& task, TaskEnds::Which how) noexcept {
 }
 
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {
+  trace_end(shard, task, reason);
   const Session* client = shard.sessions.find(task.client);
   if (client == nullptr) return drop_queued(shard, task);
   HeldFrame held = take_queued(shard, task);
@@ -101,6 +102,7 @@ void expire_queued(Shard& shard, Task& task) noexcept {
 
 void expire_routed(Shard& shard, Task& task) noexcept {
   count_end(shard, task, &TaskEnds::expired_routed);
+  trace_end(shard, task, wire::Reason::Expired);
   ClientSlot* slot = slot_of(shard, task);
   if (task.mirror) count_failure(shard, task);
   if (slot == nullptr) return abandon(shard, task);
@@ -112,13 +114,17 @@ void expire_routed(Shard& shard, Task& task) noexcept {
 
 void cancel_task(Shard& shard, Task& task) noexcept {
   count_end(shard, task, &TaskEnds::cancelled);
+  trace_end(shard, task, wire::Reason::Cancelled);
   abandon(shard, task);
 }
 
 void lose_client(Shard& shard, Task& task) noexcept {
   // Its answer left; that nobody is there to say that it came does not undo it.
   if (task.state == TaskState::kDelivering) return on_outcome_known(shard, task);
-  if (state::is_open(task.state)) count_end(shard, task, &TaskEnds::client_lost);
+  if (state::is_open(task.state)) {
+    count_end(shard, task, &TaskEnds::client_lost);
+    trace_end(shard, task, wire::Reason::UnknownSession);
+  }
   abandon(shard, task);
 }
 
@@ -126,6 +132,7 @@ void lose_last_worker(Shard& shard, Task& task) noexcept {
   ClientSlot* slot = slot_of(shard, task);
   if (slot == nullptr) return lose_client(shard, task);
   count_end(shard, task, &TaskEnds::worker_lost);
+  trace_end(shard, task, wire::Reason::WorkerLost);
   close_slot(shard, *slot, wire::Reason::WorkerLost, wire::Executed::Maybe);
   begin_rejecting(shard, task);
 }
@@ -137,6 +144,7 @@ void lose_worker(Shard& shard, Task& task) noexcept {
   if (may_run_again(task, *client)) {
     ++(wire::is_shadow(task.flags) ? client->shadow_failed_over : client->failed_over);
     shard.counters_of(task).failed_over.add();
+    trace_attempt(shard, task, wire::Reason::WorkerLost);
     shard.client_slot(*client, task.slot).state = ClientSlot::State::kBusy;
     return begin_pulling(shard, task);
   }
@@ -146,6 +154,7 @@ void lose_worker(Shard& shard, Task& task) noexcept {
 void end_for_nobody(Shard& shard, Task& task) noexcept {
   if (state::holds_worker_slot(task.state)) release_worker_slot(shard, task);
   count_end(shard, task, &TaskEnds::client_lost);
+  trace_end(shard, task, wire::Reason::UnknownSession);
   shard.free_task(task);
 }
 
@@ -156,6 +165,7 @@ void return_task(Shard& shard, Task& task) noexcept {
     shard.set_state(task, TaskState::kPulling);
     return lose_last_worker(shard, task);
   }
+  trace_attempt(shard, task, wire::Reason::Stopped);
   begin_pulling(shard, task);
 }
 

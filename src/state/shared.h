@@ -19,6 +19,7 @@
 #include "state/rcu.h"
 #include "state/route_snapshot.h"
 #include "state/skill_board.h"
+#include "state/span_record.h"
 #include "state/task_limits.h"
 #include "state/task_timings.h"
 #include "state/topic_tree.h"
@@ -38,6 +39,7 @@ struct SharedOptions {
   std::uint32_t routes = 1024;  // selectors of each shard, a power of two
   std::uint32_t boot_id = 1;    // never 0
   SipKey cookie_key{};
+  bool traces = false;  // cores tell control of tasks that are traced
 };
 
 struct ShardShared {
@@ -45,7 +47,8 @@ struct ShardShared {
       : last_seen(new LastSeen[given.sessions]()),
         events(new EventCounts[given.sessions]()),
         outcomes(given.workers),
-        waiting(given.routes) {}
+        waiting(given.routes),
+        spans(given.traces ? std::make_unique<SpanMailbox>() : nullptr) {}
 
   ShardCounters counters;
   TaskTimings timings;
@@ -56,6 +59,7 @@ struct ShardShared {
   std::unique_ptr<EventCounts[]> events;  // by session index
   Outcomes outcomes;                      // of this shard's tasks, by worker
   WaitingBoard waiting;                   // of this shard's tasks, by selector
+  std::unique_ptr<SpanMailbox> spans;     // null: no task is traced
   // The shard's clock at its last loop, ns. Relaxed: a lease runs only while this moves.
   alignas(kCacheLineBytes) std::atomic<std::uint64_t> loop_ns{0};  // Written by: the shard's core.
 };
@@ -105,6 +109,7 @@ struct Shared {
   // Time in a worker from which an answer counts as slow, us; the greatest number: none does. Relaxed: a bound for
   // answers to come. Written by: control.
   std::atomic<std::uint32_t> slow_us{kNeverSlowUs};
+  TraceBounds trace;
   std::vector<std::unique_ptr<ShardShared>> shards;
 };
 

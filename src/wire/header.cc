@@ -171,4 +171,13 @@ std::span<const std::byte> payload_of(std::span<const std::byte> datagram) noexc
   return datagram.subspan(static_cast<std::size_t>(table.data() - datagram.data()) + table.size());
 }
 
+std::string_view reason_word(Reason reason) noexcept {
+  constexpr std::array<std::string_view, raw(Reason::MAX) + std::size_t{1}> kWords = {
+      "ok",        "unknown_session", "unsupported", "malformed",   "no_worker",   "queue_full",   "table_full",
+      "too_large", "draining",        "expired",     "worker_lost", "cancelled",   "worker_error", "discard",
+      "stopped",   "running",         "held",        "overloaded",  "rate_limited"};
+  const auto index = std::size_t{raw(reason)};
+  return index < kWords.size() ? kWords[index] : "unknown";
+}
+
 }  // namespace mcplane::wire

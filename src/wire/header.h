@@ -134,6 +134,9 @@ inline constexpr std::size_t kSubstitutes = raw(Substitute::MAX) + std::size_t{1
 inline constexpr std::array<std::string_view, kSubstitutes> kSubstituteNames = {"", "cached", "fallback", "reply",
                                                                                 "skip"};
 
+// A short word for people: "no_worker", "queue_full", ...
+std::string_view reason_word(Reason reason) noexcept;
+
 inline Id16 task_id_of(const Header& header) noexcept {
   Id16 id;
   std::memcpy(id.data(), header.task_id()->Data(), id.size());

@@ -127,7 +127,8 @@ def package_installs_serves_and_leaves_nothing(bench):
 
         copy.run("dpkg", "--remove", "mcplane")
         left = [path for path in copy.changed() if path not in before]
-        assert left == ["/etc/default/mcplane", "/etc/mcplane", "/etc/mcplane/mcplane.toml"], f"settings alone stay: {left}"
+        assert left == ["/etc/default/mcplane", "/etc/logrotate.d/mcplane", "/etc/mcplane", "/etc/mcplane/mcplane.toml"], (
+            f"settings alone stay: {left}")
         copy.run("dpkg", "--purge", "mcplane")
         left = [path for path in copy.changed() if path not in before]
         assert left == [], left

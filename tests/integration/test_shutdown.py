@@ -127,6 +127,18 @@ def quit_replaces_a_file(bench):
     assert len(times) == 1 and last_dump(bench, appliance) == {}
 
 
+def usr1_lets_go_of_a_file_that_was_moved(bench):
+    path = os.path.join(bench.folder, "mcplane.log")
+    appliance = bench.start_appliance("--log-file", path)
+    bench.start_worker("first")
+    os.rename(path, path + ".1")
+    appliance.send_signal(signal.SIGUSR1)
+    wait_until("new file", 3, lambda: os.path.exists(path))
+    bench.start_worker("second")
+    with open(path, encoding="utf-8") as now, open(path + ".1", encoding="utf-8") as before:
+        assert ("'first'" in before.read(), "'second'" in now.read()) == (True, True)
+
+
 class Notifications:
     """The other end of NOTIFY_SOCKET; what came, by name, in order."""
 
@@ -203,4 +215,4 @@ def load_leaks_no_buffers(bench):
 
 run_cases(idle_appliance_ends_on_sigterm, idle_appliance_ends_on_sigint, appliance_ends_under_load,
           task_in_flight_ends_and_new_ones_are_refused, second_signal_ends_at_once, usr2_drains_until_the_next,
-          quit_says_what_is_known, quit_replaces_a_file, service_manager_is_told, load_leaks_no_buffers)
+          quit_says_what_is_known, quit_replaces_a_file, usr1_lets_go_of_a_file_that_was_moved, service_manager_is_told, load_leaks_no_buffers)

@@ -15,7 +15,8 @@ state::SharedOptions shared_options(const RigOptions& given) {
           .sessions = given.sessions,
           .workers = given.workers,
           .boot_id = given.boot_id,
-          .cookie_key = given.cookie_key};
+          .cookie_key = given.cookie_key,
+          .traces = given.traces};
 }
 
 // Addresses that make parse() take a frame as its addressee does.

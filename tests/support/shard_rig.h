@@ -31,6 +31,7 @@ struct RigOptions {
   std::uint16_t burst = 32;
   std::uint32_t boot_id = kSampleBoot;
   SipKey cookie_key{0x1234, 0x5678};
+  bool traces = false;
   // ports: what each answers to; empty: all to our_addresses().
   dataplane::ShardOptions shard{
       .max_tasks = 1024, .max_queued = 512, .max_routes = 64, .client_slots = 16'384, .ports = {}};

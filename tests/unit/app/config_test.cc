@@ -144,7 +144,7 @@ TEST(ApplianceConfig, EveryFlagIsTaken) {
   EXPECT_TRUE(config.hugepages);
   EXPECT_EQ(config.memory_mib(), 1'024U);
   EXPECT_EQ(config.idle, IdleMode::kPause);
-  EXPECT_EQ(config.log_level, LogLevel::kDebug);
+  EXPECT_EQ(config.log.level, LogLevel::kDebug);
   EXPECT_EQ(config.faults,
             (net::Faults{.loss = 0.3, .duplicate = 0.1, .reorder = 1, .corrupt = 0.01, .seed = 7, .withheld = 9}));
   EXPECT_EQ(config.eal_arguments, std::vector<std::string>({"--log-level=8", "-v"}));

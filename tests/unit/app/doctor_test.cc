@@ -2,10 +2,9 @@
 #include "app/doctor.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -164,9 +163,12 @@ TEST_F(DoctorTest, NicsAreListedWhenNoneIsNamed) {
 
 TEST_F(DoctorTest, CoresAreIsolatedByTheKernelsCommandLine) {
   EXPECT_NE(told("isolated cores", "tap:mc0").find("warn: none of CPUs 0-3; sed -i"), std::string::npos);
-  EXPECT_NE(told("isolated cores", "tap:mc0").find("isolcpus=managed_irq,3 nohz_full=3 rcu_nocbs=3"),
+  EXPECT_NE(told("isolated cores", "tap:mc0").find("isolcpus=domain,managed_irq,3 nohz_full=3 rcu_nocbs=3"),
             std::string::npos);
   write("/sys/devices/system/cpu/isolated", "2-3\n");
+  EXPECT_EQ(told("isolated cores", "tap:mc0"),
+            "warn: CPUs 2-3, which this process may not use; taskset --cpu-list 0-3 mcplane --cores 2-3");
+  write("/proc/self/status", "Cpus_allowed:\tf\nCpus_allowed_list:\t0-3\n");
   EXPECT_EQ(told("isolated cores", "tap:mc0"), "pass: CPUs 2-3");
   write("/sys/devices/system/cpu/isolated", "\n");
   write("/sys/devices/system/cpu/online", "0\n");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <httplib.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -103,6 +104,28 @@ TEST_F(AdminTest, MeasuringIsSwitchedByPostOnly) {
   const auto shown = get("/v1/perf");
   ASSERT_TRUE(shown);
   EXPECT_EQ(json::parse(shown->body)["on"], false);
+}
+
+TEST_F(AdminTest, EveryChangeIsWrittenDownAndNoQuestionIs) {
+  std::vector<AuditEntry> entries;
+  options.audit = [&entries](const AuditEntry& entry) { entries.push_back(entry); };
+  start();
+  {
+    Admin admin(*control, path_);
+    const ControlThread thread(*control);
+    get("/v1/info");
+    post("/v1/perf/on");
+    post("/v1/degradation/on?route=paint&by=ada");
+    post("/v1/nothing");
+  }
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[0].command, "/v1/perf/on");
+  EXPECT_EQ(entries[0].status, 200);
+  EXPECT_EQ(entries[0].user, ::getpwuid(::geteuid())->pw_name);
+  EXPECT_EQ(entries[1].command, "/v1/degradation/on");
+  EXPECT_EQ(entries[1].arguments, "by=ada&route=paint");
+  EXPECT_EQ(entries[1].status, 404);
+  EXPECT_EQ(entries[2].status, 404);
 }
 
 TEST_F(AdminTest, IsReadyWithAWorkerAndNotWhileDraining) {

@@ -44,7 +44,7 @@ TEST(Log, HoldsBackMoreThanItsRateAndSaysSo) {
 TEST(Log, WithoutALoggerIsSilent) {
   Log log(nullptr);
   log.info(1, "line {}", 1);
-  EXPECT_NE(make_stderr_logger(), nullptr);
+  log.debug(1, "line {}", 1);
 }
 
 TEST_F(ControlTest, LogsALifeInThreeLines) {

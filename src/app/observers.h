@@ -1,0 +1,34 @@
+// Who writes down what the appliance does: its log, the audit log, and the exporter of traces. Made by the main thread
+// before control, gone after it.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "app/audit_log.h"
+#include "app/broker_spans.h"
+#include "app/config.h"
+#include "app/logging.h"
+#include "app/span_exporter.h"
+#include "control/options.h"
+
+namespace mcplane::app {
+
+class Observers {
+ public:
+  // Throws std::runtime_error, one line, when a file cannot be written.
+  explicit Observers(const ApplianceConfig& config);
+
+  // Tells control of them; they outlive it.
+  void watch(control::ControlOptions& options);
+  // Their files. Any thread.
+  void reopen();
+
+ private:
+  Logging log_;
+  std::optional<AuditLog> audit_;
+  std::optional<SpanExporter> exporter_;
+  std::optional<BrokerSpans> spans_;
+};
+
+}  // namespace mcplane::app

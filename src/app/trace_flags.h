@@ -1,0 +1,19 @@
+// --otlp-endpoint and --trace-file, alike for every binary that tells of spans. Main thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "app/cli.h"
+#include "app/span_exporter.h"
+
+namespace mcplane::app {
+
+void add_trace_flags(CLI::App& app, std::string& endpoint, std::string& file);
+
+// Null when neither is given; else one that says on stderr when its collector is lost and found. Throws as
+// SpanExporter.
+std::unique_ptr<SpanExporter> make_exporter(const std::string& service, const std::string& endpoint,
+                                            const std::string& file);
+
+}  // namespace mcplane::app
