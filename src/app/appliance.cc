@@ -44,6 +44,7 @@ bool Appliance::idle() const noexcept {
 }
 
 void Appliance::drain(std::uint32_t patience_ms) {
+  observers_.note_signal("drain");
   control_.post([this] { control_.drain(); });
   for (std::uint32_t waited_ms = 0; waited_ms < patience_ms; ++waited_ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -33,7 +33,10 @@ class Appliance {
   void drain(std::uint32_t patience_ms);
 
   // Reads the configuration file again. Main thread.
-  void reload() { app::reload(control_, config_); }
+  void reload() {
+    observers_.note_signal("SIGHUP", config_.config_path);
+    app::reload(control_, config_);
+  }
 
   // Log, audit log and trace file, once a log rotator has moved them away. Main thread.
   void reopen_files() { observers_.reopen(); }

@@ -38,10 +38,10 @@ void Spans::mark(const Task& task, std::uint32_t index, wire::Header& route) con
   route.mutate_flags(static_cast<std::uint16_t>(route.flags() | raw(wire::Flag::Sampled)));
 }
 
-void Spans::add(std::uint32_t index, const RouteCache& routes, state::SpanRecord& record) noexcept {
+void Spans::add(std::uint32_t index, state::SpanRecord& record) noexcept {
   const Kept& kept = kept_[index];
   record.trace = kept.trace;
-  set_action(record, routes.action_of(kept.route, kept.claimed));
+  set_action(record, RouteCache::action_of(*kept.entry, kept.claimed));
   add(record);
 }
 
@@ -57,11 +57,12 @@ void Spans::flush(std::uint64_t stamp_ns) noexcept {
   count_ = 0;
 }
 
-void trace_task(Shard& shard, const Task& task, wire::Reason reason, std::uint32_t worker_us) noexcept {
-  state::SpanRecord record = record_of(task, reason);
+void trace_result(Shard& shard, const Task& task, const wire::Header& result) noexcept {
+  if (task.mirror) return;
+  state::SpanRecord record = record_of(task, result.reason());
   record.answered_ns = shard.now_ns;
-  record.worker_us = worker_us;
-  shard.spans.add(shard.index_of(task), shard.routes, record);
+  record.worker_us = result.worker_us();
+  shard.spans.add(shard.index_of(task), record);
 }
 
 void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substitute substitute) noexcept {
@@ -69,7 +70,7 @@ void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substi
   if (!wanted) return;
   state::SpanRecord record = record_of(task, reason);
   record.substitute = substitute;
-  shard.spans.add(shard.index_of(task), shard.routes, record);
+  shard.spans.add(shard.index_of(task), record);
 }
 
 void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
@@ -77,7 +78,7 @@ void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
   task.flags = static_cast<std::uint16_t>(task.flags | raw(wire::Flag::Sampled));
   state::SpanRecord record = record_of(task, reason);
   record.attempt_only = true;
-  shard.spans.add(shard.index_of(task), shard.routes, record);
+  shard.spans.add(shard.index_of(task), record);
 }
 
 void trace_send(Shard& shard, const net::Packet& packet, const Frame& frame, wire::Reason reason,
