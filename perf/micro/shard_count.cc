@@ -1,7 +1,8 @@
 // A fixed number of tasks through one shard, for perf/instructions, which counts them under callgrind: inside
 // ShardLoad::timed_sends() and timed_results(), from the moment count_tasks() begins. No clock decides anything here,
-// so every run executes the same instructions. Prints the tasks counted.
+// so every run executes the same instructions. Prints the tasks counted. --traces: the shard keeps traces.
 #include <cstdio>
+#include <string_view>
 
 #include "shard_load.h"
 
@@ -21,8 +22,8 @@ void run_tasks(ShardLoad& load, std::uint64_t tasks) {
   return load.delivered - delivered;
 }
 
-int run() {
-  ShardLoad load({.in_flight = 1'024, .clients = 64, .workers = 64});
+int run(bool traces) {
+  ShardLoad load({.in_flight = 1'024, .clients = 64, .workers = 64, .traces = traces});
   run_tasks(load, kWarmUpTasks);
   const std::uint64_t tasks = count_tasks(load);
   if (const std::string fault = load.fault(); !fault.empty()) {
@@ -36,4 +37,4 @@ int run() {
 }  // namespace
 }  // namespace mcplane::perf
 
-int main() { return mcplane::perf::run(); }
+int main(int argc, char** argv) { return mcplane::perf::run(argc > 1 && std::string_view(argv[1]) == "--traces"); }

@@ -27,6 +27,7 @@ std::uint32_t slots_per_client(const ShardLoadOptions& options) {
 
 testing::RigOptions rig_options(const ShardLoadOptions& options, std::uint32_t slots) {
   testing::RigOptions rig;
+  rig.traces = options.traces;
   rig.sessions = options.clients + options.workers;
   rig.workers = options.workers;
   rig.shard.client_slots = options.clients * slots;

@@ -24,6 +24,7 @@ struct ShardLoadOptions {
   std::uint32_t clients = 64;
   std::uint32_t workers = 64;
   std::size_t payload_bytes = 256;  // each way
+  bool traces = false;              // kept of each task, and none sampled
 };
 
 class ShardLoad {

@@ -42,7 +42,10 @@ class Appliance {
   std::optional<wire::Endpoint> http() const { return http_ ? std::optional(http_->at()) : std::nullopt; }
 
   // Reads the configuration file again. Main thread.
-  void reload() { app::reload(control_, config_); }
+  void reload() {
+    observers_.note_signal("SIGHUP", config_.config_path);
+    app::reload(control_, config_);
+  }
 
   // Log, audit log and trace file, once a log rotator has moved them away. Main thread.
   void reopen_files() { observers_.reopen(); }

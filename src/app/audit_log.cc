@@ -27,8 +27,8 @@ void AuditLog::write(const control::AuditEntry& entry) {
   Json json = {{"time", time_text(std::chrono::system_clock::now())},
                {"user", entry.user},
                {"command", entry.command},
-               {"arguments", entry.arguments},
-               {"result", entry.status}};
+               {"arguments", entry.arguments}};
+  if (entry.status != 0) json["result"] = entry.status;
   if (const std::size_t lost = writer_->overrun_counter(); lost > 0) json["lost_so_far"] = lost;
   logger_->info(json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }

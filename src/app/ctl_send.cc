@@ -193,7 +193,9 @@ int run_send(const SendFlags& flags) {
   auto task = make_task(flags, std::cin);
   if (!task) return end(failure(kProgram, task.error, kExitUsage));
   try {
-    const auto exporter = make_exporter(kProgram, flags.otlp_endpoint, flags.trace_path);
+    const auto exporter = make_exporter(kProgram, flags.otlp_endpoint, flags.trace_path, [](const std::string& line) {
+      std::fprintf(stderr, "%s: %s\n", kProgram, line.c_str());
+    });
     TraceOptions trace;
     // Who asks for a trace gets one.
     if (exporter) trace = {.sample = 1, .on_span = [&exporter](Span span) { exporter->add(std::move(span)); }};

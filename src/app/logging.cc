@@ -139,8 +139,8 @@ Logging::Logging(const LogOptions& options, std::string service) {
   logger_->flush_on(spdlog::level::debug);
 }
 
-void Logging::info(const std::string& text) { logger_->info(text); }
 void Logging::warning(const std::string& text) { logger_->warn(text); }
+void Logging::debug(const std::string& text) { logger_->debug(text); }
 
 void Logging::reopen() {
   if (file_) file_->reopen();

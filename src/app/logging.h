@@ -52,8 +52,8 @@ class Logging {
   Logging(const LogOptions& options, std::string service);
 
   const std::shared_ptr<spdlog::logger>& logger() const noexcept { return logger_; }
-  void info(const std::string& text);
   void warning(const std::string& text);
+  void debug(const std::string& text);
   // The file, once a log rotator has moved it away.
   void reopen();
 

@@ -32,6 +32,10 @@ void Observers::watch(control::ControlOptions& options) {
   if (spans_) options.spans = &*spans_;
 }
 
+void Observers::note_signal(const std::string& name, const std::string& arguments) {
+  if (audit_) audit_->write({"", name, arguments, 0});
+}
+
 void Observers::reopen() {
   log_.reopen();
   if (audit_) audit_->reopen();

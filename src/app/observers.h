@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "app/audit_log.h"
 #include "app/broker_spans.h"
@@ -21,6 +22,8 @@ class Observers {
 
   // Tells control of them; they outlive it.
   void watch(control::ControlOptions& options);
+  // A change that came by a signal.
+  void note_signal(const std::string& name, const std::string& arguments = {});
   // Their files. Any thread.
   void reopen();
 

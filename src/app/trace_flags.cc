@@ -1,7 +1,6 @@
 // See trace_flags.h.
 #include "app/trace_flags.h"
 
-#include <cstdio>
 #include <utility>
 
 #include "app/otlp.h"
@@ -19,13 +18,11 @@ void add_trace_flags(CLI::App& app, std::string& endpoint, std::string& file) {
 }
 
 std::unique_ptr<SpanExporter> make_exporter(const std::string& service, const std::string& endpoint,
-                                            const std::string& file) {
+                                            const std::string& file, std::function<void(const std::string&)> say) {
   ExportOptions options{.endpoint = endpoint,
                         .file = file,
                         .resource = {.service = service, .version = std::string(version()), .instance = {}},
-                        .say = [service](const std::string& line) {
-                          std::fprintf(stderr, "%s: %s\n", service.c_str(), one_line(line).c_str());
-                        }};
+                        .say = std::move(say)};
   return options.any() ? std::make_unique<SpanExporter>(std::move(options)) : nullptr;
 }
 

@@ -13,6 +13,7 @@
 #include "client/broker_address.h"
 #include "wire/registration.h"
 #include "wire/route_table.h"
+#include "wire/trace.h"
 
 namespace mcplane::app {
 namespace {
@@ -68,10 +69,12 @@ void add_flags(CLI::App& app, WorkerCommand& command, std::uint64_t& connect_tim
               const std::string wrong = wire::parse_probe(typed, probe);
               return wrong.empty() ? "" : quote(typed) + " " + wrong;
             });
-  app.option_defaults()->group("Output");
+  app.option_defaults()->group("Logs and traces");
+  add_log_flags(app, command.log);
   add_trace_flags(app, command.otlp_endpoint, command.trace_path);
   add_duration(app, "--trace-slow", command.trace_slow_ns,
                "From which a task is traced whatever its client says; 0s: none", {0, 3'600 * kNsPerSecond});
+  app.option_defaults()->group("Output");
   add_switch(app, "--json", command.json, "Say what happens as JSON lines on stdout");
 }
 
@@ -89,6 +92,13 @@ std::string mistake_in(const WorkerCommand& command) {
 // Names may be any bytes: what is no UTF-8 is shown replaced.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+std::string failed_line(const Span& span) {
+  std::string id;
+  for (const auto& [key, value] : span.attributes)
+    if (key == "messaging.message.id") id = std::get<std::string>(value);
+  return fmt::format("task {}, {}: {} trace_id={}", id, span.name, span.error, wire::hex(span.trace_id));
+}
+
 }  // namespace
 
 WorkerCommand parse_worker_command(int argc, const char* const* argv) {
@@ -105,6 +115,16 @@ WorkerCommand parse_worker_command(int argc, const char* const* argv) {
   command.options.trace.slow = std::chrono::microseconds(command.trace_slow_ns / kNsPerUs);
   command.options.connect_timeout = std::chrono::milliseconds(connect_timeout_ns / kNsPerMs);
   return command;
+}
+
+WorkerObservers::WorkerObservers(WorkerCommand& command)
+    : log_(command.log, kProgram),
+      exporter_(make_exporter(kProgram, command.otlp_endpoint, command.trace_path,
+                              [this](const std::string& line) { log_.warning(line); })) {
+  command.options.trace.on_span = [this](Span span) {
+    if (!span.error.empty()) log_.debug(failed_line(span));
+    if (exporter_) exporter_->add(std::move(span));
+  };
 }
 
 std::string registered_line(const WorkerCommand& command, std::uint32_t node_id) {

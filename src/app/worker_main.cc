@@ -9,7 +9,6 @@
 #include <string>
 #include <thread>
 
-#include "app/trace_flags.h"
 #include "app/worker_flags.h"
 
 namespace {
@@ -47,8 +46,7 @@ void say(const WorkerCommand& command, const std::string& line) {
 
 int serve(WorkerCommand& command) {
   mcplane::app::Backend& backend = *command.backend;
-  const auto exporter = mcplane::app::make_exporter("mcplane-worker", command.otlp_endpoint, command.trace_path);
-  if (exporter) command.options.trace.on_span = [&exporter](mcplane::Span span) { exporter->add(std::move(span)); };
+  const mcplane::app::WorkerObservers observers(command);
   Worker worker(command.options, [&backend](const mcplane::Task& task, mcplane::AnswerStream& stream) {
     return backend.answer(task, stream);
   });

@@ -27,7 +27,7 @@ constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
 
 void begin_trace(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header) noexcept {
   task.flags = shard.spans.flags_of(header);
-  shard.spans.keep(shard.index_of(task), header, shard.routes.index_of(entry), entry.claimed);
+  shard.spans.keep(shard.index_of(task), header, entry);
 }
 
 // waits: it has no worker yet.

@@ -66,8 +66,7 @@ RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key, const state::W
   CHECK(board_ == nullptr || board_->size() >= std::size_t{sets_} * kWays);
 }
 
-std::string_view RouteCache::action_of(std::uint16_t index, std::uint32_t claimed) const noexcept {
-  const RouteEntry& entry = entries_[index];
+std::string_view RouteCache::action_of(const RouteEntry& entry, std::uint32_t claimed) noexcept {
   std::size_t at = 1;  // behind the kind of task
   return entry.claimed == claimed && entry.key_length > 0 ? next_name(entry, at) : std::string_view{};
 }

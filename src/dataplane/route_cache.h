@@ -107,7 +107,7 @@ class RouteCache {
   RouteEntry& operator[](std::uint16_t index) noexcept { return entries_[index]; }
   std::uint32_t capacity() const noexcept { return sets_ * kWays; }
   // Of the selector that had the entry by that claim; empty when another has it now.
-  std::string_view action_of(std::uint16_t index, std::uint32_t claimed) const noexcept;
+  static std::string_view action_of(const RouteEntry& entry, std::uint32_t claimed) noexcept;
 
   // Entries with waiting tasks, in no order. add_waiting() follows each frame that joins an entry's lines,
   // remove_waiting() each that leaves them; both keep the board.

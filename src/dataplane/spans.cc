@@ -15,11 +15,11 @@ void set_action(state::SpanRecord& record, std::string_view action) noexcept {
   std::copy_n(action.begin(), record.action_length, record.action.begin());
 }
 
-state::SpanRecord record_of(const Task& task, wire::Reason reason) noexcept {
+state::SpanRecord record_of(const Shard& shard, const Task& task, wire::Reason reason) noexcept {
   state::SpanRecord record;
-  record.received_ns = task.arrived_ns;
+  record.received_ns = shard.now_ns - task.elapsed_ns(shard.now_ns);
   if (task.attempt > 0) {
-    record.routed_ns = task.arrived_ns + task.queued_us * kNsPerUs;
+    record.routed_ns = record.received_ns + task.queued_us * kNsPerUs;
     record.left_ns = record.routed_ns + task.route_leg_us * kNsPerUs;
   }
   record.client = task.client;
@@ -38,10 +38,10 @@ void Spans::mark(const Task& task, std::uint32_t index, wire::Header& route) con
   route.mutate_flags(static_cast<std::uint16_t>(route.flags() | raw(wire::Flag::Sampled)));
 }
 
-void Spans::add(std::uint32_t index, const RouteCache& routes, state::SpanRecord& record) noexcept {
+void Spans::add(std::uint32_t index, state::SpanRecord& record) noexcept {
   const Kept& kept = kept_[index];
   record.trace = kept.trace;
-  set_action(record, routes.action_of(kept.route, kept.claimed));
+  set_action(record, RouteCache::action_of(*kept.entry, kept.claimed));
   add(record);
 }
 
@@ -57,27 +57,28 @@ void Spans::flush(std::uint64_t stamp_ns) noexcept {
   count_ = 0;
 }
 
-void trace_task(Shard& shard, const Task& task, wire::Reason reason, std::uint32_t worker_us) noexcept {
-  state::SpanRecord record = record_of(task, reason);
+void trace_result(Shard& shard, const Task& task, const wire::Header& result) noexcept {
+  if (task.mirror) return;
+  state::SpanRecord record = record_of(shard, task, result.reason());
   record.answered_ns = shard.now_ns;
-  record.worker_us = worker_us;
-  shard.spans.add(shard.index_of(task), shard.routes, record);
+  record.worker_us = result.worker_us();
+  shard.spans.add(shard.index_of(task), record);
 }
 
 void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substitute substitute) noexcept {
   const bool wanted = shard.spans.on() && !task.mirror && (reason != wire::Reason::Ok || is_sampled(task.flags));
   if (!wanted) return;
-  state::SpanRecord record = record_of(task, reason);
+  state::SpanRecord record = record_of(shard, task, reason);
   record.substitute = substitute;
-  shard.spans.add(shard.index_of(task), shard.routes, record);
+  shard.spans.add(shard.index_of(task), record);
 }
 
 void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
   if (!shard.spans.on() || task.mirror) return;
   task.flags = static_cast<std::uint16_t>(task.flags | raw(wire::Flag::Sampled));
-  state::SpanRecord record = record_of(task, reason);
+  state::SpanRecord record = record_of(shard, task, reason);
   record.attempt_only = true;
-  shard.spans.add(shard.index_of(task), shard.routes, record);
+  shard.spans.add(shard.index_of(task), record);
 }
 
 void trace_send(Shard& shard, const net::Packet& packet, const Frame& frame, wire::Reason reason,

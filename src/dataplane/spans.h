@@ -40,14 +40,14 @@ class Spans {
     return static_cast<std::uint16_t>(send.flags() | (taken ? raw(wire::Flag::Sampled) : 0U));
   }
   // The SEND made the task with that index. Cost: a cache line written.
-  void keep(std::uint32_t index, const wire::Header& send, std::uint16_t route, std::uint32_t claimed) noexcept {
-    kept_[index] = {wire::trace_of(send), claimed, route};
+  void keep(std::uint32_t index, const wire::Header& send, const RouteEntry& entry) noexcept {
+    kept_[index] = {wire::trace_of(send), &entry, entry.claimed};
   }
   // Of a task that is sampled, its ROUTE.
   void mark(const Task& task, std::uint32_t index, wire::Header& route) const noexcept;
 
   // Its trace and action are added; when it had left, flush() adds.
-  void add(std::uint32_t index, const RouteCache& routes, state::SpanRecord& record) noexcept;
+  void add(std::uint32_t index, state::SpanRecord& record) noexcept;
   void add(const state::SpanRecord& record) noexcept;
   bool pending() const noexcept { return count_ > 0; }
   void flush(std::uint64_t stamp_ns) noexcept;
@@ -55,8 +55,8 @@ class Spans {
  private:
   struct alignas(kCacheLineBytes) Kept {
     wire::TaskTrace trace;
-    std::uint32_t claimed = 0;  // RouteEntry::claimed, which may have become another selector's since
-    std::uint16_t route = 0;
+    const RouteEntry* entry = nullptr;  // what it asked for, unless that
+    std::uint32_t claimed = 0;          // has become another selector's since
   };
 
   static_assert(sizeof(Kept) == kBytesPerTask);
@@ -68,9 +68,9 @@ class Spans {
   std::size_t count_ = 0;
 };
 
-// A record of the task, whose outcome is decided. A copy of a task is in nobody's trace.
-void trace_task(Shard& shard, const Task& task, wire::Reason reason, std::uint32_t worker_us) noexcept;
-// The same, if it is worth one, for tasks that end without a RESULT.
+// A record of the task whose first RESULT came; of one that ended without, if that is worth one. A copy of a task is in
+// nobody's trace.
+void trace_result(Shard& shard, const Task& task, const wire::Header& result) noexcept;
 void trace_end(Shard& shard, const Task& task, wire::Reason reason,
                wire::Substitute substitute = wire::Substitute::None) noexcept;
 // Its worker is gone, or will not run it, and another may: from then on it is sampled.

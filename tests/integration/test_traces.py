@@ -206,9 +206,28 @@ def one_command_finds_a_path_in_files_and_logs(bench):
     assert nothing.returncode == 1 and "nothing of trace" in nothing.stderr, nothing
 
 
+def a_failed_task_is_in_the_logs_of_all(bench):
+    files = {name: os.path.join(bench.folder, name) for name in ("broker", "worker")}
+    bench.start_appliance("--trace-file", os.path.join(bench.folder, "spans"), "--log-level", "debug", "--log-format",
+                          "json", "--log-file", files["broker"])
+    bench.start_worker("w", "--log-level", "debug", "--log-file", files["worker"], backend="exec:false")
+    code, outcome = bench.send("--prompt", "a secret")
+    assert (code, outcome["outcome"]) == (1, "worker_error"), outcome
+
+    def lines():
+        done = bench.run("mcplane-ctl", "trace", outcome["trace_id"], "--json", "--files", ",".join(files.values()))
+        return {line["file"]: line["line"] for line in json.loads(done.stdout)["lines"]} if done.stdout else {}
+
+    wait_until("both", 10, lambda: set(lines()) == set(files.values()))
+    broker = json.loads(lines()[files["broker"]])
+    assert "worker_error" in broker["message"] and broker["trace_id"] == outcome["trace_id"], broker
+    assert f"task {outcome['task_id']}, process generate: worker_error" in lines()[files["worker"]], lines()
+    assert "secret" not in "".join(lines().values()), lines()
+
+
 def changes_are_written_down(bench):
     audit = os.path.join(bench.folder, "audit")
-    bench.start_appliance("--audit-log", audit)
+    appliance = bench.start_appliance("--audit-log", audit)
     bench.run("mcplane-ctl", "perf", "--on", "--admin", bench.admin)
     bench.run("mcplane-ctl", "breaker", "force-open", "0000001a", "--admin", bench.admin)
     bench.run("mcplane-ctl", "status", "--admin", bench.admin)
@@ -220,6 +239,8 @@ def changes_are_written_down(bench):
     wait_until("two lines", 5, lambda: len(lines()) == 2)
     assert [(line["user"], line["command"], line["result"]) for line in lines()] == [
         (getpass.getuser(), "/v1/perf/on", 200), (getpass.getuser(), "/v1/breakers/0000001a/force-open", 404)]
+    bench.end(appliance)
+    assert lines()[2]["command"] == "drain", lines()
 
 
 def a_collector_of_the_npm_registry_reads_them_back(bench):
@@ -252,4 +273,4 @@ def a_collector_of_the_npm_registry_reads_them_back(bench):
 if __name__ == "__main__":
     run_cases(a_task_is_told_of_by_all_who_had_it, failures_are_told_of_whatever_the_flag_says,
               the_broker_samples_by_its_own_share, one_command_finds_a_path_in_files_and_logs,
-              changes_are_written_down, a_collector_of_the_npm_registry_reads_them_back)
+              a_failed_task_is_in_the_logs_of_all, changes_are_written_down, a_collector_of_the_npm_registry_reads_them_back)

@@ -66,7 +66,7 @@ TEST(LogLine, WhatIsNoUtf8IsReplaced) {
 TEST(Logging, WritesItsLevelAndAboveToAFileThatCanBeOpenedAnew) {
   const std::string path = fresh_path("mcplane.log"), moved = path + ".1";
   Logging log({.format = LogFormat::kJson, .level = LogLevel::kWarning, .file = path}, "test");
-  log.info("not this");
+  log.debug("not this");
   log.warning("this");
   std::filesystem::rename(path, moved);
   log.warning("still there");
@@ -90,10 +90,11 @@ TEST(AuditLog, ALineAChange) {
     AuditLog audit(path);
     audit.write({"ada", "/v1/config/apply", "by=ada&origin=/etc/mcplane.toml", 200});
     audit.write({"", "/v1/perf/on", "", 503});
+    audit.write({"", "SIGHUP", "/etc/mcplane.toml", 0});
   }
   std::istringstream lines(content(path));
-  std::string first, second, more;
-  ASSERT_TRUE(std::getline(lines, first) && std::getline(lines, second));
+  std::string first, second, third, more;
+  ASSERT_TRUE(std::getline(lines, first) && std::getline(lines, second) && std::getline(lines, third));
   EXPECT_FALSE(std::getline(lines, more));
   json entry = json::parse(first);
   EXPECT_EQ(entry["time"].get<std::string>().size(), std::string("2025-11-27T03:04:00.007Z").size());
@@ -103,6 +104,7 @@ TEST(AuditLog, ALineAChange) {
                          {"arguments", "by=ada&origin=/etc/mcplane.toml"},
                          {"result", 200}}));
   EXPECT_EQ(json::parse(second)["result"], 503);
+  EXPECT_FALSE(json::parse(third).contains("result"));
 }
 
 }  // namespace

@@ -98,6 +98,7 @@ TEST_F(SpansTest, WhatTakesTooLongIsToldOf) {
 
 TEST_F(SpansTest, FailuresAreToldOfWithTheirReason) {
   start(1);
+  after_ms(5);
   const Sent routed = only(exchange(traced(0, 0, 20)), FrameType::Route);
   exchange(traced(1, 0, 10));  // waits
   after_ms(15);
@@ -135,7 +136,7 @@ TEST_F(SpansTest, AnAttemptWhoseWorkerIsLostHasARecordOfItsOwn) {
   rig().withdraw(*worker);
   rig().publish();
   rig().end_session(*worker);
-  Sent resend = only(step(), FrameType::Resend);
+  const Sent resend = only(run_out(), FrameType::Resend);
   SpanRecord record = only_record();
   EXPECT_TRUE(record.attempt_only);
   EXPECT_EQ(record.reason, Reason::WorkerLost);
