@@ -61,23 +61,6 @@ def receiver(alerts):
     return Server(Handler)
 
 
-def front(bench):
-    """The admin socket's /metrics over TCP, for those that speak no other."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = bench.ask(self.path).encode()
-            self.send_response(200 if body else 503)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    return Server(Handler)
-
-
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
@@ -132,12 +115,12 @@ def an_open_breaker_reaches_somebody(bench):
     need_tool("prometheus")
     need_tool("prometheus-alertmanager")
     alerts = []
-    webhook, admin = receiver(alerts), front(bench)
+    webhook = receiver(alerts)
     try:
-        ports = {name: free_port() for name in ("prometheus", "alertmanager")}
-        ports |= {"receiver": webhook.port, "appliance": admin.port}
+        ports = {name: free_port() for name in ("prometheus", "alertmanager", "appliance")}
+        ports["receiver"] = webhook.port
         write_configs(bench, ports)
-        bench.start_appliance()
+        bench.start_appliance("--http", f"{LOCAL}:{ports['appliance']}")
         for name in ("good", "bad"):
             bench.start_worker(name)
         load = bench.start_load("--rate", "500/s", "--clients", "4")
@@ -165,7 +148,6 @@ def an_open_breaker_reaches_somebody(bench):
                    lambda: next(iter(query(ports, total).values()), 0) == result["delivered"])
     finally:
         webhook.close()
-        admin.close()
 
 
 run_cases(an_open_breaker_reaches_somebody)

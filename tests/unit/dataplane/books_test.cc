@@ -63,7 +63,9 @@ TEST_F(Books, OfTasksThatAreNotTakenToo) {
   start_books(4);
   expect_reject(only(exchange(asking_for("weld", 0)), FrameType::Reject), Reason::NoWorker, Executed::No);
   EXPECT_EQ(others().refused.read(), 1U);
-  rig().command(ShardId{}, {.kind = state::CommandKind::kDrain});
+  state::Command drain{};
+  drain.kind = state::CommandKind::kDrain;
+  rig().command(ShardId{}, drain);
   step();
   expect_reject(only(submit(1), FrameType::Reject), Reason::Draining, Executed::No);
   EXPECT_EQ(generate().refused.read(), 1U);
