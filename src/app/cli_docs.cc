@@ -170,7 +170,7 @@ std::string nodes_function(const CLI::App& program) {
       "  for ((i = 1; i < COMP_CWORD; i++)); do\n"
       "    [[ ${{COMP_WORDS[i]}} == --admin ]] && admin=(--admin \"${{COMP_WORDS[i + 1]}}\")\n"
       "  done\n"
-      "  \"${{COMP_WORDS[0]}}\" nodes \"${{admin[@]}}\" 2>/dev/null | awk '$1 ~ /^[0-9a-f]{{8}}$/ {{print $1}}'\n"
+      "  \"${{COMP_WORDS[0]}}\" nodes \"${{admin[@]}}\" 2>/dev/null | sed -n 's/^\\([0-9a-f]\\{{8\\}}\\) .*/\\1/p'\n"
       "}}\n\n",
       identifier(program.get_name()));
 }
