@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "app/load_values.h"
 
 namespace mcplane::app {
 namespace {
@@ -265,6 +270,47 @@ TEST(LoadConfig, PayloadsHaveADistribution) {
   ASSERT_FALSE(exponential.stop) << exponential.stop->text;
   EXPECT_EQ(exponential.options.prompt_sizes.mean, 200);
   EXPECT_EQ(exponential.options.prompt_bytes, loadgen::prompt_bytes_max(exponential.options, 1'500));
+}
+
+// A file of sizes, gone with the object.
+class SizesFile {
+ public:
+  explicit SizesFile(const std::string& text) : path_(testing::TempDir() + "mcplane-load-sizes") {
+    std::ofstream(path_) << text;
+  }
+  ~SizesFile() { std::filesystem::remove(path_); }
+  SizesFile(const SizesFile&) = delete;
+  SizesFile& operator=(const SizesFile&) = delete;
+  std::string flag() const { return "file:" + path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(LoadConfig, PayloadSizesMayStandInAFile) {
+  const SizesFile file("# prompts as they were\n256B\n\n  4KiB # a long one\r\n1MiB\n256B");
+  const auto payload = parse_payload(file.flag());
+  ASSERT_TRUE(payload) << payload.error;
+  EXPECT_EQ(payload.value->bytes_max, 1U << 20);
+  EXPECT_EQ(payload.value->sizes.form, loadgen::PromptSizes::Form::kList);
+  EXPECT_EQ(*payload.value->sizes.list, (std::vector<std::uint32_t>{256, 4'096, 1 << 20, 256}));
+}
+
+TEST(LoadConfig, AMistakeInAFileOfSizesIsNamedByItsLine) {
+  const std::vector<std::pair<std::string, const char*>> mistakes = {
+      {"256B\n256\n", "sizes:2: "}, {"256B\n\n15B\n", "sizes:3: a prompt has 16B"},
+      {"256B 1KiB\n", "sizes:1: "}, {"17MiB", "sizes:1: a prompt"},
+      {"# nothing\n", "no sizes"},
+  };
+  for (const auto& [text, hint] : mistakes) {
+    const SizesFile file(text);
+    const auto payload = parse_payload(file.flag());
+    ASSERT_FALSE(payload) << text;
+    EXPECT_NE(payload.error.find(hint), std::string::npos) << payload.error;
+    EXPECT_EQ(payload.error.find('\n'), std::string::npos);
+  }
+  EXPECT_NE(parse_payload("file:/nowhere/sizes").error.find("cannot read '/nowhere/sizes'"), std::string::npos);
+  EXPECT_NE(parse_payload("file:" + testing::TempDir()).error.find("cannot read"), std::string::npos);
 }
 
 TEST(LoadConfig, MoreEndpointsThanPortsTakeTheAddressesThatFollow) {
