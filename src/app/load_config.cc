@@ -139,6 +139,29 @@ void add_worker_flags(CLI::App& app, loadgen::Options& options) {
       ->group(group);
 }
 
+// Behind the flags that it is refused beside.
+void add_stream_flags(CLI::App& app, loadgen::StreamShape& stream) {
+  const std::string group = "In-process workers";
+  CLI::Option* const flag =
+      add_value(
+          app, "--stream", "CHUNKS:SIZE", "none",
+          "They answer each task, once its service time is over, with a stream of so many chunks, each in a frame "
+          "of its own and checked; first_chunk_us and chunk_us say when they came",
+          [&stream](const std::string& text) {
+            const auto parsed = parse_stream(text);
+            if (!parsed) return parsed.error;
+            stream.chunks = parsed.value->chunks;
+            stream.chunk_bytes = parsed.value->chunk_bytes;
+            return std::string();
+          })
+          ->group(group);
+  for (const char* const other : {"--events", "--reflect"}) flag->excludes(app.get_option(other));
+  add_duration(app, "--stream-interval", stream.interval_ns,
+               "From one chunk of a stream to the next; 0s: as fast as its client takes them", {0, kDayNs})
+      ->group(group)
+      ->needs(flag);
+}
+
 void add_objective_flags(CLI::App& app, loadgen::Objectives& objectives) {
   const std::string group = "Objectives: exit code 10 when one is missed";
   add_duration(
@@ -184,6 +207,7 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   add_output_flags(app, command);
   add_event_flags(app, options);
   add_reflect_flag(app, options);
+  add_stream_flags(app, options.stream);
   const int own = count_own(argc, argv);
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;

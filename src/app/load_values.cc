@@ -135,6 +135,24 @@ Parsed<PayloadFlag> parse_payload(std::string_view text) {
   return Result::good({{}, bytes[0]});
 }
 
+Parsed<loadgen::StreamShape> parse_stream(std::string_view text) {
+  using Result = Parsed<loadgen::StreamShape>;
+  const std::vector<std::string_view> parts = split(text, ':');
+  if (parts.size() != 2)
+    return Result::bad(quote(text) + " is no stream: type how many chunks, and their size, such as 100:32B");
+  const auto chunks = parse_count(parts[0]);
+  if (!chunks) return Result::bad(chunks.error);
+  const auto bytes = parse_size_bytes(parts[1]);
+  if (!bytes) return Result::bad(bytes.error);
+  if (*chunks.value == 0 || *chunks.value > loadgen::kChunksMax)
+    return Result::bad(fmt::format("a stream has 1 to {} chunks, not {}", loadgen::kChunksMax, *chunks.value));
+  if (*bytes.value < loadgen::kChunkBytesMin || *bytes.value > wire::kMessageBytesMax)
+    return Result::bad(
+        fmt::format("a chunk has {}B to what fits a frame, not {}B", loadgen::kChunkBytesMin, *bytes.value));
+  return Result::good(
+      {.chunks = static_cast<std::uint32_t>(*chunks.value), .chunk_bytes = static_cast<std::uint32_t>(*bytes.value)});
+}
+
 Parsed<loadgen::SweepRange> parse_sweep(std::string_view text) {
   using Result = Parsed<loadgen::SweepRange>;
   const std::size_t dots = text.find("..");

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "app/units.h"
+#include "loadgen/chunk.h"
 #include "loadgen/options.h"
 #include "loadgen/pattern.h"
 #include "loadgen/schedule.h"
@@ -20,6 +21,8 @@ struct PayloadFlag {
 
 // "256B", "uniform:64B-1KiB", "exp:256B", "file:PATH" with a size a line.
 Parsed<PayloadFlag> parse_payload(std::string_view text);
+// "1000:32B": how many chunks, of which size.
+Parsed<loadgen::StreamShape> parse_stream(std::string_view text);
 // "10k/s..500k/s".
 Parsed<loadgen::SweepRange> parse_sweep(std::string_view text);
 // "none", "const:50us", "exp:1ms", "bimodal:50us:5ms:0.5%", "lognormal:50us:1.5".

@@ -313,6 +313,36 @@ TEST(LoadConfig, AMistakeInAFileOfSizesIsNamedByItsLine) {
   EXPECT_NE(parse_payload("file:" + testing::TempDir()).error.find("cannot read"), std::string::npos);
 }
 
+TEST(LoadConfig, StreamsAreSoManyChunksOfASize) {
+  const LoadCommand command =
+      parse({"--udp", "10.0.0.1", "--workers", "1", "--stream", "100:32B", "--stream-interval", "20ms"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_TRUE(command.options.streams());
+  EXPECT_EQ(command.options.stream.chunks, 100U);
+  EXPECT_EQ(command.options.stream.chunk_bytes, 32U);
+  EXPECT_EQ(command.options.stream.interval_ns, 20 * kNsPerMs);
+  for (const char* text : {"", "100", "100:32", "0:32B", "1000001:32B", "100:31B", "100:17MiB", "32B:100", "1:32B:1ms"})
+    EXPECT_FALSE(parse_stream(text)) << text;
+}
+
+TEST(LoadConfig, StreamsOfWhatCannotStreamAreRefused) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> mistakes = {
+      {{"--udp", "10.0.0.1", "--stream", "10:32B"}, "--workers"},
+      {{"--udp", "10.0.0.1", "--stream-interval", "1ms"}, "--stream"},
+      {{"--udp", "10.0.0.1", "--events", "--stream", "10:32B"}, "--events"},
+      {over_port({"--workers", "1", "--reflect", "--stream", "10:32B"}), "--reflect"},
+      {{"--udp", "10.0.0.1", "--workers", "1", "--stream", "10:1400B"}, "at most"},
+      {{"--udp", "10.0.0.1", "--workers", "1", "--stream", "1000:32B", "--stream-interval", "20ms"}, "--ttl 31s"},
+      {over_port({"--workers", "1", "--rate", "1k/s", "--surge-rate", "1k/s", "--stream", "9:32B"}), "--surge-rate"},
+  };
+  for (const auto& [arguments, hint] : mistakes) {
+    const LoadCommand command = parse(arguments);
+    ASSERT_TRUE(command.stop) << hint;
+    EXPECT_EQ(command.stop->exit_code, kExitUsage);
+    EXPECT_NE(command.stop->text.find(hint), std::string::npos) << command.stop->text;
+  }
+}
+
 TEST(LoadConfig, MoreEndpointsThanPortsTakeTheAddressesThatFollow) {
   const LoadCommand command = parse({"--port", "tap:l0", "--ip", "10.9.0.254/16", "--broker", "10.9.0.255", "--clients",
                                      "10000", "--workers", "120000"});
