@@ -134,7 +134,7 @@ void add_flags(CLI::App& app, Options& options) {
       ->check(CLI::Range(1, 100'000));
   app.add_option("--connections", options.connections, "What they are spread over")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1'000));
+      ->check(CLI::Range(1, 100'000));
   app.add_option("--window", options.window, "Events on their way")->capture_default_str()->check(CLI::Range(1, 4'096));
 }
 

@@ -59,13 +59,18 @@ def rig_options(options, arrangement, hugepages):
         worker_slots=options.worker_slots)
 
 
-def virtio(options, arrangement):
+def virtio(options, arrangement, *flags):
     broker_cpu, load_cpu = rig.two_cpus()
     with rig.Rig(rig_options(options, arrangement, hugepages=True)) as bench:
         path = os.path.join(bench.folder, "vhost.sock")
         bench.start_appliance("--port", f"vhost:{path}", "--cores", str(broker_cpu))
-        return measure(bench, "--port", f"virtio:{path}", "--ip", f"{rig.PEER}/24", "--broker", rig.BROKER,
+        return measure(bench, *flags, "--port", f"virtio:{path}", "--ip", f"{rig.PEER}/24", "--broker", rig.BROKER,
                        "--core", str(load_cpu))
+
+
+def reflected(options, arrangement):
+    """The same with ends that hold every answer against its task, but look at the bytes of one in 1,024 only."""
+    return virtio(options, arrangement, "--reflect")
 
 
 def tap(options, arrangement):

@@ -11,7 +11,8 @@ import brokers
 import mcplane_rows
 
 MANY, SINGLE = "8 clients, pipelined", "512 clients, one in flight each"
-MCPLANE = {"vhost-user to virtio-user": mcplane_rows.virtio, "TAP, kernel UDP": mcplane_rows.tap}
+MCPLANE = {"vhost-user to virtio-user": mcplane_rows.virtio, "the same, frames turned round": mcplane_rows.reflected,
+           "TAP, kernel UDP": mcplane_rows.tap}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,8 @@
 // See part_sender.h.
 #include "client/part_sender.h"
 
+#include <algorithm>
+
 #include "base/planted_bug.h"
 #include "wire/retransmission.h"
 
@@ -10,6 +12,9 @@ namespace {
 constexpr std::uint32_t kReordered = 3;  // parts behind one that comes late
 // Four hops lose more than one; that the session lives says that it is not all of them.
 constexpr std::uint32_t kDoublingsMax = 2;
+// A task that waits for a worker gets no GRANT: its part 0 goes again ever more rarely, each time after that share of
+// the time it has waited.
+constexpr std::uint64_t kWaitedShare = 8;
 constexpr std::uint64_t kReorderedNsMin = kNsPerMs;
 constexpr std::uint16_t kLimitMax = 1'024;  // parts beyond the next
 
@@ -42,7 +47,10 @@ std::uint32_t PartSender::take_next(std::uint64_t now_ns) noexcept {
 std::uint64_t PartSender::due_ns(std::uint64_t pto_ns) const noexcept {
   if (planted(PlantedBug::kNeverProbe)) return kNever;
   const bool waits = acknowledged_ < sent_ || (sent_ > 0 && sent_ < made_);
-  return waits ? news_ns_ + wire::backed_off(pto_ns + round_trip_.srtt_ns, std::min(probes_, kDoublingsMax)) : kNever;
+  if (!waits) return kNever;
+  const std::uint64_t waited_ns = sent_ == 1 ? news_ns_ - flights_[0].sent_ns : 0;
+  const std::uint64_t wait_ns = wire::backed_off(pto_ns + round_trip_.srtt_ns, std::min(probes_, kDoublingsMax));
+  return news_ns_ + std::max(wait_ns, waited_ns / kWaitedShare);
 }
 
 std::uint32_t PartSender::take_probe(std::uint64_t now_ns) noexcept {

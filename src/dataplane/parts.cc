@@ -3,6 +3,7 @@
 
 #include "base/planted_bug.h"
 #include "dataplane/complete.h"
+#include "dataplane/degradation.h"
 #include "dataplane/departure.h"
 #include "dataplane/route.h"
 
@@ -46,6 +47,7 @@ Verdict on_task_again(Shard& shard, net::Packet& packet, Frame& frame, Task& tas
   Session* worker = shard.sessions.find(task.worker_session);
   if (worker == nullptr || shard.reached(task.deadline_ms)) return Verdict::drop(DropReason::kStaleToken);
   if (frame.ip.payload_length > shard.options.datagram_bytes_max) return Verdict::drop(DropReason::kBadLength);
+  if (task.degraded) mark_degraded(task, frame);
   return forward_route(shard, task, *worker, packet, frame);
 }
 

@@ -76,12 +76,11 @@ void EventFleet::take_events(std::size_t endpoint, std::uint64_t now_ns) {
   if (news->reason == wire::Reason::Ok && !std::exchange(receiver.subscribed, true)) ++subscribed_;
 }
 
-void EventFleet::on_burst_end(std::size_t endpoint, std::uint64_t now_ns) {
+// What a delivery lets the closed loop publish goes with on_time(), which every look at the input ends with.
+void EventFleet::on_burst_end(std::size_t endpoint, std::uint64_t) {
   take_outbox(endpoint);
   roll_.note(static_cast<std::uint32_t>(endpoint), endpoints_[endpoint].engine);
   flush();
-  // In a closed loop this delivery may be what the next event has waited for.
-  if (phase_ == Phase::kRunning && !options_.open_loop()) publish_due(now_ns);
 }
 
 void EventFleet::on_time(std::uint64_t now_ns) {

@@ -50,7 +50,7 @@ def with_1_percent_lost(bench):
 
 
 def with_10_percent_lost(bench):
-    both_ways(bench, SIZES, "--faults", "loss=0.1", "--heartbeat-interval", "2s")
+    both_ways(bench, {**SIZES, "16 MiB": MOST}, "--faults", "loss=0.1", "--heartbeat-interval", "2s", ttl=200)
 
 
 def more_than_a_task_may_be(bench):

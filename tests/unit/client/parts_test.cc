@@ -99,6 +99,22 @@ TEST_F(PartSenderTest, ProbesWithItsLastPartAndDoubles) {
   EXPECT_EQ(sender_.due_ns(kPto), now_ + kPto);
 }
 
+TEST_F(PartSenderTest, AsksEverMoreRarelyWhileItsTaskWaitsForAWorker) {
+  sender_.add(3);
+  take_all();
+  const std::uint64_t began_ns = now_;
+  std::uint32_t probes = 0;
+  for (; now_ < began_ns + 1'000 * kPto; ++probes) {
+    now_ = sender_.due_ns(kPto);
+    sender_.take_probe(now_);
+  }
+  EXPECT_LT(probes, 60U) << "250, were it each fourth PTO";
+  EXPECT_LE(sender_.due_ns(kPto) - now_, (now_ - began_ns) / 8 + 1);
+  grant(1, 65);
+  EXPECT_EQ(take_all(), (Parts{1, 2}));
+  EXPECT_LE(sender_.due_ns(kPto), now_ + 2 * kPto);
+}
+
 TEST_F(PartSenderTest, GrantsThatAreOldOrNonsenseChangeNothing) {
   sender_.add(200);
   take_all();

@@ -214,6 +214,17 @@ TEST_F(DegradationTest, AnotherWorkerStandsInAndItsAnswerSaysSo) {
   EXPECT_EQ(rig().shared.shards[0]->outcomes.read(other.worker).count(), 1U) << "its breaker hears of it";
 }
 
+// A long task's first part comes again while its worker's GRANT is awaited.
+TEST_F(DegradationTest, AFirstPartThatComesAgainSaysAsWellThatItsWorkerStandsIn) {
+  start_with({Substitute::Fallback});
+  add_other(4);
+  lose_all();
+  const FrameSpec first =
+      edited(rig().send_spec(*client, 0, 1), [](wire::Header& header) { header.mutate_message_length(5'000); });
+  for (int time = 0; time < 2; ++time)
+    EXPECT_TRUE(wire::has(only(exchange(first), FrameType::Route).header().flags(), wire::Flag::Degraded)) << time;
+}
+
 TEST_F(DegradationTest, TheRouteItselfIsPreferredAgainAsSoonAsSomebodyIsIn) {
   start_with({Substitute::Fallback});
   add_other(1);
