@@ -1,7 +1,6 @@
 """What the scenarios share: an appliance on a vhost-user port, and mcplane-load, clients and workers, on the other end."""
 
 import argparse
-import atexit
 import glob
 import os
 import sys
@@ -18,27 +17,6 @@ CLIENTS = 64
 WARMUP_S = 2
 INTERVAL_MS = 100  # of the load's time line
 LONGEST_S = 600  # nothing here runs longer
-
-
-def prefer_this_session():
-    """Until this process ends: with autogroup (sched(7)) a nice counts only among the processes of one session.
-
-    All of a rig are of one: the appliance's control thread shares a CPU with the load.
-    """
-    path = "/proc/self/autogroup"
-    try:
-        with open(path, encoding="ascii") as file:
-            before = file.read().split()[-1]
-        with open(path, "w", encoding="ascii") as file:
-            file.write("-20")
-    except OSError:  # a kernel without it, or nobody who may
-        return
-
-    def give_back():
-        with open(path, "w", encoding="ascii") as file:
-            file.write(before)
-
-    atexit.register(give_back)
 
 
 def waited_ns(process):

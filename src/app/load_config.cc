@@ -1,39 +1,17 @@
 // See load_config.h.
 #include "app/load_config.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <charconv>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "app/load_port.h"
-#include "loadgen/pattern.h"
+#include "app/load_values.h"
 
 namespace mcplane::app {
 namespace {
 
 constexpr std::uint64_t kDayNs = 86'400 * kNsPerSecond;
-constexpr double kSigmaMax = 5;
-
-std::vector<std::string_view> split(std::string_view text, char at) {
-  std::vector<std::string_view> parts;
-  for (std::size_t end = text.find(at); end != std::string_view::npos; end = text.find(at)) {
-    parts.push_back(text.substr(0, end));
-    text.remove_prefix(end + 1);
-  }
-  parts.push_back(text);
-  return parts;
-}
-
-// "0.5"; not negative.
-std::optional<double> parse_real(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc{} || end != text.data() + text.size() || !(value >= 0)) return std::nullopt;
-  return value;
-}
 
 void add_load_flags(CLI::App& app, loadgen::Options& options, bool& poisson) {
   const std::string group = "Load";
@@ -82,14 +60,16 @@ void add_surge_flags(CLI::App& app, loadgen::Surge& surge) {
 void add_task_flags(CLI::App& app, loadgen::Options& options) {
   const std::string group = "Tasks";
   add_text(app, "--action", options.action, "NAME", "Action to ask for, 1 to 64 bytes")->group(group);
-  add_value(app, "--payload", "SIZE|uniform:SIZE-SIZE|exp:MEAN", format_size_bytes(options.prompt_bytes),
-            "Prompt of each task, 16B to nearly 16MiB, in parts where no frame holds it; exp: up to a frame",
-            [&options](const std::string& text) {
-              const auto parsed = parse_payload(text);
-              if (parsed) options.prompt_sizes = parsed.value->sizes;
-              if (parsed) options.prompt_bytes = parsed.value->bytes_max;
-              return parsed.error;
-            })
+  add_value(
+      app, "--payload", "SIZE|uniform:SIZE-SIZE|exp:MEAN|file:PATH", format_size_bytes(options.prompt_bytes),
+      "Prompt of each task, 16B to nearly 16MiB, in parts where no frame holds it; exp: up to a frame; file: one of "
+      "the sizes that stand there, one a line",
+      [&options](const std::string& text) {
+        const auto parsed = parse_payload(text);
+        if (parsed) options.prompt_sizes = parsed.value->sizes;
+        if (parsed) options.prompt_bytes = parsed.value->bytes_max;
+        return parsed.error;
+      })
       ->group(group);
   add_duration(app, "--ttl", options.ttl_ns, "Time to live of each task", {kNsPerMs, kDayNs})->group(group);
   add_count(app, "--priority", options.priority,
@@ -159,6 +139,29 @@ void add_worker_flags(CLI::App& app, loadgen::Options& options) {
       ->group(group);
 }
 
+// Behind the flags that it is refused beside.
+void add_stream_flags(CLI::App& app, loadgen::StreamShape& stream) {
+  const std::string group = "In-process workers";
+  CLI::Option* const flag =
+      add_value(
+          app, "--stream", "CHUNKS:SIZE", "none",
+          "They answer each task, once its service time is over, with a stream of so many chunks, each in a frame "
+          "of its own and checked; first_chunk_us and chunk_us say when they came",
+          [&stream](const std::string& text) {
+            const auto parsed = parse_stream(text);
+            if (!parsed) return parsed.error;
+            stream.chunks = parsed.value->chunks;
+            stream.chunk_bytes = parsed.value->chunk_bytes;
+            return std::string();
+          })
+          ->group(group);
+  for (const char* const other : {"--events", "--reflect"}) flag->excludes(app.get_option(other));
+  add_duration(app, "--stream-interval", stream.interval_ns,
+               "From one chunk of a stream to the next; 0s: as fast as its client takes them", {0, kDayNs})
+      ->group(group)
+      ->needs(flag);
+}
+
 void add_objective_flags(CLI::App& app, loadgen::Objectives& objectives) {
   const std::string group = "Objectives: exit code 10 when one is missed";
   add_duration(
@@ -185,115 +188,7 @@ void add_output_flags(CLI::App& app, LoadCommand& command) {
       ->group(group);
 }
 
-// "50us:5ms:0.5%", behind "bimodal:".
-Parsed<loadgen::ServiceTime> parse_bimodal(std::string_view text) {
-  using Result = Parsed<loadgen::ServiceTime>;
-  const std::vector<std::string_view> parts = split(text, ':');
-  const std::string wanted = quote(text) +
-                             " is no bimodal time: type most tasks' time, the others' and their share, "
-                             "such as bimodal:50us:5ms:0.5%";
-  if (parts.size() != 3 || !parts[2].ends_with('%')) return Result::bad(wanted);
-  const auto most_ns = parse_duration_ns(parts[0]), rare_ns = parse_duration_ns(parts[1]);
-  if (!most_ns) return Result::bad(most_ns.error);
-  if (!rare_ns) return Result::bad(rare_ns.error);
-  const auto percent = parse_real(parts[2].substr(0, parts[2].size() - 1));
-  if (!percent || *percent > 100) return Result::bad(wanted);
-  return Result::good({.form = loadgen::ServiceTime::Form::kBimodal,
-                       .mean_ns = *most_ns.value,
-                       .rare_ns = *rare_ns.value,
-                       .rare_share = *percent / 100});
-}
-
-// "50us:1.5", behind "lognormal:".
-Parsed<loadgen::ServiceTime> parse_lognormal(std::string_view text) {
-  using Result = Parsed<loadgen::ServiceTime>;
-  const std::vector<std::string_view> parts = split(text, ':');
-  const auto sigma = parts.size() == 2 ? parse_real(parts[1]) : std::nullopt;
-  if (!sigma || *sigma > kSigmaMax)
-    return Result::bad(quote(text) +
-                       " is no lognormal time: type its mean and the deviation of its logarithm, 0 to 5, "
-                       "such as lognormal:50us:1.5");
-  const auto mean_ns = parse_duration_ns(parts[0]);
-  if (!mean_ns) return Result::bad(mean_ns.error);
-  return Result::good({.form = loadgen::ServiceTime::Form::kLognormal, .mean_ns = *mean_ns.value, .sigma = *sigma});
-}
-
-std::string prompt_size_error(std::uint64_t bytes) {
-  if (bytes >= loadgen::kPromptBytesMin && bytes <= loadgen::kPromptBytesMost) return {};
-  return fmt::format("a prompt has {}B to {}B, not {}B", loadgen::kPromptBytesMin, loadgen::kPromptBytesMost, bytes);
-}
-
 }  // namespace
-
-Parsed<PayloadFlag> parse_payload(std::string_view text) {
-  using Result = Parsed<PayloadFlag>;
-  using Form = loadgen::PromptSizes::Form;
-  const bool uniform = text.starts_with("uniform:"), exponential = text.starts_with("exp:");
-  const std::vector<std::string_view> sizes = split(text.substr(uniform || exponential ? text.find(':') + 1 : 0), '-');
-  if (sizes.size() != (uniform ? 2U : 1U))
-    return Result::bad(quote(text) + " is no payload: type 256B, uniform:64B-1KiB or exp:256B");
-  std::vector<std::uint64_t> bytes;
-  for (const std::string_view size : sizes) {
-    const auto parsed = parse_size_bytes(size);
-    if (!parsed) return Result::bad(parsed.error);
-    if (std::string error = prompt_size_error(*parsed.value); !error.empty()) return Result::bad(std::move(error));
-    bytes.push_back(*parsed.value);
-  }
-  if (uniform && bytes[0] > bytes[1]) return Result::bad(quote(text) + " goes down: type the smaller size first");
-  if (uniform) return Result::good({{.form = Form::kUniform, .bytes_min = bytes[0]}, bytes[1]});
-  if (exponential) return Result::good({{.form = Form::kExponential, .mean = static_cast<double>(bytes[0])}, bytes[0]});
-  return Result::good({{}, bytes[0]});
-}
-
-Parsed<loadgen::SweepRange> parse_sweep(std::string_view text) {
-  using Result = Parsed<loadgen::SweepRange>;
-  const std::size_t dots = text.find("..");
-  if (dots == std::string_view::npos)
-    return Result::bad(quote(text) + " is no range of rates: type two, such as 10k/s..500k/s");
-  const auto from = parse_rate_per_second(text.substr(0, dots)), to = parse_rate_per_second(text.substr(dots + 2));
-  if (!from) return Result::bad(from.error);
-  if (!to) return Result::bad(to.error);
-  if (*from.value <= 0 || *from.value >= *to.value)
-    return Result::bad(quote(text) + " does not rise: type the lower rate first, such as 10k/s..500k/s");
-  return Result::good({*from.value, *to.value});
-}
-
-Parsed<loadgen::ServiceTime> parse_service_time(std::string_view text) {
-  using Form = loadgen::ServiceTime::Form;
-  if (text == "none") return Parsed<loadgen::ServiceTime>::good({});
-  const std::size_t colon = text.find(':');
-  const std::string_view form = text.substr(0, colon);
-  if (form == "bimodal" && colon != std::string_view::npos) return parse_bimodal(text.substr(colon + 1));
-  if (form == "lognormal" && colon != std::string_view::npos) return parse_lognormal(text.substr(colon + 1));
-  if (colon == std::string_view::npos || (form != "const" && form != "exp"))
-    return Parsed<loadgen::ServiceTime>::bad(
-        quote(text) +
-        " is no service time: type none, const:50us, exp:50us, bimodal:50us:5ms:0.5% or lognormal:50us:1.5");
-  const auto mean_ns = parse_duration_ns(text.substr(colon + 1));
-  if (!mean_ns) return Parsed<loadgen::ServiceTime>::bad(mean_ns.error);
-  return Parsed<loadgen::ServiceTime>::good(
-      {.form = form == "exp" ? Form::kExponential : Form::kConstant, .mean_ns = *mean_ns.value});
-}
-
-Parsed<loadgen::FaultyWorkers> parse_faulty_workers(std::string_view text) {
-  using Result = Parsed<loadgen::FaultyWorkers>;
-  using Form = loadgen::FaultyWorkers::Form;
-  constexpr std::uint64_t kTimesMax = 1'000'000;
-  const std::vector<std::string_view> parts = split(text, ':');
-  const bool slow = parts.size() == 3 && parts[0] == "slow";
-  if (!slow && (parts.size() != 2 || parts[0] != "fail"))
-    return Result::bad(quote(text) + " are no faulty workers: type fail:1 or slow:1:10");
-  const auto count = parse_count(parts[1]);
-  if (!count) return Result::bad(count.error);
-  const auto times = slow ? parse_count(parts[2]) : Parsed<std::uint64_t>::good(1);
-  if (!times) return Result::bad(times.error);
-  if (*count.value == 0 || *count.value > loadgen::kEndpointsMax || *times.value == 0 || *times.value > kTimesMax)
-    return Result::bad(quote(text) + fmt::format(" is out of range: 1 to {} workers, 1 to {} times",
-                                                 loadgen::kEndpointsMax, kTimesMax));
-  return Result::good({.form = slow ? Form::kSlow : Form::kFail,
-                       .count = static_cast<std::uint32_t>(*count.value),
-                       .times = static_cast<std::uint32_t>(*times.value)});
-}
 
 LoadCommand parse_load_command(int argc, const char* const* argv) {
   LoadCommand command;
@@ -312,6 +207,7 @@ LoadCommand parse_load_command(int argc, const char* const* argv) {
   add_output_flags(app, command);
   add_event_flags(app, options);
   add_reflect_flag(app, options);
+  add_stream_flags(app, options.stream);
   const int own = count_own(argc, argv);
   command.stop = parse_command_line(app, own, argv);
   if (command.stop) return command;

@@ -20,11 +20,12 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
     ++tally_.duplicates;
     return;
   }
-  if (completion.more) return take_piece(task, completion.payload);
+  if (completion.more) return take_piece(index, completion.payload, now_ns);
   const Ending ending = ending_of(completion, ended_by);
   ++tally_.endings[static_cast<std::size_t>(ending)];
   if (ending == Ending::kDelivered) {
-    if (!matches(task, completion.payload)) ++tally_.mismatched;
+    if (chunks_ ? !ends_well(index, completion.payload, now_ns) : !matches(task, completion.payload))
+      ++tally_.mismatched;
     measure(completion, task, now_ns);
   } else if (ending != Ending::kDegraded) {
     const std::uint64_t pause_ns = std::max<std::uint64_t>(completion.retry_after_ms, 1) * kNsPerMs;
@@ -38,8 +39,12 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
   free_.push_back(index);
 }
 
-void ClientFleet::take_piece(InFlight& task, std::span<const std::byte> payload) {
+// An empty one is a stream's sign of life.
+void ClientFleet::take_piece(std::uint32_t index, std::span<const std::byte> payload, std::uint64_t now_ns) {
+  if (payload.empty()) return;
+  InFlight& task = tasks_[index];
   const auto text = answers_.read(payload);
+  if (chunks_) return chunks_->take(index, text.value_or(std::string_view{}), now_ns);
   task.broken = task.broken || !text || !payloads_.pattern().matches_at(*text, task.number, task.received);
   if (text) task.received += static_cast<std::uint32_t>(text->size());
 }
@@ -53,6 +58,12 @@ bool ClientFleet::matches(const InFlight& task, std::span<const std::byte> paylo
     return pattern.matches(*text, task.number);
   return task.received + text->size() == pattern.bytes_of(task.number) &&
          pattern.matches_at(*text, task.number, task.received);
+}
+
+// The last chunk of a stream.
+bool ClientFleet::ends_well(std::uint32_t index, std::span<const std::byte> payload, std::uint64_t now_ns) {
+  chunks_->take(index, answers_.read(payload).value_or(std::string_view{}), now_ns);
+  return chunks_->end(index);
 }
 
 void ClientFleet::measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns) {
@@ -116,7 +127,8 @@ void ClientFleet::end_interval(std::uint64_t now_ns) {
   last_interval_.clear();
 }
 
-void ClientFleet::give_up_in_flight() noexcept {
+// What is still in flight is lost.
+void ClientFleet::end_counting() {
   for (std::uint32_t index = 0; index < tasks_.size(); ++index) {
     InFlight& task = tasks_[index];
     if (!task.busy) continue;
@@ -125,10 +137,11 @@ void ClientFleet::give_up_in_flight() noexcept {
     ++task.generation;
     free_.push_back(index);
   }
+  if (chunks_) tally_.chunks = chunks_->take_tally();
 }
 
 Tally ClientFleet::take_tally() {
-  give_up_in_flight();
+  end_counting();
   return std::exchange(tally_, {});
 }
 
@@ -141,7 +154,7 @@ const Tally& ClientFleet::close(std::uint64_t now_ns) {
     tally_.repeated_frames += client.engine.duplicates();
     tally_.dropped_frames += client.engine.dropped();
   }
-  give_up_in_flight();
+  end_counting();
   phase_ = Phase::kDone;
   return tally_;
 }

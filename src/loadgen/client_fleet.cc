@@ -36,6 +36,7 @@ ClientFleet::ClientFleet(const Options& options, std::uint64_t identity_seed, Tr
       roll_(options.clients),
       ready_(options.clients),
       tasks_(std::size_t{options.clients} * options.client_slots()) {
+  if (options.streams()) chunks_.emplace(options.seed, options.stream, tasks_.size());
   Random identities(identity_seed);
   clients_.reserve(options.clients);
   for (std::uint32_t i = 0; i < options.clients; ++i)
@@ -121,6 +122,7 @@ void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
   start_ns_ = now_ns;
   measure_from_ns_ = start_ns_ + profile.ramp_ns + options_.warmup_ns;
   end_ns_ = measure_from_ns_ + options_.duration_ns;
+  if (chunks_) chunks_->start(measure_from_ns_);
   next_publish_ns_ = start_ns_ + kNsPerSecond;
   next_interval_ns_ = start_ns_ + options_.interval_ns;
   delivered_published_ = 0;
@@ -232,6 +234,8 @@ bool ClientFleet::try_send(Client& client, std::uint64_t due_ns, std::uint64_t n
   task.received = 0;
   task.busy = true;
   task.broken = false;
+  if (chunks_) [[unlikely]]
+    chunks_->begin(index, task.number, due_ns);
   ++tally_.sent;
   return true;
 }

@@ -14,6 +14,7 @@
 
 #include "base/prefetch.h"
 #include "client/client_engine.h"
+#include "loadgen/chunk_ledger.h"
 #include "loadgen/engine_roll.h"
 #include "loadgen/options.h"
 #include "loadgen/pattern.h"
@@ -93,15 +94,16 @@ class ClientFleet {
   void use(std::uint32_t client, std::uint64_t now_ns, std::uint64_t not_before_ns);
   bool try_send(Client& client, std::uint64_t due_ns, std::uint64_t now_ns);
   void take_completions(Client& client, EndedBy ended_by, std::uint64_t now_ns);
-  void take_piece(InFlight& task, std::span<const std::byte> payload);
+  void take_piece(std::uint32_t index, std::span<const std::byte> payload, std::uint64_t now_ns);
   bool matches(const InFlight& task, std::span<const std::byte> payload) const noexcept;
+  bool ends_well(std::uint32_t index, std::span<const std::byte> payload, std::uint64_t now_ns);
   void complete(Client& client, const client::Completion& completion, EndedBy ended_by, std::uint64_t now_ns);
   void measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns);
   Client& take_outbox(std::size_t client);
   void flush();
   void publish(std::uint64_t now_ns);
   void end_interval(std::uint64_t now_ns);
-  void give_up_in_flight() noexcept;
+  void end_counting();
   std::size_t in_flight() const noexcept { return tasks_.size() - free_.size(); }
 
   const Options options_;
@@ -109,6 +111,7 @@ class ClientFleet {
   Progress& progress_;
   PayloadWriter payloads_;
   const AnswerWriter answers_;
+  std::optional<ChunkLedger> chunks_;  // of streamed answers, by index into tasks_
   const std::vector<std::byte> table_;
   Schedule schedule_;
   std::vector<Client> clients_;

@@ -69,6 +69,18 @@ void add_latencies(Json& json, const Tally& tally) {
                            {"reject", buckets_json(tally.rejected)}};
 }
 
+void add_chunks(Json& json, const ChunkTally& chunks) {
+  json["chunks"] = chunks.received;
+  json["chunks_lost"] = chunks.lost;
+  json["chunks_duplicated"] = chunks.duplicates;
+  json["chunks_out_of_order"] = chunks.out_of_order;
+  json["chunks_per_s"] = chunks.measured_rate();
+  json["first_chunk_us"] = percentiles_json(chunks.first_chunk);
+  json["chunk_us"] = percentiles_json(chunks.chunk);
+  json["histograms_ns"]["first_chunk"] = buckets_json(chunks.first_chunk);
+  json["histograms_ns"]["chunk"] = buckets_json(chunks.chunk);
+}
+
 // A run of its own within the run: what it counted, as the others' counts stand beside it.
 Json surge_json(const Options& options, const Tally& surge) {
   Json json = {{"clients", options.surge.clients},
@@ -139,6 +151,7 @@ std::string json_of(const Options& options, const RunResult& result, std::string
   add_counts(json, tally);
   if (options.sweep) add_sweep(json, result);
   add_latencies(json, tally);
+  if (tally.chunks) add_chunks(json, *tally.chunks);
   json["duration_s"] = seconds(tally.measured_ns);
   json["registration_s"] = seconds(result.registration_ns);
   json["clients"] = options.clients;

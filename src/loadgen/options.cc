@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "loadgen/event_ledger.h"
 #include "loadgen/pattern.h"
 #include "wire/datagram.h"
 #include "wire/header.h"
+#include "wire/payload.h"
 #include "wire/route_table.h"
 #include "wire/topic.h"
 
@@ -22,6 +25,8 @@ std::uint64_t send_bytes(const Options& options, std::size_t prompt_bytes) {
 std::size_t event_bytes_around(const Options& options) {
   return wire::kLeadBytes + wire::write_publication(event_topic(~std::uint64_t{0}, options.topics - 1)).size();
 }
+
+double seconds_of(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerSecond); }
 
 // The address behind it, as numbers go.
 wire::IpAddress next_address(wire::IpAddress ip) noexcept {
@@ -105,6 +110,21 @@ std::string conflict_in_payload(const Options& options) {
   return {};
 }
 
+std::string conflict_in_stream(const Options& options) {
+  const StreamShape& stream = options.stream;
+  if (!options.streams()) return {};
+  if (options.workers == 0) return "--stream is what in-process workers answer: add --workers 4";
+  if (options.surge_clients() > 0) return "--stream does not tell a surge's chunks apart: leave out --surge-rate";
+  if (const std::uint64_t most = chunk_bytes_max(options, options.mtu); stream.chunk_bytes > most)
+    return fmt::format("--stream: a chunk of {}B does not fit one frame: at most {}B", stream.chunk_bytes, most);
+  const std::uint64_t takes_ns = (stream.chunks - 1) * stream.interval_ns;
+  if (takes_ns >= options.ttl_ns)
+    return fmt::format("--stream: {} chunks take {:.1f} s at that interval, and a task has {:.1f} s: add --ttl {:.0f}s",
+                       stream.chunks, seconds_of(takes_ns), seconds_of(options.ttl_ns),
+                       std::ceil(1.5 * seconds_of(takes_ns)) + 1);
+  return {};
+}
+
 std::string conflict_in_reflect(const Options& options) {
   if (!options.reflect) return {};
   if (!options.port) return "--reflect turns frames of a port round: add --port KIND:NAME";
@@ -170,9 +190,16 @@ std::string conflict_in(const Options& options) {
     return "--faulty-workers slow:... needs a time to be longer than: add --service-time exp:1ms";
   if (std::string conflict = conflict_in_load(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_reflect(options); !conflict.empty()) return conflict;
+  if (std::string conflict = conflict_in_stream(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_events(options); !conflict.empty()) return conflict;
   if (std::string conflict = conflict_in_transport(options); !conflict.empty()) return conflict;
   return conflict_in_payload(options);
+}
+
+std::uint64_t chunk_bytes_max(const Options& options, std::uint16_t packet_bytes) {
+  const std::size_t ip_bytes = options.broker.ip.is_v4() ? wire::kIpv4Bytes : wire::kIpv6Bytes;
+  const std::size_t around = ip_bytes + wire::kUdpBytes + wire::kLeadBytes + wire::kAnswerBytesAround;
+  return packet_bytes > around ? packet_bytes - around : 0;
 }
 
 std::vector<wire::Prefix> port_addresses(const Options& options) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "loadgen/chunk.h"
 #include "loadgen/pattern.h"
 #include "loadgen/schedule.h"
 #include "net/dpdk/device.h"
@@ -107,6 +108,7 @@ struct Options {
   std::uint16_t worker_slots = 16;
   ServiceTime service_time;
   FaultyWorkers faulty_workers;
+  StreamShape stream;  // of their answers; otherwise they echo
 
   Objectives objectives;
 
@@ -118,6 +120,7 @@ struct Options {
     return std::size_t{clients} + (events ? subscribers : surge_clients() + workers);
   }
   bool open_loop() const noexcept { return rate_per_second > 0; }
+  bool streams() const noexcept { return stream.chunks > 0; }
   std::uint16_t client_slots() const noexcept {
     return open_loop() ? static_cast<std::uint16_t>(std::clamp(kOpenLoopSlotsMax / clients, 16U, kOpenLoopSlots + 0U))
                        : window;
@@ -133,6 +136,9 @@ std::uint64_t send_bytes(const Options& options);
 inline constexpr std::uint64_t kPromptBytesMost = wire::kMessageBytesMax - 2 * wire::kTableBytesMax;
 // Largest prompt whose SEND, or payload whose EVENT, fits one IP packet of packet_bytes to this broker.
 std::uint64_t prompt_bytes_max(const Options& options, std::uint16_t packet_bytes);
+
+// Largest chunk of a stream that fits one IP packet of packet_bytes from this broker.
+std::uint64_t chunk_bytes_max(const Options& options, std::uint16_t packet_bytes);
 
 // Our addresses on the port, as many as the endpoints need: the first and those that follow it.
 std::vector<wire::Prefix> port_addresses(const Options& options);

@@ -70,6 +70,8 @@ std::size_t PromptPattern::bytes_of(std::uint64_t number) const noexcept {
     const std::size_t least = std::min(sizes_.bytes_min, bytes_max_);
     return least + static_cast<std::size_t>((drawn * (bytes_max_ - least + 1)) >> 32);
   }
+  if (sizes_.form == PromptSizes::Form::kList)
+    return std::min<std::size_t>((*sizes_.list)[(drawn * sizes_.list->size()) >> 32], bytes_max_);
   const double bytes = -std::log1p(-static_cast<double>(drawn) * 0x1.0p-32) * sizes_.mean;
   return static_cast<std::size_t>(
       std::clamp(bytes, static_cast<double>(kPromptBytesMin), static_cast<double>(bytes_max_)));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -20,10 +21,12 @@ inline constexpr std::size_t kPromptBytesMin = 16;
 
 // How large the prompts of a run are: kPromptBytesMin to bytes_max.
 struct PromptSizes {
-  enum class Form : std::uint8_t { kConstant, kUniform, kExponential };
+  enum class Form : std::uint8_t { kConstant, kUniform, kExponential, kList };
   Form form = Form::kConstant;  // constant: all bytes_max
   std::size_t bytes_min = 0;    // uniform
   double mean = 0;              // exponential, before it is bounded
+  // Each of these is as likely, and what stands there twice twice as much; one at least, none above bytes_max.
+  std::shared_ptr<const std::vector<std::uint32_t>> list{};
 };
 
 // Prompts of one run. The size of each, too, is made from (seed, n).

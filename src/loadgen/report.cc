@@ -40,6 +40,17 @@ void add_counts(Figures& figures, const Tally& tally) {
   });
 }
 
+// A streamed task's own latency is that of its last chunk.
+void add_chunks(Figures& figures, const ChunkTally& chunks) {
+  figures.count("chunks", chunks.received);
+  figures.count("chunks_lost", chunks.lost);
+  figures.count("chunks_duplicated", chunks.duplicates);
+  figures.count("chunks_out_of_order", chunks.out_of_order);
+  figures.number("chunks_per_s", chunks.measured_rate());
+  add_station(figures, "first_chunk", chunks.first_chunk);
+  add_station(figures, "chunk", chunks.chunk);
+}
+
 void add_surge(Figures& figures, const Tally& surge) {
   figures.count("surge_sent", surge.sent);
   figures.count("surge_delivered", surge.delivered());
@@ -110,6 +121,7 @@ std::vector<std::pair<std::string, std::string>> figures_of(const Options& optio
     add_station(figures, "reject", tally.rejected);
     figures.number("reject_max_us", us(tally.rejected.max()));
   }
+  if (tally.chunks) add_chunks(figures, *tally.chunks);
   if (result.surge) add_surge(figures, *result.surge);
   if (options.workers > 0) figures.count("worker_tasks", result.worker_tasks);
   if (options.faulty_workers.count > 0) figures.count("faulty_worker_tasks", result.faulty_worker_tasks);

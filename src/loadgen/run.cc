@@ -17,7 +17,8 @@ namespace {
 constexpr double kLateShare = 0.01;
 
 bool is_sound(const Tally& tally) noexcept {
-  return tally.lost() == 0 && tally.mismatched == 0 && tally.duplicates == 0;
+  return tally.lost() == 0 && tally.mismatched == 0 && tally.duplicates == 0 &&
+         (!tally.chunks || tally.chunks->sound());
 }
 
 double us_of(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }

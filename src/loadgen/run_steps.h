@@ -125,6 +125,10 @@ class RunSteps {
     RunResult result;
     result.registration_ns = carrier_.now_ns() - began_ns;
     const auto prompt_max = prompt_bytes_max(options_, clients.frame_bytes_min());
+    const auto chunk_max = chunk_bytes_max(options_, clients.frame_bytes_min());
+    if (options_.stream.chunk_bytes > chunk_max)
+      return failed_run(fmt::format("--stream: a chunk of {}B does not fit the broker's frames: at most {}B",
+                                    options_.stream.chunk_bytes, chunk_max));
     if (options_.prompt_sizes.form == PromptSizes::Form::kExponential) clients.bound_prompts(prompt_max);
     if (options_.workers > 0) pause(kSettleNs);
     return result;

@@ -31,6 +31,7 @@ void Tally::add_counts(const Tally& other) noexcept {
   skipped += other.skipped;
   repeated_frames += other.repeated_frames;
   dropped_frames += other.dropped_frames;
+  if (chunks && other.chunks) chunks->add_counts(*other.chunks);
 }
 
 }  // namespace mcplane::loadgen

@@ -5,8 +5,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "loadgen/chunk_ledger.h"
 #include "loadgen/histogram.h"
 #include "loadgen/outcomes.h"
 
@@ -34,8 +36,9 @@ struct Tally {
   std::uint64_t measured = 0;         // answers received within the measured part
   std::uint64_t measured_ns = 0;      // its length; shorter than asked for when interrupted
   Histogram latency, queued, worker, broker;
-  Histogram rejected;               // from send to REJECT
-  std::vector<Interval> intervals;  // the whole run, at most kIntervalsMax of it
+  Histogram rejected;                // from send to REJECT
+  std::vector<Interval> intervals;   // the whole run, at most kIntervalsMax of it
+  std::optional<ChunkTally> chunks;  // of streams
 
   std::uint64_t of(Ending ending) const noexcept { return endings[static_cast<std::size_t>(ending)]; }
   std::uint64_t delivered() const noexcept { return of(Ending::kDelivered); }

@@ -33,6 +33,7 @@ WorkerFleet::WorkerFleet(const Options& options, std::uint64_t identity_seed, Tr
         {client::WorkerEngine(options.broker, hello_of(options), options.mtu, Random(identities.next())), {}});
     for (std::uint16_t slot = 0; slot < options.worker_slots; ++slot) workers_.back().slots_free_ns.push(0);
   }
+  if (options.streams()) streams_.emplace(options.seed, options.stream, options.workers);
 }
 
 void WorkerFleet::on_datagram(std::size_t worker, std::span<const std::byte> datagram, const wire::Endpoint& from,
@@ -42,21 +43,26 @@ void WorkerFleet::on_datagram(std::size_t worker, std::span<const std::byte> dat
   workers_[worker].engine.on_datagram(datagram, from, now_ns, outbox_, assigned_);
   for (const client::Assignment& assignment : assigned_) accept(worker, assignment, now_ns);
   roll_.note(static_cast<std::uint32_t>(worker), workers_[worker].engine);
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+  make_room();
 }
 
-void WorkerFleet::on_burst_end(std::size_t worker, std::uint64_t) {
+void WorkerFleet::on_burst_end(std::size_t worker, std::uint64_t now_ns) {
   take_outbox(worker);
+  if (streams_) speak_again(worker, now_ns);
   flush();
 }
 
 void WorkerFleet::on_time(std::uint64_t now_ns) {
   finish_due(now_ns);
+  if (streams_) speak_due(now_ns);
   if (now_ns >= next_tick_ns_) tick(now_ns);
 }
 
 std::uint64_t WorkerFleet::next_wake_ns() const noexcept {
-  return running_.empty() ? next_tick_ns_ : std::min(next_tick_ns_, running_.front().due_ns);
+  std::uint64_t next_ns = next_tick_ns_;
+  if (!running_.empty()) next_ns = std::min(next_ns, running_.front().due_ns);
+  if (streams_ && !streams_->line.empty()) next_ns = std::min(next_ns, streams_->line.front().due_ns);
+  return next_ns;
 }
 
 void WorkerFleet::tick(std::uint64_t now_ns) {
@@ -83,6 +89,7 @@ void WorkerFleet::accept(std::size_t worker, const client::Assignment& assignmen
   if (is_odd) count_one(tasks_.faulty);
   const std::uint64_t due_ns = fails ? now_ns : occupy_slot(workers_[worker], is_odd ? faulty.times : 1, now_ns);
   if (prompt && due_ns > now_ns) return run_later(worker, assignment, *prompt, due_ns);
+  if (prompt && !fails && streams_) return begin_stream(worker, assignment.token, assignment.attempt, *prompt, now_ns);
   client::WorkerEngine& engine = workers_[worker].engine;
   const auto answer = answer_.write(prompt.value_or("payload is not a TaskPayload"), engine.answer_place(outbox_));
   engine.finish(assignment.token, assignment.attempt, answer, !prompt || fails, now_ns, outbox_);
@@ -119,18 +126,27 @@ void WorkerFleet::finish_due(std::uint64_t now_ns) {
     running_.pop_back();
     take_outbox(done.worker);
     client::WorkerEngine& engine = workers_[done.worker].engine;
-    if (done.sessions == engine.sessions())
-      engine.finish(done.token, done.attempt, answers_[done.answer], false, now_ns, outbox_);
+    if (done.sessions == engine.sessions()) finish(done, now_ns);
     roll_.note(static_cast<std::uint32_t>(done.worker), engine);
     answers_free_.push_back(done.answer);
   }
   flush();
 }
 
+void WorkerFleet::finish(const Running& done, std::uint64_t now_ns) {
+  const std::vector<std::byte>& answer = answers_[done.answer];
+  if (streams_) return begin_stream(done.worker, done.token, done.attempt, *answer_.read(answer), now_ns);
+  workers_[done.worker].engine.finish(done.token, done.attempt, answer, false, now_ns, outbox_);
+}
+
 // A burst of the shell may be for several workers, the outbox is for one at a time.
 void WorkerFleet::take_outbox(std::size_t worker) {
   if (worker != outbox_owner_) flush();
   outbox_owner_ = worker;
+}
+
+void WorkerFleet::make_room() {
+  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
 }
 
 void WorkerFleet::flush() {

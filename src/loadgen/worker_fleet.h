@@ -1,11 +1,12 @@
-// In-process workers: M protocol engines that echo each task's prompt after a drawn service time. Sans-I/O as
-// ClientFleet is, and driven by the same shells. One thread. No task allocates once
-// as many have been running.
+// In-process workers: M protocol engines that echo each task's prompt after a drawn service time, or stream an answer
+// of their own from then on. Sans-I/O as ClientFleet is, and driven by the same shells. One thread. No task that is
+// echoed allocates once as many have been running.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <queue>
 #include <span>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "loadgen/engine_roll.h"
 #include "loadgen/options.h"
 #include "loadgen/pattern.h"
+#include "loadgen/worker_streams.h"
 
 namespace mcplane::loadgen {
 
@@ -67,8 +69,17 @@ class WorkerFleet {
   void run_later(std::size_t worker, const client::Assignment& assignment, std::string_view prompt,
                  std::uint64_t due_ns);
   void finish_due(std::uint64_t now_ns);
+  void finish(const Running& done, std::uint64_t now_ns);
   void take_outbox(std::size_t worker);
+  void make_room();
   void flush();
+
+  // worker_streams.cc
+  void begin_stream(std::size_t worker, TaskToken token, std::uint8_t attempt, std::string_view prompt,
+                    std::uint64_t now_ns);
+  void speak(WorkerStreams::Stream stream, std::uint64_t now_ns);
+  void speak_due(std::uint64_t now_ns);
+  void speak_again(std::size_t worker, std::uint64_t now_ns);
 
   const Options options_;
   Transmit transmit_;
@@ -86,6 +97,7 @@ class WorkerFleet {
   std::vector<client::Assignment> assigned_;
   std::uint64_t next_tick_ns_ = 0;
   WorkerTasks tasks_;
+  std::optional<WorkerStreams> streams_;
 };
 
 }  // namespace mcplane::loadgen

@@ -104,6 +104,7 @@ void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoi
   Waiting& task = routed_[index] = {send, from, send, worker.endpoint};
   task.route.mutate_type(wire::FrameType::Route);
   task.route.mutate_attempt(1);
+  task.route.mutate_sequence(0);  // acknowledges no RESULT
   task.route.mutate_worker_session(worker.session);
   wire::set_route_number(task.route, ++worker.routes);
   wire::set_token(task.route, TaskToken::make(ShardId{0}, index, 1));
@@ -130,6 +131,12 @@ void FakeBroker::on_grant(std::span<const std::byte> datagram) {
   const wire::Header& given = wire::header_of(datagram);
   const auto found = routed_.find(wire::token_of(given).index());
   if (found == routed_.end()) return;
+  if (given.answers() == wire::FrameType::Result) {
+    const auto bitmap = wire::payload_of(datagram);
+    append(wire::FrameType::Grant, found->second.worker, bitmap.size()) = given;
+    std::ranges::copy(bitmap, replies_.back().bytes.end() - static_cast<std::ptrdiff_t>(bitmap.size()));
+    return;
+  }
   wire::Header& grant = append(wire::FrameType::Grant, found->second.client, 0);
   grant = given;
   grant.mutate_session(found->second.send.session());
@@ -152,14 +159,20 @@ wire::Header& FakeBroker::acknowledge(const wire::Header& of, const wire::Endpoi
 }
 
 void FakeBroker::on_result(std::span<const std::byte> datagram, const wire::Endpoint& from) {
-  acknowledge(wire::header_of(datagram), from);
-  const auto found = routed_.find(wire::token_of(wire::header_of(datagram)).index());
+  const wire::Header& result = wire::header_of(datagram);
+  const bool more = wire::has(result.flags(), wire::Flag::More);
+  if (!more) acknowledge(result, from);
+  const auto found = routed_.find(wire::token_of(result).index());
   if (found == routed_.end()) return;
   deliver(found->second.send, found->second.client, wire::payload_of(datagram));
   wire::Header& delivered = wire::header_of(std::span(replies_.back().bytes).subspan(2));
-  delivered.mutate_worker_us(wire::header_of(datagram).worker_us());
-  delivered.mutate_reason(wire::header_of(datagram).reason());
-  routed_.erase(found);
+  delivered.mutate_flags(more ? raw(wire::Flag::More) : std::uint16_t{0});
+  delivered.mutate_fragment_index(result.fragment_index());
+  delivered.mutate_worker_session(result.worker_session());
+  wire::set_token(delivered, wire::token_of(result));
+  delivered.mutate_worker_us(result.worker_us());
+  delivered.mutate_reason(result.reason());
+  if (!more) routed_.erase(found);
 }
 
 void FakeBroker::deliver(const wire::Header& send, const wire::Endpoint& to, std::span<const std::byte> answer) {

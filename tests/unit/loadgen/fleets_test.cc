@@ -159,6 +159,61 @@ TEST(Fleets, LostTasksAreCountedOnceEach) {
   EXPECT_EQ(ended(tally), tally.sent);
 }
 
+Options streaming(std::uint64_t interval_ns) {
+  Options options = open_loop(1'000);
+  options.duration_ns = 100 * kNsPerMs;
+  options.workers = 2;
+  options.worker_slots = 100;
+  options.stream = {.chunks = 200, .chunk_bytes = 48, .interval_ns = interval_ns};
+  return options;
+}
+
+TEST(Fleets, ChunksComeInOrderAtTheirPace) {
+  FakeWorld world(streaming(kNsPerMs), {});
+  const Tally tally = world.run();
+  ASSERT_TRUE(tally.chunks);
+  EXPECT_EQ(tally.delivered(), 100U);
+  EXPECT_EQ(tally.mismatched + tally.lost() + tally.refused(), 0U);
+  EXPECT_EQ(tally.chunks->received, 100U * 200);
+  EXPECT_TRUE(tally.chunks->sound());
+  EXPECT_EQ(tally.chunks->chunk.max(), 2 * FakeWorld::kDelayNs);
+  EXPECT_EQ(tally.chunks->first_chunk.max(), 4 * FakeWorld::kDelayNs);
+  EXPECT_EQ(tally.latency.count(), 100U);
+  EXPECT_NEAR(static_cast<double>(tally.latency.percentile(50)), 199e6, 2e6);
+  // One a millisecond each: 100 streams that begin one behind the other.
+  EXPECT_NEAR(tally.chunks->measured_rate(), 100 * 200 / 0.298, 500);
+}
+
+TEST(Fleets, StreamsWithoutAPaceGoAsFastAsTheirClientTakesThem) {
+  FakeWorld world(streaming(0), {});
+  const Tally tally = world.run();
+  ASSERT_TRUE(tally.chunks);
+  EXPECT_EQ(tally.delivered(), 100U);
+  EXPECT_EQ(tally.mismatched, 0U);
+  EXPECT_EQ(tally.chunks->received, 100U * 200);
+  EXPECT_TRUE(tally.chunks->sound());
+  EXPECT_LT(tally.latency.max(), 20 * kNsPerMs);
+}
+
+TEST(Fleets, AStreamWaitsForItsServiceTime) {
+  Options options = streaming(kNsPerMs);
+  options.stream.chunks = 3;
+  options.service_time = {.form = ServiceTime::Form::kConstant, .mean_ns = 7 * kNsPerMs};
+  FakeWorld world(options, {});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.chunks->received, 300U);
+  EXPECT_EQ(tally.chunks->first_chunk.max(), 7 * kNsPerMs + 4 * FakeWorld::kDelayNs);
+}
+
+TEST(Fleets, AWrongByteOfAChunkIsAMismatchAndALostChunk) {
+  FakeWorld world(streaming(kNsPerMs), {.corrupt_every = 10'000});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.delivered(), 100U);
+  EXPECT_EQ(tally.mismatched, 2U);
+  EXPECT_EQ(tally.chunks->lost, 2U);
+  EXPECT_EQ(tally.chunks->received, 100U * 200 - 2);
+}
+
 TEST(Fleets, AWrongByteIsAMismatch) {
   FakeWorld world(open_loop(1'000), {.corrupt_every = 50});
   const Tally tally = world.run();

@@ -3,8 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include "app/load_values.h"
 
 namespace mcplane::app {
 namespace {
@@ -265,6 +270,77 @@ TEST(LoadConfig, PayloadsHaveADistribution) {
   ASSERT_FALSE(exponential.stop) << exponential.stop->text;
   EXPECT_EQ(exponential.options.prompt_sizes.mean, 200);
   EXPECT_EQ(exponential.options.prompt_bytes, loadgen::prompt_bytes_max(exponential.options, 1'500));
+}
+
+// A file of sizes, gone with the object.
+class SizesFile {
+ public:
+  explicit SizesFile(const std::string& text) : path_(testing::TempDir() + "mcplane-load-sizes") {
+    std::ofstream(path_) << text;
+  }
+  ~SizesFile() { std::filesystem::remove(path_); }
+  SizesFile(const SizesFile&) = delete;
+  SizesFile& operator=(const SizesFile&) = delete;
+  std::string flag() const { return "file:" + path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST(LoadConfig, PayloadSizesMayStandInAFile) {
+  const SizesFile file("# prompts as they were\n256B\n\n  4KiB # a long one\r\n1MiB\n256B");
+  const auto payload = parse_payload(file.flag());
+  ASSERT_TRUE(payload) << payload.error;
+  EXPECT_EQ(payload.value->bytes_max, 1U << 20);
+  EXPECT_EQ(payload.value->sizes.form, loadgen::PromptSizes::Form::kList);
+  EXPECT_EQ(*payload.value->sizes.list, (std::vector<std::uint32_t>{256, 4'096, 1 << 20, 256}));
+}
+
+TEST(LoadConfig, AMistakeInAFileOfSizesIsNamedByItsLine) {
+  const std::vector<std::pair<std::string, const char*>> mistakes = {
+      {"256B\n256\n", "sizes:2: "}, {"256B\n\n15B\n", "sizes:3: a prompt has 16B"},
+      {"256B 1KiB\n", "sizes:1: "}, {"17MiB", "sizes:1: a prompt"},
+      {"# nothing\n", "no sizes"},
+  };
+  for (const auto& [text, hint] : mistakes) {
+    const SizesFile file(text);
+    const auto payload = parse_payload(file.flag());
+    ASSERT_FALSE(payload) << text;
+    EXPECT_NE(payload.error.find(hint), std::string::npos) << payload.error;
+    EXPECT_EQ(payload.error.find('\n'), std::string::npos);
+  }
+  EXPECT_NE(parse_payload("file:/nowhere/sizes").error.find("cannot read '/nowhere/sizes'"), std::string::npos);
+  EXPECT_NE(parse_payload("file:" + testing::TempDir()).error.find("cannot read"), std::string::npos);
+}
+
+TEST(LoadConfig, StreamsAreSoManyChunksOfASize) {
+  const LoadCommand command =
+      parse({"--udp", "10.0.0.1", "--workers", "1", "--stream", "100:32B", "--stream-interval", "20ms"});
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_TRUE(command.options.streams());
+  EXPECT_EQ(command.options.stream.chunks, 100U);
+  EXPECT_EQ(command.options.stream.chunk_bytes, 32U);
+  EXPECT_EQ(command.options.stream.interval_ns, 20 * kNsPerMs);
+  for (const char* text : {"", "100", "100:32", "0:32B", "1000001:32B", "100:31B", "100:17MiB", "32B:100", "1:32B:1ms"})
+    EXPECT_FALSE(parse_stream(text)) << text;
+}
+
+TEST(LoadConfig, StreamsOfWhatCannotStreamAreRefused) {
+  const std::vector<std::pair<std::vector<const char*>, const char*>> mistakes = {
+      {{"--udp", "10.0.0.1", "--stream", "10:32B"}, "--workers"},
+      {{"--udp", "10.0.0.1", "--stream-interval", "1ms"}, "--stream"},
+      {{"--udp", "10.0.0.1", "--events", "--stream", "10:32B"}, "--events"},
+      {over_port({"--workers", "1", "--reflect", "--stream", "10:32B"}), "--reflect"},
+      {{"--udp", "10.0.0.1", "--workers", "1", "--stream", "10:1400B"}, "at most"},
+      {{"--udp", "10.0.0.1", "--workers", "1", "--stream", "1000:32B", "--stream-interval", "20ms"}, "--ttl 31s"},
+      {over_port({"--workers", "1", "--rate", "1k/s", "--surge-rate", "1k/s", "--stream", "9:32B"}), "--surge-rate"},
+  };
+  for (const auto& [arguments, hint] : mistakes) {
+    const LoadCommand command = parse(arguments);
+    ASSERT_TRUE(command.stop) << hint;
+    EXPECT_EQ(command.stop->exit_code, kExitUsage);
+    EXPECT_NE(command.stop->text.find(hint), std::string::npos) << command.stop->text;
+  }
 }
 
 TEST(LoadConfig, MoreEndpointsThanPortsTakeTheAddressesThatFollow) {

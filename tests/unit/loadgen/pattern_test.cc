@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <set>
 
 #include "wire/payload.h"
@@ -106,6 +108,22 @@ TEST(Pattern, UniformSizesCoverTheirRange) {
   for (std::uint64_t number = 0; number < 37'000; ++number) ++counts[pattern.bytes_of(number)];
   for (std::size_t bytes = 0; bytes <= 100; ++bytes)
     EXPECT_NEAR(static_cast<double>(counts[bytes]), bytes >= 64 ? 1'000 : 0, bytes >= 64 ? 160 : 0) << bytes;
+}
+
+TEST(Pattern, ListedSizesAreDrawnAsOftenAsTheyStandThere) {
+  const std::vector<std::uint32_t> listed = {64, 16, 64, 1'000};
+  const PromptSizes sizes = {.form = PromptSizes::Form::kList,
+                             .list = std::make_shared<const std::vector<std::uint32_t>>(listed)};
+  const PromptPattern pattern(5, 1'000, sizes), again(5, 1'000, sizes);
+  std::map<std::size_t, int> counts;
+  for (std::uint64_t number = 0; number < 40'000; ++number) {
+    ++counts[pattern.bytes_of(number)];
+    ASSERT_EQ(again.bytes_of(number), pattern.bytes_of(number)) << "a run is a function of its seed";
+  }
+  EXPECT_EQ(counts.size(), 3U);
+  EXPECT_NEAR(counts[16], 10'000, 400);
+  EXPECT_NEAR(counts[64], 20'000, 400);
+  EXPECT_NEAR(counts[1'000], 10'000, 400);
 }
 
 TEST(Pattern, ExponentialSizesHaveTheirMeanAndStayWithinTheirBounds) {

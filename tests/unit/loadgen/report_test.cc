@@ -87,6 +87,31 @@ Options options_of_port() {
   return options;
 }
 
+TEST(Report, ChunksOfStreamsAreCountedAndTimed) {
+  RunResult result = good_run();
+  ChunkTally& chunks = result.tally.chunks.emplace();
+  chunks.received = 99;
+  chunks.lost = 1;
+  chunks.measured = 50;
+  chunks.last_ns = kNsPerSecond;
+  chunks.first_chunk.record(3 * kNsPerMs);
+  chunks.chunk.record(20'000);
+  EXPECT_FALSE(objective_met(result)) << "a chunk was lost";
+  const std::string table = table_of(options_of_run(), result);
+  EXPECT_TRUE(has_line(table, "^chunks +99$")) << table;
+  EXPECT_TRUE(has_line(table, "^chunks_lost +1$"));
+  EXPECT_TRUE(has_line(table, "^chunks_per_s +50\\.0$"));
+  const auto json = nlohmann::json::parse(json_of(options_of_run(), result, ""));
+  EXPECT_EQ(json.at("chunks"), 99);
+  EXPECT_EQ(json.at("chunks_lost"), 1);
+  EXPECT_EQ(json.at("chunks_duplicated"), 0);
+  EXPECT_EQ(json.at("chunks_out_of_order"), 0);
+  EXPECT_EQ(json.at("first_chunk_us").at("max"), 3'000.0);
+  EXPECT_EQ(json.at("chunk_us").at("count"), 1);
+  EXPECT_EQ(json.at("histograms_ns").at("chunk").size(), 1U);
+  EXPECT_FALSE(nlohmann::json::parse(json_of(options_of_run(), good_run(), "")).contains("chunks"));
+}
+
 TEST(Report, SaysHowFastRejectsCame) {
   EXPECT_TRUE(has_line(table_of(options_of_run(), good_run()), "^reject_p50_us +20\\.[0-9]$"));
   const auto json = nlohmann::json::parse(json_of(options_of_run(), good_run(), ""));
