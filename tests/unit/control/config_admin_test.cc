@@ -28,8 +28,9 @@ class ConfigAdminTest : public ControlTest {
   // Control is asked on the server's thread; the test's own waits meanwhile.
   void serve(const ConfigHooks& hooks) {
     start();
-    serve_config(
-        server_, [this](const auto& answer) { return answer(*control); }, hooks);
+    const auto ask = [this](const auto& answer) { return answer(*control); };
+    serve_config_reads(server_, ask);
+    serve_config_changes(server_, ask, hooks);
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();

@@ -104,8 +104,8 @@ TEST_F(PoolsTest, LoadIsCountedOnceARound) {
   join(1);
   table_.refresh(WorkerId{0});
   ASSERT_TRUE(table_.try_acquire(WorkerId{0}));
-  pools_.count(pool, table_[WorkerId{0}]);
-  pools_.count(pool, table_[WorkerId{1}]);
+  pools_.count(pool, table_[WorkerId{0}], 4, false);
+  pools_.count(pool, table_[WorkerId{1}], 4, false);
   EXPECT_EQ(pool.load->slots.load(), 0U);
   pools_.end_count();
   EXPECT_EQ(pool.load->slots.load(), 8U);
