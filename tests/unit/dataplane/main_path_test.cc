@@ -88,7 +88,7 @@ TEST_P(MainPath, RewritesExactlyTheFieldsTheTableNames) {
   const Sent deliver = only(step(), FrameType::Deliver);
   expect_to(deliver, *client);
   const wire::Header& d = deliver.header();
-  EXPECT_EQ(d.flags(), 0);
+  EXPECT_EQ(d.flags(), raw(wire::Flag::Sampled));
   EXPECT_EQ(d.reason(), Reason::Ok);
   EXPECT_EQ(d.executed(), Executed::Yes);
   EXPECT_EQ(d.attempt(), 1);

@@ -134,7 +134,7 @@ TEST_F(Results, KeepOnlyTheFlagsThatAreTheWorkersToSet) {
   start(1);
   const Sent deliver =
       only(exchange(edited(route(0), [](wire::Header& header) { header.mutate_flags(0xc35f); })), FrameType::Deliver);
-  EXPECT_EQ(deliver.header().flags(), 0x0302) << "MORE, SAMPLED, RANDOM_TRACE";
+  EXPECT_EQ(deliver.header().flags(), raw(wire::Flag::More)) << "whether it is sampled, its SEND has said";
 }
 
 TEST_F(Results, WithAReasonNoWorkerMayGiveAreDropped) {
