@@ -76,13 +76,21 @@ TEST(ExplainRequest, IdsAsTheyAreOnTheWireAndTokensAsTheyAre) {
 }
 
 TEST(TasksRequest, FiltersTravelEncoded) {
-  EXPECT_EQ(tasks_request({.admin = {}, .route = "a/b c", .state = "queued,running", .limit = 7}).target,
-            "/v1/tasks?limit=7&route=a%2Fb%20c&state=queued%2Crunning");
+  TasksFlags flags;
+  flags.route = "a/b c";
+  flags.state = "queued,running";
+  flags.limit = 7;
+  EXPECT_EQ(tasks_request(flags).target, "/v1/tasks?limit=7&route=a%2Fb%20c&state=queued%2Crunning");
 }
 
 TEST(CaptureRequest, BoundsAndFiltersTravel) {
-  const CaptureFlags flags{
-      .admin = {}, .file = "f", .count = 5, .seconds = 2, .snap_bytes = 96, .peer = "10.0.0.2", .types = "SEND,ROUTE"};
+  CaptureFlags flags;
+  flags.file = "f";
+  flags.count = 5;
+  flags.seconds = 2;
+  flags.snap_bytes = 96;
+  flags.peer = "10.0.0.2";
+  flags.types = "SEND,ROUTE";
   EXPECT_EQ(capture_request(flags).target, "/v1/capture?count=5&seconds=2&snap=96&peer=10.0.0.2&type=SEND%2CROUTE");
 }
 
