@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "app/appliance_parts.h"
@@ -32,6 +33,8 @@ class Appliance {
   Appliance(const Appliance&) = delete;
   Appliance& operator=(const Appliance&) = delete;
 
+  // For the audit log: what a signal asked for. Any thread.
+  void note_signal(const std::string& name) { observers_.note_signal(name); }
   // Runs on the control thread, soon. Any thread. False when too many requests wait.
   bool ask(std::function<void(control::Control&)> request);
   // No task is open. Any thread.

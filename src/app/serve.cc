@@ -98,6 +98,7 @@ class Server {
   }
 
   void hold(bool on) {
+    appliance_.note_signal(on ? "drain" : "resume");
     appliance_.ask([on](control::Control& control) { on ? control.drain() : control.resume(); });
   }
 

@@ -27,8 +27,7 @@ void WorkerFleet::begin_stream(std::size_t worker, TaskToken token, std::uint8_t
          .sessions = engine.sessions(),
          .task = *task,
          .next = 0,
-         .due_ns = now_ns,
-         .asked_ns = now_ns},
+         .due_ns = now_ns},
         now_ns);
 }
 
@@ -42,9 +41,12 @@ void WorkerFleet::speak(WorkerStreams::Stream stream, std::uint64_t now_ns) {
       engine.finish(stream.token, stream.attempt, {}, true, now_ns, outbox_);
       return;
     }
-    if (engine.emit_room(stream.token, stream.attempt) == 0) return streams_->waiting[stream.worker].push_back(stream);
-    // What had a pace and had to wait for room counts from then on.
-    const std::uint64_t emitted_ns = shape.interval_ns == 0 ? now_ns : stream.asked_ns;
+    if (engine.emit_room(stream.token, stream.attempt) == 0) {
+      stream.held_up = shape.interval_ns > 0;
+      return streams_->waiting[stream.worker].push_back(stream);
+    }
+    // Held up by the way to its client, chunks count from when they should have been said.
+    const std::uint64_t emitted_ns = stream.held_up ? stream.due_ns : now_ns;
     const auto text = streams_->pattern.write({stream.task, stream.next, emitted_ns});
     if (++stream.next == shape.chunks) {
       engine.finish(stream.token, stream.attempt, answer_.write(text), false, now_ns, outbox_);
@@ -53,6 +55,7 @@ void WorkerFleet::speak(WorkerStreams::Stream stream, std::uint64_t now_ns) {
     engine.emit(stream.token, stream.attempt, text, now_ns, outbox_);
     if (shape.interval_ns == 0) continue;
     stream.due_ns += shape.interval_ns;
+    stream.held_up = stream.held_up && stream.due_ns <= now_ns;
     return streams_->line.push_back(stream);
   }
 }
@@ -60,9 +63,8 @@ void WorkerFleet::speak(WorkerStreams::Stream stream, std::uint64_t now_ns) {
 void WorkerFleet::speak_due(std::uint64_t now_ns) {
   auto& line = streams_->line;
   for (std::size_t said = 0; said < kChunksPerStep && !line.empty() && line.front().due_ns <= now_ns; ++said) {
-    WorkerStreams::Stream stream = line.front();
+    const WorkerStreams::Stream stream = line.front();
     line.pop_front();
-    stream.asked_ns = now_ns;
     take_outbox(stream.worker);
     speak(stream, now_ns);
     roll_.note(static_cast<std::uint32_t>(stream.worker), workers_[stream.worker].engine);

@@ -20,9 +20,9 @@ struct WorkerStreams {
     std::uint8_t attempt = 0;
     std::uint32_t sessions = 0;  // the engine's when its task came
     std::uint64_t task = 0;
-    std::uint32_t next = 0;      // chunk
-    std::uint64_t due_ns = 0;    // of that one, by the pace
-    std::uint64_t asked_ns = 0;  // since when there has been no room for it
+    std::uint32_t next = 0;    // chunk
+    std::uint64_t due_ns = 0;  // of that one, by the pace
+    bool held_up = false;      // it waited for room, and is behind its pace since
   };
 
   WorkerStreams(std::uint64_t seed, const StreamShape& stream_shape, std::size_t workers)

@@ -184,6 +184,18 @@ TEST(Fleets, ChunksComeInOrderAtTheirPace) {
   EXPECT_NEAR(tally.chunks->measured_rate(), 100 * 200 / 0.298, 500);
 }
 
+// Coordinated omission, as above: most of what was due in the silence was not even written.
+TEST(Fleets, AStreamThatIsHeldUpCountsFromItsPace) {
+  Options options = streaming(kNsPerMs);
+  options.tasks = 1;
+  FakeWorld world(options, {.silent_from_ns = 20 * kNsPerMs, .silent_until_ns = 150 * kNsPerMs});
+  const Tally tally = world.run();
+  EXPECT_EQ(tally.chunks->received, 200U);
+  EXPECT_TRUE(tally.chunks->sound());
+  EXPECT_NEAR(static_cast<double>(tally.chunks->chunk.percentile(50)), 30e6, 3e6);
+  EXPECT_NEAR(static_cast<double>(tally.chunks->chunk.max()), 130e6, 2e6);
+}
+
 TEST(Fleets, StreamsWithoutAPaceGoAsFastAsTheirClientTakesThem) {
   FakeWorld world(streaming(0), {});
   const Tally tally = world.run();
