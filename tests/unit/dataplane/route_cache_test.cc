@@ -70,14 +70,14 @@ TEST_F(RouteCacheTest, TheBoardSaysWhoWaitsForWhichPool) {
   const auto two_pools = [](std::uint64_t generation) {
     state::RouteSnapshot snapshot;
     snapshot.generation = generation;
-    for (const auto& [action, key, shadow] :
+    for (const auto& [action, first, shadow] :
          {std::tuple{"gen", 7U, false}, std::tuple{"gen", 7U, true}, std::tuple{"embed", 9U, false}})
       snapshot.add_pool({.actions = {snapshot.intern(action)},
                          .models = {},
                          .tags = {},
                          .load = {},
                          .shadow = shadow,
-                         .key = key + generation});
+                         .key = first + generation});
     return snapshot;
   };
   const state::WaitingBoard board(16);
