@@ -186,6 +186,7 @@ TEST_F(MetricsTest, WorkersAreToldByTheirNames) {
             nameless = worker_hello(1'003, 4);
   plain.body.name = "gpu \"1\" \xff";  // no UTF-8
   twin.body.name = other.body.name = "twin";
+  nameless.body.name = "";
   join_worker(plain);
   const SessionId first = join_worker(twin), second = join_worker(other), third = join_worker(nameless);
   control->force_breaker(first, BreakerMode::kForcedOpen);
