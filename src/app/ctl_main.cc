@@ -1,6 +1,5 @@
-// mcplane-ctl: sends a task, publishes and prints events, shows an appliance's state, its tasks, routes and nodes,
-// whose breaker is open and where cycles go, and changes its configuration. One command a run, main thread only besides
-// the library's own. What is added here is all there is: man page and completion are made of it (cli_docs.h).
+// mcplane-ctl: sends tasks and events, shows an appliance's state, and changes it. One command a run, main thread only
+// besides the library's own. What is added here is all there is: man page and completion are made of it (cli_docs.h).
 #include <functional>
 #include <memory>
 #include <utility>
@@ -25,7 +24,6 @@ namespace {
 
 // A command and what runs when it was typed.
 using Commands = std::vector<std::pair<CLI::App*, std::function<int()>>>;
-
 template <class Flags>
 void add(CLI::App& program, Commands& commands, const char* name, const char* help,
          void (*add_flags)(CLI::App&, Flags&), std::function<int(const Flags&)> run) {
@@ -76,7 +74,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   const Commands commands = add_commands(program);
   if (const auto stop = mcplane::app::parse_command_line(program, argc, argv)) return mcplane::app::end(*stop);
-  for (const auto& [command, run] : commands)
-    if (command->parsed()) return run();
+  for (const auto& [typed, run] : commands)
+    if (typed->parsed()) return run();
   return mcplane::app::kExitUsage;  // the parser asks for one
 }

@@ -128,6 +128,7 @@ class ReflectFleet {
   void tick(std::uint64_t now_ns);
   void publish(std::uint64_t now_ns);
   void take_outbox(std::size_t endpoint);
+  void make_room();
   void flush();
 
   const Options options_;

@@ -55,6 +55,16 @@ timeout = "500ms"
 rise = 1
 fall = 7
 jitter = "20%"
+[trace]
+sample = "1%"
+slow = "3s"
+[autoscale]
+target = "70%"
+tolerance = "5%"
+scale-up-window = "10s"
+scale-down-window = "60s"
+min = 2
+max = 30
 [client]
 rate = "1.5k/s"
 burst = 8
@@ -97,6 +107,9 @@ policy = "power-of-two"
   EXPECT_EQ(s.breaker.probes, 4U);
   EXPECT_EQ(s.breaker.ejected_share_max, 1);
   EXPECT_EQ(s.probe, (control::ProbeSettings{2 * kNsPerSecond, 500 * kNsPerMs, 1, 7, 0.2}));
+  EXPECT_EQ(s.trace.sample, 0.01);
+  EXPECT_EQ(s.trace.slow_ns, 3 * kNsPerSecond);
+  EXPECT_EQ(s.autoscale, (control::AutoscaleSettings{0.7, 0.05, 10 * kNsPerSecond, 60 * kNsPerSecond, 2, 30}));
   EXPECT_EQ(s.client.tasks_per_s, 1'500);
   EXPECT_EQ(s.client.burst, 8U);
   EXPECT_EQ(s.client.concurrency, 9U);
@@ -120,9 +133,9 @@ policy = "power-of-two"
   // The text above names every key there is, and each reads back what it shows.
   for (const control::ConfigValue& value : file.values)
     EXPECT_TRUE(value.key.starts_with("route") || value.origin != "default") << value.key;
-  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:24");
-  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:32");
-  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:27");
+  EXPECT_EQ(value_of(file, "client.rate"), "1.5k/s @f:34");
+  EXPECT_EQ(value_of(file, "route[generate/llama].rate"), "200k/s @f:42");
+  EXPECT_EQ(value_of(file, "route"), "generate/llama, generate, * @f:37");
 }
 
 TEST(ConfigFile, WhatIsShownIsReadBack) {
