@@ -69,10 +69,10 @@ struct ApplianceConfig {
   std::string admin_path = "/run/mcplane/admin.sock";
   std::optional<wire::Endpoint> http = kHttpStandard;  // none: not listened
   bool http_typed = false;                             // so it must be had
-  std::string dump_path;                              // of SIGQUIT; "": stderr
-  std::uint64_t drain_timeout_ns = 2 * kNsPerSecond;  // of SIGTERM
-  bool hugepages = false;                             // false: EAL's --no-huge
-  std::uint64_t memory_bytes = 0;                     // as typed, 0: not; once parsed, whole MiB that hold the buffers
+  std::string dump_path;                               // of SIGQUIT; "": stderr
+  std::uint64_t drain_timeout_ns = 2 * kNsPerSecond;   // of SIGTERM
+  bool hugepages = false;                              // false: EAL's --no-huge
+  std::uint64_t memory_bytes = 0;                      // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogOptions log{};
   std::string audit_path{};     // --audit-log; "": nobody writes changes down
   std::string otlp_endpoint{};  // --otlp-endpoint; "": none
@@ -103,7 +103,7 @@ inline constexpr std::uint64_t kPoolBuffersMax = 16'777'215;
 // Packet buffers a core keeps for control frames, REJECTs, the bursts in hand and its cache of free ones.
 inline constexpr std::uint32_t kBufferReserve = 1'280;
 // Over all clients, on each core: a gibibyte of dataplane::ClientSlot.
-inline constexpr std::uint64_t kClientSlotBytes = 16;
+inline constexpr std::uint64_t kClientSlotBytes = 32;
 inline constexpr std::uint64_t kClientSlotBytesMax = 1ULL << 30;
 
 // Exactly one of the two is meaningful: `stop` set means print it and leave.

@@ -194,9 +194,8 @@ AskCores ask_cores_of(Control& control, std::chrono::milliseconds patience) {
     auto promise = std::make_shared<std::promise<Answer>>();
     auto future = promise->get_future();
     const bool posted = control.post([promise, inquiry, report = std::move(report), &control] {
-      const bool taken = control.inquire(inquiry, [promise, report, &control](const Found& found) {
-        promise->set_value(report(control, found));
-      });
+      const bool taken = control.inquire(
+          inquiry, [promise, report, &control](const Found& found) { promise->set_value(report(control, found)); });
       if (!taken) promise->set_value(error_answer(503, "too many questions wait for the cores"));
     });
     if (!posted) return error_answer(503, "too many requests wait");

@@ -11,8 +11,8 @@ namespace mcplane::dataplane {
 
 // Bytes.
 struct Footprint {
-  // A task in flight: the task, its label, and the client slot it came from.
-  static constexpr std::size_t kTask = sizeof(Task) + sizeof(TaskLabel) + sizeof(ClientSlot);
+  // A task in flight: the task, and the client slot it came from.
+  static constexpr std::size_t kTask = sizeof(Task) + sizeof(ClientSlot);
   // A worker: once, its line and its place in an index; on each shard its session, what it is owed, and how its
   // tasks ended. A worker that is alone in its pool has the index for itself.
   static constexpr std::size_t kSessionOnShard =

@@ -15,16 +15,25 @@ void copy_selector(const RouteEntry& entry, Selector& to) noexcept {
   std::memcpy(to.bytes.data(), entry.key.data(), entry.key_length);
 }
 
-// Null when its selector's entry has become another's.
-RouteEntry* entry_of(Shard& shard, const TaskLabel& label) noexcept {
-  RouteEntry& entry = shard.routes[static_cast<std::uint16_t>(label.route)];
-  return entry.claimed == label.claimed && entry.key_length > 0 ? &entry : nullptr;
+// The client slot that its SEND came on; null of copies, and when that has gone on.
+const ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {
+  const Session* const client = task.mirror ? nullptr : shard.sessions.find(task.client);
+  if (client == nullptr) return nullptr;
+  const ClientSlot& slot = shard.client_slot(*client, task.slot);
+  return slot.task == shard.index_of(task) ? &slot : nullptr;
 }
 
-bool is_asked_for(const Inspection::Question& question, const Task& task, const TaskLabel& label,
+// Null when its selector's entry has become another's, or nobody knows any more.
+const RouteEntry* entry_of(Shard& shard, const ClientSlot* slot) noexcept {
+  if (slot == nullptr || slot->asked_route() >= shard.routes.capacity()) return nullptr;
+  const RouteEntry& entry = shard.routes[slot->asked_route()];
+  return slot->asked_by(entry.claimed) && entry.key_length > 0 ? &entry : nullptr;
+}
+
+bool is_asked_for(const Inspection::Question& question, const Task& task, const ClientSlot* slot,
                   const RouteEntry* entry) noexcept {
-  if (task.state == TaskState::kFree || (question.states >> raw(task.state) & 1U) == 0) return false;
-  if (question.id && label.id != *question.id) return false;
+  if ((question.states >> raw(task.state) & 1U) == 0) return false;
+  if (question.id && (slot == nullptr || slot->task_id != *question.id)) return false;
   if (question.generation != 0 && task.generation != question.generation) return false;
   const Selector& route = question.route;
   if (route.length == 0) return true;
@@ -32,10 +41,10 @@ bool is_asked_for(const Inspection::Question& question, const Task& task, const 
          std::memcmp(entry->key.data() + 1, route.bytes.data() + 1, route.length - 1U) == 0;
 }
 
-void copy_task(Shard& shard, const Task& task, const TaskLabel& label, const RouteEntry* entry,
+void copy_task(Shard& shard, const Task& task, const ClientSlot* slot, const RouteEntry* entry,
                state::TaskCopy& to) noexcept {
   to.token = shard.token_of(task);
-  to.id = label.id;
+  to.id = slot != nullptr ? slot->task_id : wire::Id16{};
   to.state = task.state;
   to.attempt = task.attempt;
   to.tries = task.tries;
@@ -80,12 +89,13 @@ void walk(Inspection& piece, std::uint32_t slots, Copy copy) noexcept {
 void inspect(Shard& shard) noexcept {
   Inspection& piece = shard.mine.inspection;
   if (piece.question.subject == Inspection::Subject::kTasks)
-    walk(piece, shard.tasks.touched(), [&](std::uint32_t slot) {
-      const Task& task = shard.tasks[slot];
-      const TaskLabel& label = shard.tasks.label(slot);
-      const RouteEntry* const entry = entry_of(shard, label);
-      if (!is_asked_for(piece.question, task, label, entry)) return false;
-      copy_task(shard, task, label, entry, piece.tasks[piece.count]);
+    walk(piece, shard.tasks.touched(), [&](std::uint32_t index) {
+      const Task& task = shard.tasks[index];
+      if (task.state == TaskState::kFree) return false;
+      const ClientSlot* const slot = slot_of(shard, task);
+      const RouteEntry* const entry = entry_of(shard, slot);
+      if (!is_asked_for(piece.question, task, slot, entry)) return false;
+      copy_task(shard, task, slot, entry, piece.tasks[piece.count]);
       return true;
     });
   else

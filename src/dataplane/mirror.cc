@@ -67,7 +67,6 @@ Task& begin_copy(Shard& shard, const Task& original) noexcept {
     task.slot = original.slot;
     task.sequence = original.sequence;
   }
-  shard.tasks.label(shard.index_of(task)) = shard.tasks.label(shard.index_of(original));
   shard.counters.mirror.accepted.add();
   return task;
 }

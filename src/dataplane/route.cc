@@ -138,9 +138,10 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
   }
   Task& task = shard.tasks[index];
   begin_task(shard, entry, task, *frame.header, client, place.to == nullptr);
-  shard.tasks.label(index) = {wire::task_id_of(*frame.header), shard.routes.index_of(entry), entry.claimed};
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
+  slot.task_id = wire::task_id_of(*frame.header);
+  slot.ask_for(shard.routes.index_of(entry), entry.claimed);
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
     expect_answer(shard, entry, task, packet, frame);
   return go_to(shard, place, entry, task, packet, frame);

@@ -66,19 +66,26 @@ class SessionTable {
 //   kIdle -> kBusy -> kAnswered -> kIdle     a task, its outcome on the way, and known to have come
 //   kIdle -> kRefused                        a REJECT at once: no task, and the next SEND says that it came
 //   kIdle -> kDegraded                       likewise, an answer of the broker's own
-struct ClientSlot {
+struct alignas(32) ClientSlot {
   enum class State : std::uint8_t { kIdle, kBusy, kAnswered, kRefused, kDegraded };
 
   static constexpr std::uint32_t kNoTask = 0xffffffffU;
 
   std::uint32_t sequence = 0;    // of the newest SEND accepted or refused
   std::uint32_t task = kNoTask;  // kBusy, kAnswered: its index
+  // kRefused, and kAnswered with a REJECT: when to try again, ms. With a task, until then: what that asks for.
   std::uint32_t retry_after_ms = 0;
   State state = State::kIdle;
   // kRefused, and kAnswered with a REJECT: what it says, again to a duplicate. Ok: it was an answer of the broker's.
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
   std::uint8_t reserved = 0;
+  wire::Id16 task_id{};  // of the task, for people
+
+  // A RouteEntry's index, and its claim: the entry may become another selector's.
+  void ask_for(std::uint16_t route, std::uint32_t claimed) noexcept { retry_after_ms = route | claimed << 16; }
+  std::uint16_t asked_route() const noexcept { return static_cast<std::uint16_t>(retry_after_ms); }
+  bool asked_by(std::uint32_t claimed) const noexcept { return (claimed & 0xffffU) == retry_after_ms >> 16; }
 
   void leave() noexcept {
     state = State::kIdle;
@@ -86,6 +93,6 @@ struct ClientSlot {
   }
 };
 
-static_assert(sizeof(ClientSlot) == 16);
+static_assert(sizeof(ClientSlot) == 32);
 
 }  // namespace mcplane::dataplane

@@ -1,6 +1,5 @@
 // The tasks a shard knows, addressed by token: a slot index and the slot's generation, so a RESULT finds its task with
-// one array access and no hash. One cache line a task, and
-// a label that people ask for. Owner: the shard's core.
+// one array access and no hash. One cache line a task. Owner: the shard's core.
 //
 //   kFree -> kQueued -> kRouted -> kRunning -> kDelivering -> kFree   each step may be skipped but the last
 //   kRouted, kRunning, kDelivering -> kPulling -> kQueued or kRouted  its worker is gone, and another may run it
@@ -76,13 +75,6 @@ struct alignas(kCacheLineBytes) Task {
 
 static_assert(sizeof(Task) == kCacheLineBytes);
 
-// What only people ask of a task, beside it: written once, read by inspect.h.
-struct TaskLabel {
-  wire::Id16 id{};
-  std::uint32_t route = 0;    // index of its RouteEntry,
-  std::uint32_t claimed = 0;  // which may have become another selector's since
-};
-
 class TaskTable {
  public:
   struct TimerOf {
@@ -90,10 +82,9 @@ class TaskTable {
     TimerNode& operator()(std::uint32_t index) const noexcept { return tasks[index].timer; }
   };
 
-  explicit TaskTable(std::uint32_t capacity) : tasks_(capacity), labels_(capacity), capacity_(capacity) {}
+  explicit TaskTable(std::uint32_t capacity) : tasks_(capacity), capacity_(capacity) {}
 
   Task& operator[](std::uint32_t index) noexcept { return tasks_[index]; }
-  TaskLabel& label(std::uint32_t index) noexcept { return labels_[index]; }
   TimerOf timers() const noexcept { return {tasks_.get()}; }
 
   // Index of a slot with state kFree that the caller fills; Task::kNone when the table is full.
@@ -139,7 +130,6 @@ class TaskTable {
 
  private:
   LargeArray<Task> tasks_;
-  LargeArray<TaskLabel> labels_;
   std::uint32_t capacity_;
   std::uint32_t touched_ = 0;
   std::uint32_t in_use_ = 0;

@@ -59,7 +59,7 @@ jitter = "20%"
 sample = "1%"
 slow = "3s"
 [autoscale]
-target = "70%"
+target = "75%"
 tolerance = "5%"
 scale-up-window = "10s"
 scale-down-window = "60s"
@@ -109,7 +109,7 @@ policy = "power-of-two"
   EXPECT_EQ(s.probe, (control::ProbeSettings{2 * kNsPerSecond, 500 * kNsPerMs, 1, 7, 0.2}));
   EXPECT_EQ(s.trace.sample, 0.01);
   EXPECT_EQ(s.trace.slow_ns, 3 * kNsPerSecond);
-  EXPECT_EQ(s.autoscale, (control::AutoscaleSettings{0.7, 0.05, 10 * kNsPerSecond, 60 * kNsPerSecond, 2, 30}));
+  EXPECT_EQ(s.autoscale, (control::AutoscaleSettings{0.75, 0.05, 10 * kNsPerSecond, 60 * kNsPerSecond, 2, 30}));
   EXPECT_EQ(s.client.tasks_per_s, 1'500);
   EXPECT_EQ(s.client.burst, 8U);
   EXPECT_EQ(s.client.concurrency, 9U);

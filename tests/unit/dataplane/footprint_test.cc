@@ -7,7 +7,7 @@ namespace mcplane::dataplane {
 namespace {
 
 // 256 B a task and 1 KiB a worker are the limits, whatever the worker's pool.
-static_assert(sizeof(Task) == 64 && Footprint::kTask == 104);
+static_assert(sizeof(Task) == 64 && Footprint::kTask == 96);
 static_assert(sizeof(state::WorkerLine) == 64);
 static_assert(Footprint::kWorker + Footprint::kWorkerOnShard <= 512);
 static_assert(Footprint::kWorkerAlone + Footprint::kWorkerOnShard <= 1'024);
