@@ -102,9 +102,9 @@ inline constexpr std::uint64_t kShardsMax = 64;
 inline constexpr std::uint64_t kPoolBuffersMax = 16'777'215;
 // Packet buffers a core keeps for control frames, REJECTs, the bursts in hand and its cache of free ones.
 inline constexpr std::uint32_t kBufferReserve = 1'280;
-// Over all clients, on each core: a gibibyte of dataplane::ClientSlot.
+// Over all clients, on each core: two gibibytes of dataplane::ClientSlot.
 inline constexpr std::uint64_t kClientSlotBytes = 32;
-inline constexpr std::uint64_t kClientSlotBytesMax = 1ULL << 30;
+inline constexpr std::uint64_t kClientSlotBytesMax = 2ULL << 30;
 
 // Exactly one of the two is meaningful: `stop` set means print it and leave.
 struct ApplianceCommand {
