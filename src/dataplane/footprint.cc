@@ -8,8 +8,7 @@ Footprint footprint_of(const state::SharedOptions& shared, const ShardOptions& s
   bytes.shared = std::size_t{shared.workers} * Footprint::kWorker +
                  std::size_t{shared.sessions} * state::NeighbourTable::kEntryBytes;
   bytes.shard = sizeof(Shard) + sizeof(state::ShardShared) + state::Mailbox::kBytes + EventLine::kBytes +
-                std::size_t{shard.max_tasks} * sizeof(Task) +
-                std::size_t{shard.client_slots} * sizeof(ClientSlot) +
+                std::size_t{shard.max_tasks} * sizeof(Task) + std::size_t{shard.client_slots} * sizeof(ClientSlot) +
                 std::size_t{shard.max_queued} * HeldFrames::kBytesPerFrame +
                 std::size_t{shard.max_routes} * (sizeof(RouteEntry) + sizeof(std::uint16_t)) +
                 std::size_t{shared.routes} * sizeof(state::WaitingAt) +
