@@ -21,8 +21,9 @@ class Reflector {
   static constexpr std::size_t kBegunPerPoll = 64;
   // Packets kept with their bodies.
   static constexpr std::size_t kBodiesMax = 1'024;
-  // Frames leave so many at once, or those there are once the first has waited for so long: each burst has the two
-  // cores exchange the lines of a ring in memory, which costs as much as some frames.
+  // Parts leave so many at once, or those there are once the first has waited for so long: each burst has the two cores
+  // exchange the lines of a ring in memory, which costs as much as some frames. Whole tasks come in bursts by
+  // themselves.
   static constexpr std::size_t kBurst = 32;
   static constexpr std::uint64_t kHoldNs = 20 * kNsPerUs;
 
@@ -115,7 +116,8 @@ class Reflector {
   std::size_t flush(std::uint64_t now_ns) {
     if (queue_.held() == 0) return 0;
     if (held_since_ns_ == 0) held_since_ns_ = now_ns;
-    if (queue_.held() < kBurst && now_ns < held_since_ns_ + kHoldNs) return 0;
+    const bool waits = fleet_.parts() > 1 && queue_.held() < kBurst && now_ns < held_since_ns_ + kHoldNs;
+    if (waits) return 0;
     held_since_ns_ = 0;
     return queue_.flush();
   }
