@@ -152,7 +152,7 @@ std::string words_case(const CLI::App& app, const std::string& program, const st
     const auto values = values_of(*option);
     words.insert(words.end(), values.begin(), values.end());
     if (option->get_name(true) == "NODE") words.push_back("$(" + identifier(program) + "_nodes)");
-    if (option->get_name(true) == "FILE") words.push_back("$(compgen -f -- \"$current\")");
+    if (option->get_name(true) == "FILE") words.emplace_back("$(compgen -f -- \"$current\")");
   }
   for (const CLI::Option* const option : options_of(app, false))
     for (const std::string& name : option->get_lnames()) words.push_back("--" + name);
@@ -178,7 +178,7 @@ std::string nodes_function(const CLI::App& program) {
 }  // namespace
 
 std::string man_page(const CLI::App& program, int section) {
-  const std::string name = program.get_name();
+  const std::string& name = program.get_name();
   std::string text = fmt::format(".\\\" Made of the command tree of {}.\n.TH {} {} \"\" \"mcplane {}\" \"mcplane\"\n",
                                  name, roff(upper(name)), section, roff(std::string(version())));
   text += fmt::format(".SH NAME\n{} \\- {}\n.SH SYNOPSIS\n{}", roff(name), roff(without_end(purpose(program))),
@@ -199,7 +199,8 @@ std::string man_page(const CLI::App& program, int section) {
 }
 
 std::string bash_completion(const CLI::App& program) {
-  const std::string name = program.get_name(), function = identifier(name);
+  const std::string& name = program.get_name();
+  const std::string function = identifier(name);
   std::string paths, words;
   std::map<std::string, std::string> values;  // patterns of flags, by what may follow them
   const auto add = [](std::string& patterns, const std::string& more) {

@@ -79,7 +79,7 @@ double ms(std::uint64_t ns) { return static_cast<double>(ns) / 1e6; }
 
 class Tree {
  public:
-  explicit Tree(const TraceFound& found) : found_(found) {
+  explicit Tree(const TraceFound& found) {
     std::set<std::string_view> ids;
     for (const auto& span : found.spans) {
       ids.insert(span.id);
@@ -114,7 +114,6 @@ class Tree {
     return text;
   }
 
-  const TraceFound& found_;
   std::map<std::string, std::vector<const TraceFound::Span*>, std::less<>> children_;  // by parent; "": none
   std::uint64_t begin_ns_ = ~std::uint64_t{0};
   std::string text_;

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "control/settings.h"
@@ -18,7 +19,9 @@ struct Wanted {
   std::string action, model;  // model "": any
   std::vector<std::string> tags;
 
-  friend auto operator<=>(const Wanted&, const Wanted&) = default;
+  friend bool operator<(const Wanted& a, const Wanted& b) {
+    return std::tie(a.shadow, a.action, a.model, a.tags) < std::tie(b.shadow, b.action, b.model, b.tags);
+  }
 };
 
 // nullopt: it is not known any more.
