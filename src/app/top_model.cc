@@ -2,6 +2,8 @@
 #include "app/top_model.h"
 
 #include <fmt/format.h>
+#include <cmath>
+#include <compare>
 
 #include <algorithm>
 #include <tuple>
@@ -192,7 +194,7 @@ void sort_workers(std::vector<TopWorker>& workers, TopSort by, bool reverse) {
     const double x = key_of(a, by), y = key_of(b, by);
     if (x != y) return reverse ? x > y : x < y;
     const auto names = std::tie(a.name, a.node) <=> std::tie(b.name, b.node);
-    return by == TopSort::kName && reverse ? names > 0 : names < 0;
+    return by == TopSort::kName && reverse ? std::is_gt(names) : std::is_lt(names);
   });
 }
 
@@ -206,9 +208,10 @@ std::string rate_text(double per_second) {
   if (per_second >= 999'950) return fmt::format("{:.2f}M", per_second / 1e6);
   if (per_second >= 99'950) return fmt::format("{:.0f}k", per_second / 1e3);
   if (per_second >= 9'999.5) return fmt::format("{:.1f}k", per_second / 1e3);
-  if (per_second >= 999.5)
-    return fmt::format("{},{:03}", static_cast<int>(per_second + 0.5) / 1'000,
-                       static_cast<int>(per_second + 0.5) % 1'000);
+  if (per_second >= 999.5) {
+    const long whole = std::lround(per_second);
+    return fmt::format("{},{:03}", whole / 1'000, whole % 1'000);
+  }
   if (per_second >= 99.95 || per_second == 0) return fmt::format("{:.0f}", per_second);
   return fmt::format("{:.1f}", per_second);
 }

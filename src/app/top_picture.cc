@@ -195,7 +195,7 @@ std::vector<TopLine> picture(const TopModel& model, const TopView& view) {
   std::vector<TopLine> lines = {title_line(model, view), tasks_line(model.totals()), open_line(model.totals()),
                                 times_line(model.totals())};
   for (std::size_t i = 0; i < cores_shown(model, view); ++i) lines.push_back(core_line(model.cores()[i], view));
-  lines.push_back({});
+  lines.emplace_back();
   const Widths widths(model.workers(), view);
   lines.push_back(table_head(view, widths));
   std::vector<TopWorker> workers = model.workers();
