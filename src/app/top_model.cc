@@ -2,10 +2,10 @@
 #include "app/top_model.h"
 
 #include <fmt/format.h>
-#include <cmath>
-#include <compare>
 
 #include <algorithm>
+#include <cmath>
+#include <compare>
 #include <tuple>
 
 #include "app/top_metrics.h"
