@@ -18,9 +18,10 @@ void append(state::Selector& selector, std::string_view name) {
 std::optional<Wanted> read_selector(const state::Selector& selector) {
   if (selector.length == 0) return std::nullopt;
   std::size_t at = 1;
-  const auto next = [&] {
+  const auto next = [&]() -> std::string {
+    if (at >= selector.length) return {};
     const auto size = std::to_integer<std::size_t>(selector.bytes[at]);
-    const std::string name(reinterpret_cast<const char*>(selector.bytes.data()) + at + 1, size);
+    std::string name(reinterpret_cast<const char*>(selector.bytes.data()) + at + 1, size);
     at += 1 + size;
     return name;
   };

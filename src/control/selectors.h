@@ -24,7 +24,7 @@ struct Wanted {
   }
 };
 
-// nullopt: it is not known any more.
+// nullopt: it is not known any more. One that only begins asks for no more than it says.
 std::optional<Wanted> read_selector(const state::Selector& selector);
 // Begins the selectors of all tasks of "ACTION", or "ACTION/MODEL". nullopt: no route has such a name.
 std::optional<state::Selector> selector_of_route(std::string_view name);

@@ -135,6 +135,7 @@ TEST(Selectors, RoutesAndTasksByName) {
   EXPECT_FALSE(selector_of_route(""));
   EXPECT_FALSE(selector_of_route(std::string(65, 'a')));
   EXPECT_FALSE(read_selector(state::Selector{}));
+  EXPECT_EQ(read_selector(*selector_of_route("generate"))->model, "") << "it only begins";
 }
 
 TEST(TaskNames, IdsAndTokens) {
