@@ -11,7 +11,8 @@
 namespace mcplane::dataplane {
 namespace {
 
-constexpr std::size_t kPrefetchAhead = 4;
+// Frames. A burst of long ones is more than the first cache holds: what only the checksum reads comes just before.
+constexpr std::size_t kLeadsAhead = 4, kRestsAhead = 2;
 constexpr std::size_t kWorthPrefetching = 8;  // frames: with fewer the next use comes before the line
 
 // First what the header names.
@@ -53,14 +54,20 @@ void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
   }
 }
 
-// The lines that stations rewrite as ours, so that what another core has looked at is taken back by then; those that
-// only the checksum reads, unless the device has done that, to be read.
-void prefetch_frame(const net::Packet& packet) noexcept {
-  constexpr std::size_t kRewritten = 2 * kCacheLineBytes;
+constexpr std::size_t kLeadLines = 3;  // of a frame: its headers, to MCP's
+
+// The lines that stations rewrite as ours, so that what another core has looked at is taken back by then.
+void prefetch_lead(const net::Packet& packet) noexcept {
   prefetch_to_write(packet.data());
   prefetch_to_write(packet.data() + kCacheLineBytes);
-  const std::size_t read = packet.checksum_good() ? kRewritten + kCacheLineBytes : packet.length();
-  for (std::size_t at = kRewritten; at < read; at += kCacheLineBytes) prefetch_to_read(packet.data() + at);
+  prefetch_to_read(packet.data() + (kLeadLines - 1) * kCacheLineBytes);
+}
+
+// Those that only the checksum reads, unless the device has done that.
+void prefetch_rest(const net::Packet& packet) noexcept {
+  if (packet.checksum_good()) return;
+  for (std::size_t at = kLeadLines * kCacheLineBytes; at < packet.length(); at += kCacheLineBytes)
+    prefetch_to_read(packet.data() + at);
 }
 
 // Decides about frames whose UDP port names another shard, by their first cache line. To be read: it is their shard's.
@@ -136,20 +143,22 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
              std::span<Verdict> verdicts) noexcept {
   const bool steered = shard.shared.options.shards > 1;
   if (steered) steer(shard, packets, verdicts);
-  const auto stays = [&](std::size_t i) { return !steered || !verdicts[i].decided(); };
-  for (std::size_t i = 0; i < std::min(kPrefetchAhead, packets.size()); ++i)
-    if (stays(i)) prefetch_frame(packets[i]);
+  const auto stays = [&](std::size_t i) { return i < packets.size() && (!steered || !verdicts[i].decided()); };
+  for (std::size_t i = 0; i < kLeadsAhead; ++i)
+    if (stays(i)) prefetch_lead(packets[i]);
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    const std::size_t ahead = i + kPrefetchAhead;
-    if (ahead < packets.size() && stays(ahead)) prefetch_frame(packets[ahead]);
+    if (stays(i + kLeadsAhead)) prefetch_lead(packets[i + kLeadsAhead]);
     frames[i].header = nullptr;
     if (stays(i)) look_ahead(shard, packets[i], frames[i]);
   }
-  for (std::size_t i = 0; i < packets.size(); ++i)
-    if (stays(i)) {
-      verdicts[i] = check(shard, packets[i], frames[i]);
-      if (!verdicts[i].decided()) prefetch_named(shard, frames[i]);
-    }
+  for (std::size_t i = 0; i < kRestsAhead; ++i)
+    if (stays(i)) prefetch_rest(packets[i]);
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (stays(i + kRestsAhead)) prefetch_rest(packets[i + kRestsAhead]);
+    if (!stays(i)) continue;
+    verdicts[i] = check(shard, packets[i], frames[i]);
+    if (!verdicts[i].decided()) prefetch_named(shard, frames[i]);
+  }
   if (packets.size() < kWorthPrefetching) return;
   for (std::size_t i = 0; i < packets.size(); ++i)
     if (!verdicts[i].decided()) prefetch_ended(shard, frames[i]);

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint32_t kPoolBuffers = 16'383;
 // Those go round in turn, and both cores' caches with them: no more than what two rings and the frames on their way
 // take.
-constexpr std::uint32_t kReflectPoolBuffers = 4'095;
+constexpr std::uint32_t kReflectPoolBuffers = 3'327;
 
 net::EalOptions eal_options(const PortTransport& port) {
   net::EalOptions options;
