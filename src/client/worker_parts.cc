@@ -33,7 +33,7 @@ OutgoingAnswer* WorkerParts::find_answer(std::uint32_t number) noexcept {
 void WorkerParts::erase_task(std::uint32_t record) noexcept {
   std::erase_if(tasks, [&](const auto& task) {
     if (task->record != record) return false;
-    task_bytes -= task->message.size();
+    if (!task->complete()) task_bytes -= task->message_bytes;
     return true;
   });
 }
@@ -58,26 +58,44 @@ void WorkerEngine::begin_assembly(RunningTask& task, std::span<const std::byte> 
   incoming.record = running_.record_of(task);
   incoming.message_bytes = header.message_length();
   incoming.part_bytes = behind.size();
-  incoming.message.resize(incoming.message_bytes);
+  incoming.message.assign(behind.begin(), behind.end());
   parts_.task_bytes += incoming.message_bytes;
-  std::memcpy(incoming.message.data(), behind.data(), behind.size());
   incoming.receiver.on_part(0, now_ns);
   share_grants();
   grant_if_due(incoming, now_ns, out);
 }
 
+namespace {
+
+// Most parts come in order, and are written once: what none has come for yet is not there.
+void store(std::vector<std::byte>& message, std::size_t at, std::span<const std::byte> part) {
+  if (at < message.size()) {
+    std::memcpy(message.data() + at, part.data(), part.size());
+    return;
+  }
+  message.resize(at);
+  message.insert(message.end(), part.begin(), part.end());
+}
+
+}  // namespace
+
 // Those that lack least first, and few at once.
-void WorkerEngine::share_grants() noexcept {
+void WorkerEngine::share_grants() {
   const auto waits = [](const auto& task) { return !task->complete() && !task->receiver.is_open(); };
   auto granted = std::ranges::count_if(parts_.tasks,
                                        [](const auto& task) { return !task->complete() && task->receiver.is_open(); });
   for (; granted < static_cast<std::ptrdiff_t>(WorkerParts::kGrantedAtOnce); ++granted) {
-    IncomingTask* least = nullptr;
-    for (const auto& task : parts_.tasks)
-      if (waits(task) && (least == nullptr || task->bytes_missing() < least->bytes_missing())) least = task.get();
-    if (least == nullptr) return;
-    least->receiver.open();
-    least->receiver.tell();
+    auto least = parts_.tasks.end();
+    for (auto task = parts_.tasks.begin(); task != parts_.tasks.end(); ++task)
+      if (waits(*task) && (least == parts_.tasks.end() || (*task)->bytes_missing() < (*least)->bytes_missing()))
+        least = task;
+    if (least == parts_.tasks.end()) return;
+    // Room for all of it only now: many may wait.
+    (*least)->message.reserve((*least)->message_bytes);
+    (*least)->receiver.open();
+    (*least)->receiver.tell();
+    // In front, where find_task() meets it first.
+    std::rotate(parts_.tasks.begin(), least, std::next(least));
   }
 }
 
@@ -103,7 +121,7 @@ void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint6
     ++(part.arrival == PartReceiver::Arrival::kAgain ? duplicates_ : dropped_);
     return grant_if_due(*incoming, now_ns, out);
   }
-  std::memcpy(incoming->message.data() + at, bytes.data(), bytes.size());
+  store(incoming->message, at, bytes);
   if (incoming->complete()) incoming->receiver.tell();
   grant_if_due(*incoming, now_ns, out);
   if (incoming->complete()) assign_complete(*task, *incoming, now_ns, assigned);
@@ -111,7 +129,7 @@ void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint6
 
 void WorkerEngine::assign_complete(RunningTask& task, IncomingTask& incoming, std::uint64_t now_ns,
                                    std::vector<Assignment>& assigned) {
-  parts_.task_bytes -= incoming.message.size();
+  parts_.task_bytes -= incoming.message_bytes;
   parts_.assigned = std::move(incoming.message);
   incoming.message.clear();
   if (!planted(PlantedBug::kGrantNoMore)) share_grants();

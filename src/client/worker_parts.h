@@ -18,7 +18,7 @@ namespace mcplane::client {
 // A task on its way in, until its worker is done with it.
 struct IncomingTask {
   std::uint32_t record = 0;        // of the running task
-  std::vector<std::byte> message;  // table and payload; empty once complete
+  std::vector<std::byte> message;  // table and payload, as far as they came; empty once complete
   std::size_t message_bytes = 0, part_bytes = 0;
   PartReceiver receiver;
 
