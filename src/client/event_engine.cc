@@ -117,7 +117,7 @@ void EventEngine::on_answer(const wire::Header& header) {
 bool EventEngine::on_event(std::span<const std::byte> datagram, Session& session, std::uint64_t now_ns, Outbox& out) {
   const wire::Header& header = wire::header_of(datagram);
   if (!of_session(header, session) || header.slot() >= session.shards()) return false;
-  const auto topic = wire::read_publication(wire::table_of(datagram));
+  const auto topic = wire::read_topic(wire::table_of(datagram));
   if (!topic) return false;
   if (windows_.size() <= header.slot()) windows_.resize(header.slot() + std::size_t{1});
   if (!windows_[header.slot()].take(header.sequence())) {
@@ -128,7 +128,7 @@ bool EventEngine::on_event(std::span<const std::byte> datagram, Session& session
   if (subscription == nullptr)
     end_stray(header.token_index(), session, now_ns, out);
   else if (subscription->state != State::kEnding)
-    arrival_ = {header.token_index(), topic->whole(), wire::payload_of(datagram)};
+    arrival_ = {header.token_index(), *topic, wire::payload_of(datagram)};
   return true;
 }
 

@@ -39,7 +39,18 @@ std::optional<TopicTokens> split(std::string_view text) noexcept {
 
 }  // namespace
 
-// The one that every event costs: each character is looked at once.
+// This and the next are what every event costs: each character is looked at once.
+bool is_topic(std::string_view text) noexcept {
+  if (text.size() > kTopicBytesMax) return false;
+  std::size_t tokens = 1;
+  bool empty = true;
+  for (const unsigned char c : text) {
+    if (c == '.' ? empty || ++tokens > kTopicTokensMax : !kInToken[c]) return false;
+    empty = c == '.';
+  }
+  return !empty;
+}
+
 std::optional<TopicTokens> split_topic(std::string_view topic) noexcept {
   if (topic.size() > kTopicBytesMax) return std::nullopt;
   TopicTokens split;
@@ -87,10 +98,16 @@ std::optional<SubscriptionView> read_subscription(std::span<const std::byte> tab
   return subscription;
 }
 
-std::optional<TopicTokens> read_publication(std::span<const std::byte> table) noexcept {
+std::optional<std::string_view> read_topic(std::span<const std::byte> table) noexcept {
   const auto* root = verified_root<fb::Publication>(table, kTableBytesMax, kFlatTablesMax);
   if (root == nullptr) return std::nullopt;
-  return split_topic(view(root->topic()));
+  const std::string_view topic = view(root->topic());
+  return is_topic(topic) ? std::optional(topic) : std::nullopt;
+}
+
+std::optional<TopicTokens> read_publication(std::span<const std::byte> table) noexcept {
+  const auto* root = verified_root<fb::Publication>(table, kTableBytesMax, kFlatTablesMax);
+  return root != nullptr ? split_topic(view(root->topic())) : std::nullopt;
 }
 
 bool subscription_within_limits(std::string_view topic, std::string_view group) noexcept {

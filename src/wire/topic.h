@@ -30,7 +30,7 @@ struct TopicTokens {
 // nullopt when it is no topic, or no pattern. Every topic is a pattern too.
 std::optional<TopicTokens> split_topic(std::string_view topic) noexcept;
 std::optional<TopicTokens> split_pattern(std::string_view pattern) noexcept;
-inline bool is_topic(std::string_view text) noexcept { return split_topic(text).has_value(); }
+bool is_topic(std::string_view text) noexcept;
 inline bool is_pattern(std::string_view text) noexcept { return split_pattern(text).has_value(); }
 
 // Whether an event on `topic` is one that `pattern` asks for; false when either is unsound.
@@ -43,7 +43,8 @@ struct SubscriptionView {
 
 // nullopt when the bytes are no sound table or break a limit named above.
 std::optional<SubscriptionView> read_subscription(std::span<const std::byte> table) noexcept;
-// The topic of a PUBLISH, or of the EVENT made from it.
+// The topic of a PUBLISH, or of the EVENT made from it: whole, or split.
+std::optional<std::string_view> read_topic(std::span<const std::byte> table) noexcept;
 std::optional<TopicTokens> read_publication(std::span<const std::byte> table) noexcept;
 
 // Whether write_subscription() may be called with these.

@@ -85,8 +85,13 @@ void inspect_route_table(std::span<const std::byte> table) {
 }
 
 void inspect_topics(std::span<const std::byte> table) {
-  if (const auto topic = wire::read_publication(table))
+  const auto whole = wire::read_topic(table);
+  const auto topic = wire::read_publication(table);
+  CHECK(whole.has_value() == topic.has_value());
+  if (topic) {
+    CHECK(topic->whole() == *whole);
     for (const auto token : topic->list()) CHECK(!token.empty() && contains(table, token));
+  }
   const auto subscription = wire::read_subscription(table);
   if (!subscription) return;
   CHECK(contains(table, subscription->topic) && contains(table, subscription->group));

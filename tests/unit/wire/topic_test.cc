@@ -78,6 +78,7 @@ TEST(Topic, LimitsHold) {
     EXPECT_EQ(is_topic(one.text), one.topic) << one.text;
     EXPECT_EQ(is_pattern(one.text), one.pattern) << one.text;
     EXPECT_EQ(read_publication(raw_publication(one.text)).has_value(), one.topic) << one.text;
+    EXPECT_EQ(read_topic(raw_publication(one.text)).has_value(), one.topic) << one.text;
     EXPECT_EQ(read_subscription(raw_subscription(one.text)).has_value(), one.pattern) << one.text;
   }
 }
