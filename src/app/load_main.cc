@@ -63,10 +63,6 @@ int report(const mcplane::app::LoadCommand& command, const Result& result, const
 
 }  // namespace
 
-// Read by jemalloc(3) when it starts. Payloads of many megabytes go round here: in huge pages, where there are any, and
-// what is freed is kept, since it is needed again.
-const char* malloc_conf = "thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1";
-
 int main(int argc, char** argv) {
   const auto command = mcplane::app::parse_load_command(argc, argv);
   if (command.stop) return mcplane::app::end(*command.stop);
