@@ -27,6 +27,8 @@ BURSTS_IN_FLIGHT = 16
 SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)  # of what the load that reads every byte reached
 # Of longer prompts so many clients have one each on its way: 64 parts of each are what a queue of the rig holds.
 FRAME_PAYLOAD_MAX, LONG_CLIENTS = 1_280, 16
+# On their way at once, of the load that makes them: while it makes more, it says nothing for as long as a lease lasts.
+CHECKED_BYTES = 64 << 20
 RESIDENCE_SHARE = 0.7  # the share at which time in the broker is measured, by the broker
 CPU_SHARE_MIN = 0.95  # of a CPU to itself, less what the clock of CPU time is coarse
 QUICK_ROUNDS, QUICK_SECONDS = 2, 2
@@ -201,7 +203,7 @@ def compare(name, options, make_ends):
                               "frames_per_busy_loop", "cpu_share", "testpmd_cpu_share")}
         if options.quick:
             options.seconds = 1
-        checked = comparison.mcplane()
+        checked = comparison.mcplane("--clients", str(max(1, min(options.clients, CHECKED_BYTES // options.payload))))
         one, at_shares = comparison.latencies(checked["tasks_per_s"], shares)
         runs = rounds + [checked, one] + at_shares
         residence = next((each["residence_ns"] for each in at_shares if each["share"] == RESIDENCE_SHARE), None)
