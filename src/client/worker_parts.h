@@ -54,7 +54,7 @@ struct WorkerParts {
   static constexpr std::size_t kTasksMax = 256;
   static constexpr std::size_t kBytesMax = std::size_t{64} << 20;
   // Tasks that are granted parts at a time: others wait, so that many senders do not flood one receiver.
-  static constexpr std::size_t kGrantedAtOnce = 4;
+  static constexpr std::size_t kGrantedAtOnce = 2;
 
   std::vector<std::unique_ptr<IncomingTask>> tasks;
   std::vector<std::unique_ptr<OutgoingAnswer>> answers;
