@@ -14,7 +14,7 @@ constexpr std::uint32_t kReordered = 3;  // parts behind one that comes late
 constexpr std::uint32_t kDoublingsMax = 2;
 // A task that waits for a worker gets no GRANT: its part 0 goes again ever more rarely, each time after that share of
 // the time it has waited.
-constexpr std::uint64_t kWaitedShare = 4;
+constexpr std::uint64_t kWaitedShare = 8;
 constexpr std::uint64_t kReorderedNsMin = kNsPerMs;
 constexpr std::uint16_t kLimitMax = 1'024;  // parts beyond the next
 

@@ -79,8 +79,7 @@ void store(std::vector<std::byte>& message, std::size_t at, std::span<const std:
 
 }  // namespace
 
-// Those that lack least first, and few at once, which share a window: who sends something short on the same path waits
-// behind what is granted.
+// Those that lack least first, and few at once.
 void WorkerEngine::share_grants() {
   const auto waits = [](const auto& task) { return !task->complete() && !task->receiver.is_open(); };
   auto granted = std::ranges::count_if(parts_.tasks,
@@ -90,7 +89,7 @@ void WorkerEngine::share_grants() {
     for (auto task = parts_.tasks.begin(); task != parts_.tasks.end(); ++task)
       if (waits(*task) && (least == parts_.tasks.end() || (*task)->bytes_missing() < (*least)->bytes_missing()))
         least = task;
-    if (least == parts_.tasks.end()) break;
+    if (least == parts_.tasks.end()) return;
     // Room for all of it only now: many may wait.
     (*least)->message.reserve((*least)->message_bytes);
     (*least)->receiver.open();
@@ -98,9 +97,6 @@ void WorkerEngine::share_grants() {
     // In front, where find_task() meets it first.
     std::rotate(parts_.tasks.begin(), least, std::next(least));
   }
-  for (const auto& task : parts_.tasks)
-    if (task->receiver.is_open() && !task->complete())
-      task->receiver.open(PartReceiver::kWindow / static_cast<std::uint32_t>(granted));
 }
 
 void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,

@@ -53,9 +53,8 @@ struct WorkerParts {
   // An endpoint's bounds: of tasks whose parts come, and of their bytes.
   static constexpr std::size_t kTasksMax = 256;
   static constexpr std::size_t kBytesMax = std::size_t{64} << 20;
-  // Tasks that are granted parts at a time, and share a window: others wait, so that many senders do not flood one
-  // receiver, and what else comes on their path.
-  static constexpr std::size_t kGrantedAtOnce = 2;
+  // Tasks that are granted parts at a time: others wait, so that many senders do not flood one receiver.
+  static constexpr std::size_t kGrantedAtOnce = 4;
 
   std::vector<std::unique_ptr<IncomingTask>> tasks;
   std::vector<std::unique_ptr<OutgoingAnswer>> answers;

@@ -65,7 +65,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kPartsAsTheyCome, 11, "9 the answer to this task"},
     {PlantedBug::kNeverProbe, 59, "nothing is left"},
     {PlantedBug::kGrantNoMore, 161, "every task is delivered"},
-    {PlantedBug::kStopsAtOnce, 41, "5 outstanding within bound"},
+    {PlantedBug::kStopsAtOnce, 437, "5 outstanding within bound"},
     {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
     {PlantedBug::kEventToWholeGroup, 1, "14 events"},
     {PlantedBug::kEventToOther, 1, "14 events"},

