@@ -44,8 +44,8 @@ bool is_topic(std::string_view text) noexcept {
   if (text.size() > kTopicBytesMax) return false;
   std::size_t tokens = 1;
   bool empty = true;
-  for (const unsigned char c : text) {
-    if (c == '.' ? empty || ++tokens > kTopicTokensMax : !kInToken[c]) return false;
+  for (const char c : text) {
+    if (c == '.' ? empty || ++tokens > kTopicTokensMax : !kInToken[static_cast<unsigned char>(c)]) return false;
     empty = c == '.';
   }
   return !empty;
