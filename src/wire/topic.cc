@@ -1,5 +1,5 @@
-// One walk over the bytes splits and judges. Matching by pairs is for endpoints and tests: the broker has all patterns
-// in one tree (state/topic_tree.h).
+// A topic is judged in one walk over its bytes, and split where its tokens are asked for. Matching by pairs is for
+// endpoints and tests: the broker has all patterns in one tree (state/topic_tree.h).
 #include "wire/topic.h"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ std::optional<TopicTokens> split(std::string_view text) noexcept {
 
 }  // namespace
 
-// This and the next are what every event costs: each character is looked at once.
+// What every event costs: each character is looked at once.
 bool is_topic(std::string_view text) noexcept {
   if (text.size() > kTopicBytesMax) return false;
   std::size_t tokens = 1;
@@ -52,19 +52,7 @@ bool is_topic(std::string_view text) noexcept {
 }
 
 std::optional<TopicTokens> split_topic(std::string_view topic) noexcept {
-  if (topic.size() > kTopicBytesMax) return std::nullopt;
-  TopicTokens split;
-  std::size_t from = 0;
-  for (std::size_t at = 0; at <= topic.size(); ++at) {
-    if (at < topic.size() && topic[at] != '.') {
-      if (!kInToken[static_cast<unsigned char>(topic[at])]) return std::nullopt;
-      continue;
-    }
-    if (at == from || split.count == kTopicTokensMax) return std::nullopt;
-    split.tokens[split.count++] = topic.substr(from, at - from);
-    from = at + 1;
-  }
-  return split;
+  return is_topic(topic) ? split(topic) : std::nullopt;
 }
 
 std::optional<TopicTokens> split_pattern(std::string_view pattern) noexcept {
@@ -106,8 +94,8 @@ std::optional<std::string_view> read_topic(std::span<const std::byte> table) noe
 }
 
 std::optional<TopicTokens> read_publication(std::span<const std::byte> table) noexcept {
-  const auto* root = verified_root<fb::Publication>(table, kTableBytesMax, kFlatTablesMax);
-  return root != nullptr ? split_topic(view(root->topic())) : std::nullopt;
+  const auto topic = read_topic(table);
+  return topic ? split(*topic) : std::nullopt;
 }
 
 bool subscription_within_limits(std::string_view topic, std::string_view group) noexcept {
