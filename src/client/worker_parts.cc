@@ -9,6 +9,20 @@
 #include "client/worker_engine.h"
 
 namespace mcplane::client {
+namespace {
+
+// Most parts come in order, and are written once: what none has come for yet is not there.
+void store(std::vector<std::byte>& message, std::size_t at, std::span<const std::byte> part) {
+  if (at < message.size()) {
+    std::memcpy(message.data() + at, part.data(), part.size());
+    return;
+  }
+  message.resize(at);
+  message.insert(message.end(), part.begin(), part.end());
+}
+
+}  // namespace
+
 bool WorkerParts::has_room(std::size_t message_bytes) const noexcept {
   const auto coming = std::ranges::count_if(tasks, [](const auto& task) { return !task->complete(); });
   return static_cast<std::size_t>(coming) < kTasksMax && task_bytes + message_bytes <= kBytesMax;
@@ -65,37 +79,20 @@ void WorkerEngine::begin_assembly(RunningTask& task, std::span<const std::byte> 
   grant_if_due(incoming, now_ns, out);
 }
 
-namespace {
-
-// Most parts come in order, and are written once: what none has come for yet is not there.
-void store(std::vector<std::byte>& message, std::size_t at, std::span<const std::byte> part) {
-  if (at < message.size()) {
-    std::memcpy(message.data() + at, part.data(), part.size());
-    return;
-  }
-  message.resize(at);
-  message.insert(message.end(), part.begin(), part.end());
-}
-
-}  // namespace
-
 // Those that lack least first, and few at once.
 void WorkerEngine::share_grants() {
   const auto waits = [](const auto& task) { return !task->complete() && !task->receiver.is_open(); };
   auto granted = std::ranges::count_if(parts_.tasks,
                                        [](const auto& task) { return !task->complete() && task->receiver.is_open(); });
   for (; granted < static_cast<std::ptrdiff_t>(WorkerParts::kGrantedAtOnce); ++granted) {
-    auto least = parts_.tasks.end();
-    for (auto task = parts_.tasks.begin(); task != parts_.tasks.end(); ++task)
-      if (waits(*task) && (least == parts_.tasks.end() || (*task)->bytes_missing() < (*least)->bytes_missing()))
-        least = task;
-    if (least == parts_.tasks.end()) return;
+    IncomingTask* least = nullptr;
+    for (const auto& task : parts_.tasks)
+      if (waits(task) && (least == nullptr || task->bytes_missing() < least->bytes_missing())) least = task.get();
+    if (least == nullptr) return;
     // Room for all of it only now: many may wait.
-    (*least)->message.reserve((*least)->message_bytes);
-    (*least)->receiver.open();
-    (*least)->receiver.tell();
-    // In front, where find_task() meets it first.
-    std::rotate(parts_.tasks.begin(), least, std::next(least));
+    least->message.reserve(least->message_bytes);
+    least->receiver.open();
+    least->receiver.tell();
   }
 }
 
