@@ -79,6 +79,7 @@ Ports make_ports(const ApplianceConfig& config, net::DpdkPool& pool) {
     net::PortOptions options = net::port_options(port.device, static_cast<std::uint8_t>(ports.size()));
     options.rx_descriptors = config.rx_descriptors;
     options.tx_descriptors = config.tx_descriptors;
+    options.sharing = config.share_events ? net::Sharing::kWherePossible : net::Sharing::kUnlessSlower;
     options.interrupts = config.idle == IdleMode::kSleep && net::may_interrupt(port.device.kind);
     ports.push_back(std::make_unique<net::DpdkPort>(options, pool));
   }

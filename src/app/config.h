@@ -72,6 +72,7 @@ struct ApplianceConfig {
   std::string dump_path;                               // of SIGQUIT; "": stderr
   std::uint64_t drain_timeout_ns = 2 * kNsPerSecond;   // of SIGTERM
   bool hugepages = false;                              // false: EAL's --no-huge
+  bool share_events = false;                           // on ports that send faster without, too
   std::uint64_t memory_bytes = 0;                      // as typed, 0: not; once parsed, whole MiB that hold the buffers
   LogOptions log{};
   std::string audit_path{};     // --audit-log; "": nobody writes changes down

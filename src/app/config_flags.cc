@@ -77,6 +77,8 @@ void add_buffers(CLI::App& app, ApplianceConfig& config) {
   add_count(app, "--pool-buffers", config.pool_buffers, "Packet buffers", {2'047, kPoolBuffersMax})
       ->default_str("what cores, ports and tables need");
   add_switch(app, "--hugepages", config.hugepages, "Use hugepages for packet buffers [off]");
+  add_switch(app, "--share-events", config.share_events,
+             "Let events share their publication's buffer on NICs that send faster when none is shared, too [off]");
   add_size(app, "--memory", config.memory_bytes, "Memory for packet buffers", {64ULL << 20, 1ULL << 40})
       ->default_str("what they need");
 }

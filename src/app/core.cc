@@ -54,6 +54,13 @@ struct FaultyQueues {
   net::Faults faults;
 };
 
+dataplane::ShardOptions options_of(const ApplianceConfig& config, const Ports& ports, ShardId id,
+                                   std::uint64_t start_ns) {
+  dataplane::ShardOptions options = shard_options(config, id, start_ns);
+  for (const auto& port : ports) options.without_tails[raw(port->id())] = !port->sends_tails();
+  return options;
+}
+
 template <class Queues>
 class CoreOver final : public Core {
  public:
@@ -63,7 +70,7 @@ class CoreOver final : public Core {
            Queues queues)
       : make_(std::move(queues)),
         ports_(around.ports),
-        shard_(around.shared, around.mesh, shard_options(config, id, start_ns)),
+        shard_(around.shared, around.mesh, options_of(config, around.ports, id, start_ns)),
         idle_(config.idle),
         waits_(around.waits),
         pool_(make_.pool(*ports_.front())) {

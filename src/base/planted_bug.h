@@ -40,6 +40,7 @@ enum class PlantedBug : std::uint8_t {
   kEndAtAnyPart,         // the first part of an answer ends its task
   kEventToWholeGroup,    // each member of a group gets an event
   kEventToOther,         // a fan-out begins with the last subscriber of the one before
+  kShareUncounted,       // the first EVENT that shares a PUBLISH's buffer is not counted
   // State and control.
   kRouteToDraining,   // a worker that said BYE takes tasks
   kLeaseIgnoresLink,  // a pulled cable counts as its peers' silence
@@ -99,6 +100,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(PlantedBu
     "end-at-any-part",
     "event-to-whole-group",
     "event-to-other",
+    "share-uncounted",
     "route-to-draining",
     "lease-ignores-link",
     "keep-instance",

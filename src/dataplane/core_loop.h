@@ -127,11 +127,16 @@ class CoreLoop {
   // What a queue does not take is dropped and counted: a burst is never held back by a full one.
   std::size_t flush(std::uint64_t stamp_ns) noexcept {
     std::size_t flushed = 0;
+    for (const Share& share : shard_.shares.items()) pool_->share(share.packet, share.times);
+    shard_.shares.clear();
     for (std::size_t port = 0; port < nics_.size(); ++port) {
       auto& batch = shard_.outgoing[port];
       if (nics_[port] != nullptr)
         tap(shard_, batch.items(),
-            {.at_ns = stamp_ns, .port = PortId(static_cast<std::uint8_t>(port)), .outgoing = true});
+            {.at_ns = stamp_ns,
+             .port = PortId(static_cast<std::uint8_t>(port)),
+             .outgoing = true,
+             .tail_of = NicQueue::tail_of});
       const std::size_t taken = nics_[port] != nullptr ? transmit(*nics_[port], batch.items()) : relay(port);
       const auto refused = batch.items().subspan(taken);
       shard_.counters.sent_dropped.add(refused.size());

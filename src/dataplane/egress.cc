@@ -31,7 +31,8 @@ void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noe
   account_time(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), leg_us);
   const std::uint16_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
   packet.move_start(departure.payload_offset - lower.length);
-  packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length));
+  // All but a tail in another buffer.
+  packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length - packet.tail_length()));
   wire::write_lower_headers(lower, packet.data(), departure.payload_length,
                             wire::sum_add(lead_sum, departure.tail_sum));
   shard.shared.neighbours.write_mac(departure.to->neighbour, packet.data());

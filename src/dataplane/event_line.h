@@ -16,11 +16,10 @@
 namespace mcplane::dataplane {
 
 struct FanOut {
-  net::Packet packet;
-  std::uint16_t payload_offset = 0;  // of the MCP datagram in the packet
-  std::uint16_t payload_length = 0;
+  net::Packet packet;        // just the MCP datagram
   std::uint16_t tail_sum = 0;
-  std::uint32_t left = 0;  // subscribers
+  std::uint16_t shares = 0;  // EVENTs that have its tail; any: it is not changed any more
+  std::uint32_t left = 0;    // subscribers
 };
 
 class EventLine {

@@ -2,8 +2,9 @@
 // for one; the tree of subscriptions (state/topic_tree.h) says for which. At most kEventsPerLoop leave in a loop, from
 // the UDP port of the subscriber's shard, whichever core sends them; others wait in a line (event_line.h).
 //
-// An EVENT is a copy of the PUBLISH, but for the last one, which is the PUBLISH itself. Copies, since a buffer that two
-// frames share would take the drivers' shortcut for buffers that are held once from every task.
+// Of several EVENTs each has a lead of its own, in a buffer of its own, and shares the rest of the PUBLISH with the
+// others: its tail is not copied, nor summed again. One alone is the PUBLISH itself. Copied is
+// what leaves by a port that sends no frames in two buffers.
 #include "base/planted_bug.h"
 #include "dataplane/departure.h"
 
@@ -11,6 +12,9 @@ namespace mcplane::dataplane {
 namespace {
 
 using Target = EventLine::Target;
+
+// DPDK counts them in 16 bits.
+constexpr std::uint16_t kSharesMax = 32'767;
 
 // Of a group's members on this shard, in turn.
 const Target& whose_turn(Shard& shard, const state::TopicTree::Group& group) noexcept {
@@ -46,29 +50,52 @@ void rewrite_as_event(wire::Header& header, const Shard& shard) noexcept {
   wire::set_slots(header, 0, 0);
 }
 
-// A copy of the frame, or at the end the frame itself; without a buffer when no spare one is left.
-net::Packet take_event(Shard& shard, FanOut& fan_out, std::uint16_t& payload_offset) noexcept {
-  payload_offset = fan_out.payload_offset;
-  if (fan_out.left == 0) return take(fan_out.packet);
+std::span<const std::byte> tail_of(const FanOut& fan_out) noexcept {
+  return fan_out.packet.bytes().subspan(wire::kLeadBytes);
+}
+
+// The EVENT that begins in `head` shares the PUBLISH's tail.
+void share_tail(Shard& shard, FanOut& fan_out, net::Packet& head) noexcept {
+  const net::Packet& whole = fan_out.packet;
+  net::Packet tail(whole.data(), whole.buffer(), whole.length(), whole.headroom(), whole.port());
+  tail.move_start(wire::kLeadBytes);
+  head.set_tail(tail);
+  auto shares = shard.shares.items();
+  if (shares.empty() || shares.back().packet.buffer() != tail.buffer())
+    shard.shares.push({.packet = std::move(tail), .times = 0});
+  if (!planted(PlantedBug::kShareUncounted) || fan_out.shares > 0) ++shard.shares.items().back().times;
+  ++fan_out.shares;
+}
+
+// An EVENT's packet, its datagram at `offset`: the PUBLISH itself, or a beginning of its own before the PUBLISH's tail.
+// Without a buffer when no spare one is left.
+net::Packet make_event(Shard& shard, FanOut& fan_out, PortId port, std::uint16_t& offset) noexcept {
+  offset = 0;
+  if (fan_out.left == 0 && fan_out.shares == 0) return take(fan_out.packet);
   net::Packet packet = shard.take_spare();
   if (packet.buffer() == nullptr) {
     shard.counters.no_buffer.add();
     return packet;
   }
-  payload_offset = kDatagramOffset;
-  std::memcpy(packet.data() + payload_offset, fan_out.packet.data() + fan_out.payload_offset, fan_out.payload_length);
-  packet.set_length(static_cast<std::uint16_t>(payload_offset + fan_out.payload_length));
+  offset = kDatagramOffset;
+  const auto tail = tail_of(fan_out);
+  const bool copies = fan_out.shares == kSharesMax || shard.options.without_tails[raw(port)];
+  const std::size_t copied = wire::kLeadBytes + (copies ? tail.size() : 0);
+  std::memcpy(packet.data() + offset, fan_out.packet.data(), copied);
+  packet.set_length(static_cast<std::uint16_t>(offset + copied));
+  if (!copies) share_tail(shard, fan_out, packet);
   return packet;
 }
 
 void send_event(Shard& shard, FanOut& fan_out, const Target& target, const state::SessionRecord& to) noexcept {
-  std::uint16_t payload_offset = 0;
-  net::Packet packet = take_event(shard, fan_out, payload_offset);
+  const std::uint16_t datagram_bytes = fan_out.packet.length();
+  std::uint16_t offset = 0;
+  net::Packet packet = make_event(shard, fan_out, to.port, offset);
   if (packet.buffer() == nullptr) return drop_event(shard, target.session);
   state::EventCounts& counts = shard.mine.events[target.session.index()];
   count(counts.sent);
   shard.counters.events_sent.add();
-  wire::Header& header = wire::header_of(std::span(packet.data() + payload_offset, wire::kLeadBytes));
+  wire::Header& header = wire::header_of(std::span(packet.data() + offset, wire::kLeadBytes));
   header.mutate_session(target.session.value);
   header.mutate_token_index(target.number);
   header.mutate_sequence(counts.sent.load(std::memory_order_relaxed) + counts.dropped.load(std::memory_order_relaxed));
@@ -76,8 +103,8 @@ void send_event(Shard& shard, FanOut& fan_out, const Target& target, const state
   departure.packet = std::move(packet);
   departure.to = &to;
   departure.port = to.port;
-  departure.payload_offset = payload_offset;
-  departure.payload_length = fan_out.payload_length;
+  departure.payload_offset = offset;
+  departure.payload_length = datagram_bytes;
   departure.tail_sum = fan_out.tail_sum;
 }
 
@@ -116,11 +143,9 @@ Verdict on_publish(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   const std::uint32_t matched = line_up(shard, *topics, *topic);
   if (shard.events.added() == 0) return matched > 0 ? Verdict::drop(DropReason::kEventsFull) : Verdict::complete();
   rewrite_as_event(*frame.header, shard);
-  shard.events.close({.packet = take(packet),
-                      .payload_offset = frame.ip.payload_offset,
-                      .payload_length = frame.ip.payload_length,
-                      .tail_sum = frame.ip.tail_sum,
-                      .left = 0});
+  packet.move_start(frame.ip.payload_offset);
+  packet.set_length(frame.ip.payload_length);
+  shard.events.close({.packet = take(packet), .tail_sum = frame.ip.tail_sum});
   return Verdict::complete();
 }
 
@@ -131,7 +156,7 @@ void send_events(Shard& shard) noexcept {
     const Target target = shard.events.take_target();
     const state::SessionRecord* const to = topics != nullptr ? topics->find(target.session) : nullptr;
     if (to != nullptr) send_event(shard, fan_out, target, *to);
-    // Its last subscriber is gone, or got no buffer.
+    // Its last subscriber is gone, got no buffer, or has a share of this one.
     if (fan_out.left == 0 && fan_out.packet.buffer() != nullptr) shard.give_back(take(fan_out.packet));
   }
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -45,6 +46,7 @@ struct ShardOptions {
   std::uint16_t datagram_bytes_max = 1'500 - wire::kIpv6Bytes - wire::kUdpBytes;
   std::uint64_t start_ns = 0;               // the loop's clock at construction
   std::vector<wire::LocalAddresses> ports;  // by PortId
+  std::bitset<256> without_tails{};         // by PortId: no frame in two buffers leaves there
 };
 
 // Per-burst notes about a received frame, beside its Packet.
@@ -52,6 +54,12 @@ struct Frame {
   wire::Datagram ip;
   wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
   Session* session = nullptr;      // whose frame it is, where ingress saw that; then ip has no addresses
+};
+
+// A packet that so many of the loop's departures have as their tail.
+struct Share {
+  net::Packet packet;
+  std::uint16_t times = 0;
 };
 
 // A frame on its way out. to null: the frame is complete; otherwise egress writes the headers before the datagram.
@@ -200,6 +208,7 @@ class Shard {
   // route_leg_us of production's tasks whose RESULTs came in this loop.
   Batch<std::uint16_t, 2 * net::kBurstMax> answered;
   Batch<Departure, kDepartures> departures;
+  Batch<Share, kEventsPerLoop> shares;
   Batch<net::Packet, kDepartures> to_free;
   Batch<net::Packet, kSpares> spares;
   Batch<net::Packet, net::kBurstMax> leaving;             // one target shard's frames of the burst being settled

@@ -51,11 +51,14 @@ void copy_matching(const Shard& shard, state::Capture& capture, std::span<const 
     if (!matches(capture.filter, frame, where.outgoing)) continue;
     state::CapturedFrame copy;
     copy.at_ns = where.at_ns;
-    copy.length = packet.length();
+    copy.length = packet.frame_length();
     copy.captured = std::min(copy.length, capture.filter.snap_bytes);
     copy.port = where.outgoing ? where.port : packet.port();
     copy.outgoing = where.outgoing;
-    std::memcpy(copy.bytes.data(), frame.data(), copy.captured);
+    const Bytes own = frame.first(std::min<std::size_t>(frame.size(), copy.captured));
+    std::ranges::copy(own, copy.bytes.begin());
+    if (own.size() < copy.captured)
+      std::ranges::copy(where.tail_of(packet).first(copy.captured - own.size()), copy.bytes.begin() + own.size());
     if (!lane.frames.try_push(copy)) lane.missed.add();
   }
 }

@@ -13,6 +13,7 @@ struct TapPoint {
   std::uint64_t at_ns = 0;
   PortId port{};  // outgoing frames'; received ones know theirs
   bool outgoing = false;
+  std::span<const std::byte> (*tail_of)(const net::Packet&) noexcept = nullptr;  // of outgoing frames
 };
 
 void copy_matching(const Shard& shard, state::Capture& capture, std::span<const net::Packet> packets,

@@ -59,29 +59,29 @@ EventFleet::EventFleet(const Options& options, std::uint64_t identity_seed, Tran
 
 void EventFleet::on_datagram(std::size_t endpoint, std::span<const std::byte> datagram, const wire::Endpoint& from,
                              std::uint64_t now_ns) {
-  take_outbox(endpoint).engine.on_datagram(datagram, from, now_ns, outbox_, completions_);
-  take_events(endpoint, now_ns);
+  Endpoint& receiver = take_outbox(endpoint);
+  receiver.engine.on_datagram(datagram, from, now_ns, outbox_, completions_);
+  // An event brings no timer forward.
+  if (!take_event(receiver, endpoint, now_ns)) roll_.note(static_cast<std::uint32_t>(endpoint), receiver.engine);
   if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
 }
 
-void EventFleet::take_events(std::size_t endpoint, std::uint64_t now_ns) {
-  Endpoint& receiver = endpoints_[endpoint];
+bool EventFleet::take_event(Endpoint& receiver, std::size_t endpoint, std::uint64_t now_ns) {
   client::EventEngine* const events = receiver.engine.events();
-  if (events == nullptr) return;
-  if (const auto arrival = events->take_arrival())
+  if (events == nullptr) return false;
+  if (const auto arrival = events->take_arrival()) {
     ledger_.take(static_cast<std::uint32_t>(endpoint - options_.clients), arrival->topic, arrival->payload, now_ns);
+    return true;
+  }
   const auto news = events->take_news();
-  if (!news) return;
+  if (!news) return false;
   if (news->reason != wire::Reason::Ok) refusal_ = news->reason;
   if (news->reason == wire::Reason::Ok && !std::exchange(receiver.subscribed, true)) ++subscribed_;
+  return false;
 }
 
 // What a delivery lets the closed loop publish goes with on_time(), which every look at the input ends with.
-void EventFleet::on_burst_end(std::size_t endpoint, std::uint64_t) {
-  take_outbox(endpoint);
-  roll_.note(static_cast<std::uint32_t>(endpoint), endpoints_[endpoint].engine);
-  flush();
-}
+void EventFleet::on_burst_end(std::size_t, std::uint64_t) { flush(); }
 
 void EventFleet::on_time(std::uint64_t now_ns) {
   if (now_ns >= next_tick_ns_) tick(now_ns);

@@ -60,7 +60,8 @@ class EventFleet {
 
   bool subscribes(std::size_t endpoint) const noexcept { return endpoint >= options_.clients; }
   void start(std::uint32_t endpoint, std::uint64_t now_ns);
-  void take_events(std::size_t endpoint, std::uint64_t now_ns);
+  // Whether the last datagram was an event.
+  bool take_event(Endpoint& receiver, std::size_t endpoint, std::uint64_t now_ns);
   void tick(std::uint64_t now_ns);
   void advance_phase(std::uint64_t now_ns);
   // When the next event is to be published; nullopt: not before one has been delivered.

@@ -85,23 +85,22 @@ class PortShell {
   template <class Fleets>
   std::size_t receive(Fleets& fleets, std::uint64_t now_ns) {
     const auto packets = queue_.receive();
-    prefetch_frames(Queue::part_of(packets, 0));
-    for (std::size_t done = 0; done < packets.size(); done += Queue::kPart) {
-      prefetch_frames(Queue::part_of(packets, done + Queue::kPart));
-      take_part(fleets, Queue::part_of(packets, done), now_ns);
-    }
+    std::ranges::for_each(Queue::part_of(packets, 0), prefetch_frame);
+    for (std::size_t done = 0; done < packets.size(); done += Queue::kPart)
+      take_part(fleets, Queue::part_of(packets, done), Queue::part_of(packets, done + Queue::kPart), now_ns);
     queue_.nic().free(packets);
     return packets.size();
   }
 
   // Whole: every byte is read, and behind a ring in memory another core wrote it last.
-  static void prefetch_frames(std::span<const net::Packet> packets) noexcept {
-    for (const net::Packet& packet : packets)
-      for (std::size_t at = 0; at < packet.length(); at += kCacheLineBytes) prefetch_to_read(packet.data() + at);
+  static void prefetch_frame(const net::Packet& packet) noexcept {
+    for (std::size_t at = 0; at < packet.length(); at += kCacheLineBytes) prefetch_to_read(packet.data() + at);
   }
 
+  // Those after `packets` are fetched meanwhile, one with each: a core waits for few lines at a time.
   template <class Fleets>
-  void take_part(Fleets& fleets, std::span<const net::Packet> packets, std::uint64_t now_ns) {
+  void take_part(Fleets& fleets, std::span<const net::Packet> packets, std::span<const net::Packet> after,
+                 std::uint64_t now_ns) {
     std::size_t count = 0;
     for (const net::Packet& packet : packets) {
       if (!queue_.parse(packet, false, arrivals_[count])) continue;
@@ -109,8 +108,12 @@ class PortShell {
     }
     const auto arrivals = std::span(arrivals_).first(count);
     for (const Arrival& arrival : arrivals) fleets.prefetch(arrival.endpoint, arrival.datagram);
-    for (const Arrival& arrival : arrivals)
+    std::size_t fetched = 0;
+    for (const Arrival& arrival : arrivals) {
+      if (fetched < after.size()) prefetch_frame(after[fetched++]);
       fleets.on_datagram(arrival.endpoint, arrival.datagram, arrival.from, now_ns);
+    }
+    std::ranges::for_each(after.subspan(fetched), prefetch_frame);
     for (const Arrival& arrival : arrivals) fleets.on_burst_end(arrival.endpoint, now_ns);
   }
 

@@ -4,6 +4,7 @@
 // construction; a lost frame's buffer goes back through the wrapped NIC, a copy's comes from it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -63,6 +64,8 @@ class FaultyNic {
 
   bool allocate(std::span<Packet> packets) noexcept { return nic_.allocate(packets); }
   void free(std::span<Packet> packets) noexcept { nic_.free(packets); }
+  void share(const Packet& packet, std::uint16_t times) noexcept { nic_.share(packet, times); }
+  static std::span<const std::byte> tail_of(const Packet& packet) noexcept { return Wrapped::tail_of(packet); }
 
   Wrapped& wrapped() noexcept { return nic_; }
   const FaultCounts& received() const noexcept { return receiving_.counts; }
@@ -124,9 +127,10 @@ class FaultyNic {
     Packet copy;
     if (way.late_count == kLateMax || packet.chained() || !nic_.allocate({&copy, 1})) return;
     // At the original's offset, so that it fits: buffers of a pool are of one size.
-    copy = Packet(copy.data() - copy.headroom() + packet.headroom(), copy.buffer(), packet.length(), packet.headroom(),
-                  packet.port());
+    copy = Packet(copy.data() - copy.headroom() + packet.headroom(), copy.buffer(), packet.frame_length(),
+                  packet.headroom(), packet.port());
     std::memcpy(copy.data(), packet.data(), packet.length());
+    std::ranges::copy(tail_of(packet), copy.data() + packet.length());
     if (way.dice.corrupts()) corrupt(way, copy);
     delay(way, copy);
     ++way.counts.duplicated;
@@ -135,8 +139,7 @@ class FaultyNic {
   void corrupt(Way& way, Packet& packet) noexcept {
     if (packet.chained() || !way.dice.corrupt(packet.bytes())) return;
     ++way.counts.corrupted;
-    // Forgets what the device said of the checksum.
-    packet = Packet(packet.data(), packet.buffer(), packet.length(), packet.headroom(), packet.port());
+    packet.forget_checksum();
   }
 
   bool reorder(Way& way, Packet& packet) noexcept {

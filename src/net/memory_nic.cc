@@ -71,10 +71,21 @@ bool MemoryNic::Pool::give_to_queue(void* handle) noexcept {
 bool MemoryNic::Pool::give_back(void* handle) noexcept {
   Buffer* buffer = find_held(handle);
   if (buffer == nullptr) return false;
+  if (buffer->shares > 0) {
+    --buffer->shares;
+    return true;
+  }
   buffer->holder = Holder::kPool;
   ASAN_POISON_MEMORY_REGION(buffer->memory, buffer_bytes_);
   free_.push_back(buffer);
   return true;
+}
+
+void MemoryNic::Pool::share(const Packet& packet, std::uint16_t times) noexcept {
+  Buffer* buffer = find_held(packet.buffer());
+  if (buffer == nullptr) return;
+  buffer->shares += times;
+  buffer->shared_from = static_cast<std::uint16_t>(packet.data() - buffer->memory);
 }
 
 MemoryNic::PacketQueue::PacketQueue(std::uint32_t capacity) : slots_(std::bit_ceil(std::size_t{capacity})) {}
@@ -128,8 +139,26 @@ bool MemoryNic::allocate(std::span<Packet> packets) noexcept {
 }
 
 void MemoryNic::free(std::span<Packet> packets) noexcept {
-  for (Packet& packet : packets)
-    if (packet.buffer() != nullptr) pool_->give_back(packet.buffer());
+  for (Packet& packet : packets) {
+    if (packet.buffer() == nullptr) continue;
+    if (packet.tail() != nullptr) pool_->give_back(packet.tail());
+    pool_->give_back(packet.buffer());
+  }
+}
+
+std::span<const std::byte> MemoryNic::tail_of(const Packet& packet) noexcept {
+  if (packet.tail() == nullptr) return {};
+  const Buffer& buffer = *static_cast<const Buffer*>(packet.tail());
+  return {buffer.memory + buffer.shared_from, packet.tail_length()};
+}
+
+void MemoryNic::gather(Packet& packet) noexcept {
+  if (packet.tail() == nullptr) return;
+  DCHECK(packet.headroom() + packet.frame_length() <= pool_->buffer_bytes());
+  std::ranges::copy(tail_of(packet), packet.data() + packet.length());
+  pool_->give_back(packet.tail());
+  packet.set_length(packet.frame_length());
+  packet.clear_tail();
 }
 
 bool MemoryNic::inject(std::span<const std::byte> frame) {
@@ -153,6 +182,7 @@ std::size_t MemoryNic::take_sent(std::span<Packet> packets) noexcept {
   for (Packet& packet : packets.first(count)) {
     packet = sent_.pop();
     static_cast<Buffer*>(packet.buffer())->holder = Holder::kCaller;
+    gather(packet);
   }
   return count;
 }

@@ -37,13 +37,15 @@ class MemoryNic {
   std::uint16_t tx_burst(std::span<Packet> packets) noexcept;
   bool allocate(std::span<Packet> packets) noexcept;
   void free(std::span<Packet> packets) noexcept;
+  void share(const Packet& packet, std::uint16_t times) noexcept { pool_->share(packet, times); }
+  static std::span<const std::byte> tail_of(const Packet& packet) noexcept;
 
   // The wire side. inject: copies a frame into a buffer and queues it for rx_burst; false when no buffer is free
   // or the frame is larger than a buffer.
   bool inject(std::span<const std::byte> frame);
   // Queues a packet that the caller already holds (no copy), as a benchmark's generator does.
   void inject(Packet packet);
-  // The sent frames in order, and their buffers stay the caller's until it gives them to free().
+  // The sent frames in order, each in one buffer, which stays the caller's until it gives it to free().
   std::vector<Packet> take_sent();
   // Same without allocating: fills the front of the span; returns how many.
   std::size_t take_sent(std::span<Packet> packets) noexcept;
@@ -64,6 +66,8 @@ class MemoryNic {
   // Packet::buffer() points to one of these. 16 bytes, so that checking a handle is shifts.
   struct alignas(16) Buffer {
     std::byte* memory = nullptr;
+    std::uint32_t shares = 0;  // besides its holder's
+    std::uint16_t shared_from = 0;  // bytes before what is shared
     Holder holder = Holder::kPool;
   };
 
@@ -78,7 +82,9 @@ class MemoryNic {
     Buffer* take(Holder holder) noexcept;
     // Hands the caller's buffer over. False, and counted, when it is not the caller's or not of this pool.
     bool give_to_queue(void* handle) noexcept;
+    // Of a buffer that is shared, the caller's share.
     bool give_back(void* handle) noexcept;
+    void share(const Packet& packet, std::uint16_t times) noexcept;
 
     std::uint32_t total() const noexcept { return static_cast<std::uint32_t>(buffers_.size()); }
     std::uint32_t free_count() const noexcept { return static_cast<std::uint32_t>(free_.size()); }
@@ -115,6 +121,8 @@ class MemoryNic {
 
   MemoryNic(const Options& options, std::shared_ptr<Pool> pool);
   Packet make(Buffer& buffer, std::uint16_t length) const noexcept;
+  // As a wire does: frames in two buffers become frames in one.
+  void gather(Packet& packet) noexcept;
 
   Options options_;
   std::shared_ptr<Pool> pool_;

@@ -1,5 +1,6 @@
 // A received or to-be-sent frame as stations see it: a plain descriptor of bytes that live in a NIC's
-// buffer. Owner: whoever holds the Packet. It is move-only in spirit and cheap to move (32 bytes); a burst
+// buffer, or of a frame to be sent in two: a beginning of its own, and a tail that several frames share.
+// Owner: whoever holds the Packet. It is move-only in spirit and cheap to move (32 bytes); a burst
 // is freed as a burst through its NIC, never one by one, so the destructor does nothing.
 #pragma once
 
@@ -37,9 +38,24 @@ class Packet {
   bool checksum_bad() const noexcept { return (flags_ & kChecksumBad) != 0; }
   // The frame spans several buffers; data() shows the first only.
   bool chained() const noexcept { return (flags_ & kChained) != 0; }
+  // The NIC's handle of the buffer with the rest of a frame to be sent; null: bytes() are all of it.
+  void* tail() const noexcept { return tail_; }
+  std::uint16_t tail_length() const noexcept { return tail_length_; }
+  // Of bytes() and the tail.
+  std::uint16_t frame_length() const noexcept { return static_cast<std::uint16_t>(length_ + tail_length_); }
   void set_checksum_good() noexcept { flags_ |= kChecksumGood; }
   void set_checksum_bad() noexcept { flags_ |= kChecksumBad; }
   void set_chained() noexcept { flags_ |= kChained; }
+  void forget_checksum() noexcept { flags_ &= kChained; }
+  // All of `shared` follows bytes(). It takes a share of that buffer, which the NIC is told of (Nic::share).
+  void set_tail(const Packet& shared) noexcept {
+    tail_ = shared.buffer_;
+    tail_length_ = shared.length_;
+  }
+  void clear_tail() noexcept {
+    tail_ = nullptr;
+    tail_length_ = 0;
+  }
 
   // Moves the start of the frame by `delta` bytes: negative grows into the headroom, positive cuts.
   // Needs -delta <= headroom() and delta <= length().
@@ -62,8 +78,10 @@ class Packet {
 
   std::byte* data_ = nullptr;
   void* buffer_ = nullptr;
+  void* tail_ = nullptr;
   std::uint16_t length_ = 0;
   std::uint16_t headroom_ = 0;
+  std::uint16_t tail_length_ = 0;
   PortId port_{};
   std::uint8_t flags_ = 0;
 };

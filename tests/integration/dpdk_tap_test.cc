@@ -3,6 +3,8 @@
 // buffer, grown into its headroom, and in a fresh one.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
@@ -28,6 +30,7 @@ namespace mcplane::net {
 namespace {
 
 constexpr const char* kInterface = "mctest0";
+constexpr const char* kSharingInterface = "mctest1";
 constexpr const char* kMacOfPort = "02:00:00:00:00:42";
 constexpr std::uint32_t kBuffers = 8191;
 constexpr std::size_t kEthernet = 14, kIp = 20, kUdp = 8, kHeaders = kEthernet + kIp + kUdp, kMark = 4;
@@ -196,6 +199,51 @@ TEST(DpdkTap, AnswersTheKernelAndReturnsEveryBuffer) {
   EXPECT_EQ(if_nametoindex(kInterface), 0U) << "the interface outlives its port";
 }
 
+// Frames that begin in buffers of their own and share a tail, as the kernel sees them.
+TEST(DpdkTap, FramesThatShareATailArriveWhole) {
+  DpdkPool pool({.buffers = kBuffers});
+  DpdkPort port({.device = "net_tap1", .sharing = Sharing::kUnlessSlower}, pool);
+  ASSERT_TRUE(port.sends_tails());
+  const std::uint32_t baseline = pool.buffers_free();
+  const int kernel = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = static_cast<int>(if_nametoindex(kSharingInterface));
+  ASSERT_EQ(bind(kernel, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+
+  DpdkNic nic(port, 0);
+  std::array<Packet, 4> packets;
+  ASSERT_TRUE(nic.allocate(packets));
+  Packet& tail = packets[3];
+  tail.set_length(1'000);
+  std::ranges::fill(tail.bytes(), std::byte{'t'});
+  tail.move_start(100);
+  const auto heads = std::span(packets).first(3);
+  for (Packet& head : heads) {
+    head.set_length(60);
+    std::ranges::fill(head.bytes(), std::byte{0x88});  // an EtherType of no protocol
+    head.set_tail(tail);
+  }
+  nic.share(tail, 3);
+  EXPECT_TRUE(std::ranges::equal(DpdkNic::tail_of(heads[0]), tail.bytes()));
+  ASSERT_EQ(nic.tx_burst(heads.first(2)), 2);
+  nic.free(std::span(packets).last(2));
+  for (int frame = 0; frame < 2;) {
+    pollfd wait{kernel, POLLIN, 0};
+    ASSERT_EQ(poll(&wait, 1, 1000), 1);
+    std::array<unsigned char, 2'000> bytes;
+    const ssize_t length = recv(kernel, bytes.data(), bytes.size(), 0);
+    if (bytes[0] != 0x88) continue;  // the kernel's own
+    ASSERT_EQ(length, 960);
+    EXPECT_TRUE(std::all_of(bytes.begin(), bytes.begin() + 60, [](unsigned char byte) { return byte == 0x88; }));
+    EXPECT_TRUE(std::all_of(bytes.begin() + 60, bytes.begin() + 960, [](unsigned char byte) { return byte == 't'; }));
+    ++frame;
+  }
+  close(kernel);
+  EXPECT_EQ(pool.buffers_free(), baseline);
+}
+
 TEST(DpdkTap, ALaunchedFunctionRunsOffTheCallersThread) {
   const pid_t here = gettid();
   std::array<pid_t, 2> there{};
@@ -248,10 +296,11 @@ int test_main(int argc, char** argv) {
   const std::string tap = "--vdev=net_tap0,iface=" + std::string(kInterface) + ",mac=" + kMacOfPort;
   timespec before{}, after{};
   clock_gettime(CLOCK_MONOTONIC, &before);
-  eal = std::make_unique<Eal>(
-      EalOptions{.cores = two_cpus(), .memory_mib = 256, .pass_through = {tap, "--vdev=net_tap2,iface=mctest2"}});
+  const std::string sharing = "--vdev=net_tap1,iface=" + std::string(kSharingInterface);
+  eal = std::make_unique<Eal>(EalOptions{
+      .cores = two_cpus(), .memory_mib = 256, .pass_through = {tap, sharing, "--vdev=net_tap2,iface=mctest2"}});
   clock_gettime(CLOCK_MONOTONIC, &after);
-  std::printf("EAL with two TAP devices started in %.0f ms\n",
+  std::printf("EAL with three TAP devices started in %.0f ms\n",
               static_cast<double>(after.tv_sec - before.tv_sec) * 1e3 +
                   static_cast<double>(after.tv_nsec - before.tv_nsec) / 1e6);
   const int result = RUN_ALL_TESTS();

@@ -69,6 +69,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kDeliverMirrored, 4, "13 answers to copies are dropped"},
     {PlantedBug::kEventToWholeGroup, 1, "14 events"},
     {PlantedBug::kEventToOther, 1, "14 events"},
+    {PlantedBug::kShareUncounted, 1, "10 buffers"},
     {PlantedBug::kAckUnpublished, 11, "14 events"},
     {PlantedBug::kKeepSubscription, 1, "14 events"},
 };

@@ -47,12 +47,22 @@ bool BufferStock::allocate(std::span<net::Packet> packets, PortId port) noexcept
 void BufferStock::free(std::span<net::Packet> packets) noexcept {
   for (const net::Packet& packet : packets) {
     if (packet.buffer() == nullptr) continue;
-    auto* buffer = static_cast<BufferPool::Buffer*>(packet.buffer());
-    CHECK(buffer->held);
-    buffer->held = false;
-    if (free_.size() == kMax) give_back(kExchange);
-    free_.push_back(buffer);
+    if (packet.tail() != nullptr) free(packet.tail());
+    free(packet.buffer());
   }
+}
+
+void BufferStock::free(void* handle) noexcept {
+  auto* buffer = static_cast<BufferPool::Buffer*>(handle);
+  // Release, and acquire: whoever ends the last share has all before it behind it.
+  if (buffer->shares.load(std::memory_order_acquire) != 0 &&
+      buffer->shares.fetch_sub(1, std::memory_order_acq_rel) != 0)
+    return;
+  buffer->shares.store(0, std::memory_order_relaxed);  // from below 0, where two ended theirs at once
+  CHECK(buffer->held);
+  buffer->held = false;
+  if (free_.size() == kMax) give_back(kExchange);
+  free_.push_back(buffer);
 }
 
 void BufferStock::give_back(std::size_t count) noexcept {
@@ -69,6 +79,20 @@ std::uint16_t RingNic::rx_burst(std::span<net::Packet> packets) noexcept {
 
 std::uint16_t RingNic::tx_burst(std::span<net::Packet> packets) noexcept {
   return static_cast<std::uint16_t>(to_wire_.push(packets));
+}
+
+void RingNic::share(const net::Packet& packet, std::uint16_t times) noexcept {
+  auto* buffer = static_cast<BufferPool::Buffer*>(packet.buffer());
+  CHECK(buffer->held);
+  const auto from = static_cast<std::size_t>(packet.data() - buffer->memory);
+  if (buffer->shares.load(std::memory_order_acquire) == 0) buffer->shared_from = from;
+  buffer->shares.fetch_add(times, std::memory_order_relaxed);
+}
+
+std::span<const std::byte> RingNic::tail_of(const net::Packet& packet) noexcept {
+  if (packet.tail() == nullptr) return {};
+  const auto& buffer = *static_cast<const BufferPool::Buffer*>(packet.tail());
+  return {buffer.memory + buffer.shared_from, packet.tail_length()};
 }
 
 std::size_t RingNic::inject(std::span<net::Packet> packets) noexcept { return to_core_.push(packets); }

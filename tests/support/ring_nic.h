@@ -6,6 +6,7 @@
 // which TSan reports, and one that is given back twice ends the program.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,9 +31,12 @@ class BufferPool {
 
  private:
   friend class BufferStock;
+  friend class RingNic;
   struct alignas(kCacheLineBytes) Buffer {
     std::byte* memory = nullptr;
-    bool held = false;  // by a Packet
+    bool held = false;                     // by a Packet
+    std::atomic<std::uint32_t> shares{0};  // besides the first
+    std::size_t shared_from = 0;           // bytes before what is shared
   };
 
   std::vector<Buffer> buffers_;
@@ -56,6 +60,7 @@ class BufferStock {
 
  private:
   static constexpr std::size_t kMax = 1'024, kExchange = 256;
+  void free(void* handle) noexcept;
   void give_back(std::size_t count) noexcept;
 
   BufferPool& pool_;
@@ -73,6 +78,8 @@ class RingNic {
   std::uint16_t tx_burst(std::span<net::Packet> packets) noexcept;
   bool allocate(std::span<net::Packet> packets) noexcept { return stock_.allocate(packets, port_); }
   void free(std::span<net::Packet> packets) noexcept { stock_.free(packets); }
+  void share(const net::Packet& packet, std::uint16_t times) noexcept;
+  static std::span<const std::byte> tail_of(const net::Packet& packet) noexcept;
 
   // The wire's thread, with a stock of its own. Returns how many were taken, from the front.
   std::size_t inject(std::span<net::Packet> packets) noexcept;

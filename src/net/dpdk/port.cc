@@ -54,8 +54,16 @@ rte_mempool* make_pool(const PoolOptions& options) {
   return pool;
 }
 
-// Returns whether the device verifies UDP checksums.
-bool configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
+// What the device is asked for on sending. Where each frame is one buffer, held once, of the one pool, a driver that
+// knows it returns a burst without looking at each buffer's second cache line.
+std::uint64_t tx_offloads(const PortOptions& options, std::uint64_t has) noexcept {
+  constexpr std::uint64_t kTails = RTE_ETH_TX_OFFLOAD_MULTI_SEGS, kShortcut = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+  const bool slower = (has & kShortcut) != 0;
+  const bool share = options.sharing == Sharing::kWherePossible || (options.sharing == Sharing::kUnlessSlower && !slower);
+  return share && (has & kTails) != 0 ? kTails : has & kShortcut;
+}
+
+DpdkPort::Offloads configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
   rte_eth_dev_info info{};
   if (const int error = rte_eth_dev_info_get(dpdk_id, &info); error != 0) fail(options, "cannot be queried", error);
   if (options.queues == 0 || options.queues > std::min(info.max_rx_queues, info.max_tx_queues))
@@ -74,12 +82,11 @@ bool configure_device(const PortOptions& options, std::uint16_t dpdk_id) {
   }
   if (options.verify_checksums)
     conf.rxmode.offloads = info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);
-  // Every frame is one buffer, held once, of the one pool: a driver that knows it returns a burst without looking at
-  // each buffer's second cache line.
-  conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+  conf.txmode.offloads = tx_offloads(options, info.tx_offload_capa);
   if (const int error = rte_eth_dev_configure(dpdk_id, options.queues, options.queues, &conf); error != 0)
     fail(options, "cannot be configured", error);
-  return (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0;
+  return {.verifies_checksums = (conf.rxmode.offloads & RTE_ETH_RX_OFFLOAD_UDP_CKSUM) != 0,
+          .sends_tails = (conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0};
 }
 
 void set_up_queues(const PortOptions& options, std::uint16_t dpdk_id, rte_mempool* pool) {
@@ -132,16 +139,27 @@ void fill_packet(Packet& packet, rte_mbuf* mbuf, PortId port) noexcept {
   if (l4 == RTE_MBUF_F_RX_L4_CKSUM_BAD || ip == RTE_MBUF_F_RX_IP_CKSUM_BAD) packet.set_checksum_bad();
 }
 
+rte_mbuf* mbuf_of(const Packet& packet) noexcept { return static_cast<rte_mbuf*>(packet.buffer()); }
+
+// DPDK frees a tail with its frame, as one share.
+void append_tail(rte_mbuf* mbuf, const Packet& packet) noexcept {
+  if (packet.tail() == nullptr) [[likely]]
+    return;
+  mbuf->next = static_cast<rte_mbuf*>(packet.tail());
+  mbuf->nb_segs = 2;
+}
+
 // The stations changed the descriptor only; the device reads the buffer's own fields.
 rte_mbuf* write_back(const Packet& packet) noexcept {
-  auto* mbuf = static_cast<rte_mbuf*>(packet.buffer());
+  rte_mbuf* mbuf = mbuf_of(packet);
   DCHECK(!packet.chained());
   DCHECK(packet.headroom() + packet.length() <= mbuf->buf_len);
   mbuf->data_off = packet.headroom();
   mbuf->data_len = packet.length();
-  mbuf->pkt_len = packet.length();
+  mbuf->pkt_len = packet.frame_length();
   // The receive flags' bits mean other things to the transmitter.
   mbuf->ol_flags = 0;
+  append_tail(mbuf, packet);
   return mbuf;
 }
 
@@ -170,7 +188,7 @@ std::uint32_t DpdkPool::buffers_free() const noexcept { return rte_mempool_avail
 DpdkPort::DpdkPort(const PortOptions& options, DpdkPool& pool)
     : options_(options), dpdk_id_(find_device(options)), pool_(pool.pool_) {
   try {
-    verifies_checksums_ = configure_device(options_, dpdk_id_);
+    offloads_ = configure_device(options_, dpdk_id_);
     set_up_queues(options_, dpdk_id_, as_pool(pool_));
     start(options_, dpdk_id_);
     empty_cache(as_pool(pool_));
@@ -270,10 +288,26 @@ void DpdkNic::free(std::span<Packet> packets) noexcept {
   while (!packets.empty()) {
     const auto part = packets.first(std::min<std::size_t>(kBurstMax, packets.size()));
     // Null buffers go along: rte_pktmbuf_free_bulk skips them.
-    for (std::size_t i = 0; i < part.size(); ++i) mbufs[i] = static_cast<rte_mbuf*>(part[i].buffer());
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      mbufs[i] = mbuf_of(part[i]);
+      if (mbufs[i] != nullptr) append_tail(mbufs[i], part[i]);
+    }
     rte_pktmbuf_free_bulk(mbufs.data(), static_cast<unsigned>(part.size()));
     packets = packets.subspan(part.size());
   }
+}
+
+void DpdkNic::share(const Packet& packet, std::uint16_t times) noexcept {
+  rte_mbuf* mbuf = mbuf_of(packet);
+  // Once: when it is shared already, drivers may be reading.
+  if (rte_mbuf_refcnt_read(mbuf) == 1) write_back(packet);
+  rte_mbuf_refcnt_update(mbuf, static_cast<std::int16_t>(times));
+}
+
+std::span<const std::byte> DpdkNic::tail_of(const Packet& packet) noexcept {
+  if (packet.tail() == nullptr) return {};
+  auto* tail = static_cast<rte_mbuf*>(packet.tail());
+  return {rte_pktmbuf_mtod(tail, const std::byte*), tail->data_len};
 }
 
 }  // namespace mcplane::net

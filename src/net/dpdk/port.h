@@ -37,6 +37,10 @@ class DpdkPool {
   void* pool_;  // rte_mempool
 };
 
+// Whether frames may leave in two buffers, of which the second is shared. A driver that is promised that none is may
+// send faster.
+enum class Sharing : std::uint8_t { kNever, kUnlessSlower, kWherePossible };
+
 struct PortOptions {
   std::string name{};  // as the user knows it
   std::string device;  // DPDK name: "net_tap0"
@@ -48,6 +52,7 @@ struct PortOptions {
   bool verify_checksums = false;  // let the device do it, if it can
   bool rings_for_frames = false;  // the driver reads only after a signal that a frame has come
   bool interrupts = false;        // for RxWait
+  Sharing sharing = Sharing::kNever;
 };
 
 // What a device's description says of its port; descriptors are the caller's.
@@ -75,14 +80,20 @@ class DpdkPort {
   void revive() noexcept;
   std::uint16_t queues() const noexcept { return options_.queues; }
   // The device verifies UDP checksums of what it receives.
-  bool verifies_checksums() const noexcept { return verifies_checksums_; }
+  bool verifies_checksums() const noexcept { return offloads_.verifies_checksums; }
+  // A frame may leave in two buffers (Packet::tail).
+  bool sends_tails() const noexcept { return offloads_.sends_tails; }
+
+  struct Offloads {
+    bool verifies_checksums = false, sends_tails = false;
+  };
 
  private:
   friend class DpdkNic;
   friend class RxWait;
   PortOptions options_;
   std::uint16_t dpdk_id_ = 0;
-  bool verifies_checksums_ = false;
+  Offloads offloads_;
   std::uint64_t starved_ = 0;  // frames without a buffer, when revive() last looked
   void* pool_;                 // rte_mempool
 };
@@ -96,6 +107,8 @@ class DpdkNic {
   std::uint16_t tx_burst(std::span<Packet> packets) noexcept;
   bool allocate(std::span<Packet> packets) noexcept;
   void free(std::span<Packet> packets) noexcept;
+  void share(const Packet& packet, std::uint16_t times) noexcept;
+  static std::span<const std::byte> tail_of(const Packet& packet) noexcept;
 
  private:
   std::uint16_t dpdk_id_;

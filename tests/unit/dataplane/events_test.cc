@@ -30,6 +30,20 @@ class EventsTest : public DataplaneTest {
     rig().send(rig().publish_spec(*publisher, topic, payload));
     return run_out();
   }
+  // That a PUBLISH's EVENTs are in when they are sent; each is sound and says the same.
+  std::size_t buffers_that_leave() {
+    const auto at_hand = [this] { return rig().nic().buffers_free() + rig().shard().spares.items().size(); };
+    const std::size_t before = at_hand();
+    rig().send(rig().publish_spec(*publisher, "a", "some news"));
+    rig().step();
+    const std::size_t left = before - at_hand();
+    const auto events = rig().take_sent();
+    for (const Sent& event : events) {
+      expect_sound(event);
+      EXPECT_TRUE(std::ranges::equal(event.parsed.payload(), testing::to_bytes("some news")));
+    }
+    return left;
+  }
   const state::EventCounts& counts_of(const Peer& peer, std::uint32_t shard = 0) {
     return rig().shared.shards[shard]->events[peer.session.index()];
   }
@@ -152,6 +166,40 @@ TEST_F(EventsTest, AFanOutTakesSeveralLoops) {
   EXPECT_EQ(sent, 1'000U);
   EXPECT_EQ(subscribers.size(), kEventsPerLoop);
   EXPECT_EQ(rig().counters().events_sent.read(), 1'000U);
+}
+
+TEST_F(EventsTest, EventsShareTheirPublicationsBuffer) {
+  for (int i = 0; i < 3; ++i) subscriber("a");
+  ready();
+  EXPECT_EQ(buffers_that_leave(), 4U) << "a beginning each, and the rest of the PUBLISH";
+  rig().subscriptions.clear();
+  subscribe(*publisher, 1, "a");
+  rig().publish_topics();
+  EXPECT_EQ(buffers_that_leave(), 1U) << "the PUBLISH itself";
+}
+
+TEST_F(EventsTest, EventsAreCopiedToAPortThatSendsNoTails) {
+  options.ports = 2;
+  options.shard.without_tails[1] = true;
+  for (std::uint8_t i = 0; i < 4; ++i) subscriber("a", "", {.port = PortId(i % 2)});
+  ready();
+  EXPECT_EQ(buffers_that_leave(), 5U) << "a beginning or a copy each, and the rest of the PUBLISH";
+}
+
+TEST_F(EventsTest, AShareHoldsTheBufferOverLoops) {
+  options.sessions = 256;
+  options.tx_capacity = 8;
+  for (std::uint32_t i = 0; i < 2 * kEventsPerLoop; ++i) subscriber("a");
+  ready();
+  rig().send(rig().publish_spec(*publisher, "a", std::string(500, 'x')));
+  rig().step();
+  EXPECT_EQ(rig().counters().sent_dropped.read(), kEventsPerLoop - 8) << "their shares end unsent";
+  const auto first = rig().take_sent();
+  const auto second = run_out();
+  ASSERT_EQ(first.size() + second.size(), 16U);
+  for (const auto& events : {std::span(first), std::span(second)})
+    for (const Sent& event : events)
+      EXPECT_TRUE(std::ranges::equal(event.parsed.payload(), testing::to_bytes(std::string(500, 'x'))));
 }
 
 TEST_F(EventsTest, WhoEndsWhileInLineGetsNothing) {

@@ -71,6 +71,23 @@ TEST_F(Relaying, TimersOfACoreWithoutAQueueReachTheWire) {
   EXPECT_EQ(rig().outstanding(*worker), 0U);
 }
 
+TEST_F(Relaying, EventsOfACoreWithoutAQueueKeepTheirTail) {
+  options.shards = 2;
+  options.queues = 1;
+  for (std::uint32_t number = 1; number <= 3; ++number) {
+    client = &rig().add_client({.shard = ShardId{1}});
+    rig().subscriptions[{client->session.index(), number}] = {"a", ""};
+  }
+  rig().publish_topics();
+  rig().settle();
+  rig().send(rig().publish_spec(*client, "a", "some news"));
+  const auto events = run_out();
+  ASSERT_EQ(events.size(), 3U);
+  for (const Sent& event : events)
+    EXPECT_TRUE(std::ranges::equal(event.parsed.payload(), testing::to_bytes("some news")));
+  EXPECT_EQ(counters(1).relayed.read(), 3U);
+}
+
 TEST_F(Relaying, AFullRelayRingIsACountedDrop) {
   options.shards = 2;
   options.queues = 1;

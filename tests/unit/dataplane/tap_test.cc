@@ -45,6 +45,28 @@ TEST_F(Tapping, AFrameInAndWhatLeavesForItAsTheyAreOnTheWire) {
   EXPECT_EQ(Bytes(frames[1].bytes.begin(), frames[1].bytes.begin() + frames[1].captured), routed.bytes);
 }
 
+TEST_F(Tapping, AFrameInTwoBuffersIsWhole) {
+  for (std::uint32_t number = 1; number <= 2; ++number) {
+    client = &rig().add_client();
+    rig().subscriptions[{client->session.index(), number}] = {"a", ""};
+  }
+  rig().publish_topics();
+  step();
+  for (const std::uint16_t snap_bytes : std::array<std::uint16_t, 3>{64, 200, CapturedFrame::kBytesMax}) {
+    capture({.types = bit(FrameType::Event), .snap_bytes = snap_bytes});
+    const auto events = exchange(rig().publish_spec(*client, "a", std::string(100, 'x')));
+    const auto frames = taken();
+    ASSERT_EQ(events.size(), 2U);
+    ASSERT_EQ(frames.size(), 2U);
+    for (std::size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(frames[i].length, events[i].bytes.size());
+      EXPECT_EQ(frames[i].captured, std::min<std::size_t>(snap_bytes, events[i].bytes.size()));
+      EXPECT_TRUE(std::ranges::equal(std::span(frames[i].bytes).first(frames[i].captured),
+                                     std::span(events[i].bytes).first(frames[i].captured)));
+    }
+  }
+}
+
 TEST_F(Tapping, OfThatPeerOrOfThoseTypesOnly) {
   start(4);
   capture({.peer = worker->address.ip, .snap_bytes = CapturedFrame::kBytesMax});

@@ -118,6 +118,26 @@ TEST(FaultyNic, RepeatsFramesLateAndUnchanged) {
   expect_no_buffer_lost(shim);
 }
 
+TEST(FaultyNic, RepeatsAFrameWithItsTail) {
+  Shim shim({.duplicate = 1.0}, 0, kPool);
+  std::array<Packet, 2> packets;
+  ASSERT_TRUE(shim.allocate(packets));
+  for (Packet& packet : packets) {
+    packet.set_length(60);
+    std::ranges::copy(numbered(7), packet.data());
+  }
+  packets[0].set_tail(packets[1]);
+  shim.share(packets[1], 1);
+  ASSERT_EQ(shim.tx_burst(std::span(packets).first(1)), 1);
+  shim.free(std::span(packets).subspan(1));
+  Frame whole = numbered(7);
+  std::ranges::copy(numbered(7), std::back_inserter(whole));
+  EXPECT_EQ(shim.wrapped().take_sent_bytes(), std::vector<Frame>{whole});
+  receive_all(shim);
+  EXPECT_EQ(shim.wrapped().take_sent_bytes(), std::vector<Frame>{whole}) << "the late copy";
+  expect_no_buffer_lost(shim);
+}
+
 TEST(FaultyNic, LetsFramesOvertakeButLosesNone) {
   Shim shim({.reorder = 0.2}, 0, kPool);
   for (const auto& frames : {through_rx(shim, 640), through_tx(shim, 640)}) {

@@ -187,6 +187,52 @@ TEST(MemoryNic, InjectsAHeldPacketWithoutACopy) {
   EXPECT_EQ(nic.free_errors(), 0U);
 }
 
+// An allocated packet with frame_of()'s bytes.
+Packet filled(MemoryNic& nic, std::size_t length, unsigned seed) {
+  Packet packet;
+  EXPECT_TRUE(nic.allocate({&packet, 1}));
+  packet.set_length(static_cast<std::uint16_t>(length));
+  std::ranges::copy(frame_of(length, seed), packet.data());
+  return packet;
+}
+
+TEST(MemoryNic, FramesShareATail) {
+  MemoryNic nic({.buffers = 4});
+  Packet tail = filled(nic, 100, 7);
+  std::vector<Packet> heads;
+  for (unsigned i = 0; i < 3; ++i) {
+    heads.push_back(filled(nic, 20, i));
+    heads.back().set_tail(tail);
+    EXPECT_EQ(heads.back().frame_length(), 120);
+  }
+  nic.share(tail, 3);
+  EXPECT_EQ(nic.buffers_free(), 0U);
+  nic.free({&tail, 1});
+  EXPECT_EQ(nic.buffers_free(), 0U) << "three have it";
+  ASSERT_EQ(nic.tx_burst(std::span(heads).first(2)), 2);
+  nic.free(std::span(heads).subspan(2));
+  EXPECT_EQ(nic.buffers_free(), 1U) << "its own only";
+  const auto sent = nic.take_sent_bytes();
+  ASSERT_EQ(sent.size(), 2U);
+  for (unsigned i = 0; i < 2; ++i) {
+    auto whole = frame_of(20, i);
+    std::ranges::copy(frame_of(100, 7), std::back_inserter(whole));
+    EXPECT_EQ(sent[i], whole);
+  }
+  EXPECT_EQ(nic.buffers_free(), 4U);
+  EXPECT_EQ(nic.free_errors(), 0U);
+}
+
+TEST(MemoryNic, CountsAShareThatNobodyTold) {
+  MemoryNic nic({.buffers = 4});
+  Packet tail = filled(nic, 100, 7), head = filled(nic, 20, 1);
+  head.set_tail(tail);
+  nic.free({&head, 1});
+  EXPECT_EQ(nic.free_errors(), 0U);
+  nic.free({&tail, 1});
+  EXPECT_EQ(nic.free_errors(), 1U);
+}
+
 TEST(MemoryNic, SiblingQueuesShareBuffers) {
   MemoryNic first({.buffers = 4, .port = PortId{0}});
   MemoryNic second({.port = PortId{1}}, first);
