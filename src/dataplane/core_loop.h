@@ -34,6 +34,7 @@ class CoreLoop {
   // poll, 1 to kBurstMax.
   CoreLoop(Shard& shard, std::vector<NicQueue*> nics, std::uint16_t burst, Relay<NicQueue> relay = {})
       : shard_(shard),
+        full_(nics.size()),
         nics_(std::move(nics)),
         relay_(std::move(relay)),
         burst_(burst),
@@ -86,6 +87,7 @@ class CoreLoop {
   void finish() noexcept {
     pool_->free(shard_.spares.items());
     shard_.spares.clear();
+    for (auto& batch : shard_.outgoing) pool_->free(batch.items());
     for (std::uint32_t i = 0; i < shard_.held.capacity(); ++i) pool_->free({&shard_.held[i].packet, 1});
     shard_.events.for_packets([this](net::Packet& packet) { pool_->free({&packet, 1}); });
     free_ring(shard_.handoff_mesh);
@@ -124,7 +126,6 @@ class CoreLoop {
     return count;
   }
 
-  // What a queue does not take is dropped and counted: a burst is never held back by a full one.
   std::size_t flush(std::uint64_t stamp_ns) noexcept {
     std::size_t flushed = 0;
     for (const Share& share : shard_.shares.items()) pool_->share(share.packet, share.times);
@@ -132,16 +133,13 @@ class CoreLoop {
     for (std::size_t port = 0; port < nics_.size(); ++port) {
       auto& batch = shard_.outgoing[port];
       if (nics_[port] != nullptr)
-        tap(shard_, batch.items(),
+        tap(shard_, batch.items().subspan(full_[port].kept),
             {.at_ns = stamp_ns,
              .port = PortId(static_cast<std::uint8_t>(port)),
              .outgoing = true,
              .tail_of = NicQueue::tail_of});
       const std::size_t taken = nics_[port] != nullptr ? transmit(*nics_[port], batch.items()) : relay(port);
-      const auto refused = batch.items().subspan(taken);
-      shard_.counters.sent_dropped.add(refused.size());
-      pool_->free(refused);
-      batch.clear();
+      settle_refused(port, taken);
       flushed += taken;
     }
     pool_->free(shard_.to_free.items());
@@ -150,7 +148,7 @@ class CoreLoop {
   }
 
   // A full queue is asked again for a few microseconds: the peer behind a ring in memory takes a burst in that time,
-  // and a core that waits for it lets its own senders wait, where dropping would lose what was accepted.
+  // and a core that waits for it lets its own senders wait.
   std::size_t transmit(NicQueue& nic, std::span<net::Packet> packets) noexcept {
     std::size_t sent = 0;
     for (std::uint32_t refused = 0; sent < packets.size() && refused < kRefusalsMax;) {
@@ -160,6 +158,20 @@ class CoreLoop {
     }
     shard_.counters.sent.add(sent);
     return sent;
+  }
+
+  // What a full queue does not take is offered again in the next loop: few frames, and not for long, since who does not
+  // read at all would get them late and hold up others. The rest is dropped and counted.
+  void settle_refused(std::size_t port, std::size_t taken) noexcept {
+    auto& batch = shard_.outgoing[port];
+    Full& full = full_[port];
+    const auto refused = batch.items().subspan(taken);
+    if (taken > 0 || full.since_ns == kTakesAll) full.since_ns = refused.empty() ? kTakesAll : shard_.now_ns;
+    full.kept = shard_.now_ns - full.since_ns < kFullNsMax ? std::min(refused.size(), kKeptPerPort) : 0;
+    shard_.counters.sent_dropped.add(refused.size() - full.kept);
+    pool_->free(refused.subspan(full.kept));
+    if (taken > 0) std::ranges::move(refused.first(full.kept), batch.items().begin());
+    batch.shorten(full.kept);
   }
 
   std::size_t relay(std::size_t port) noexcept {
@@ -194,9 +206,18 @@ class CoreLoop {
   static constexpr std::size_t kRefill = 32;
   static constexpr std::uint32_t kLoopsBehindMax = 64;
   static constexpr std::uint32_t kRefusalsMax = 128;  // in a row
+  static constexpr std::uint64_t kFullNsMax = 2 * kNsPerMs;
+  static constexpr std::uint64_t kTakesAll = ~std::uint64_t{0};
   static_assert(kRefill <= net::kBurstMax && kSpares % kRefill == 0);
 
+  // A queue that did not take everything.
+  struct Full {
+    std::uint64_t since_ns = kTakesAll;  // it took something last
+    std::size_t kept = 0;                // frames, the first of its outgoing ones
+  };
+
   Shard& shard_;
+  std::vector<Full> full_;            // by PortId
   std::vector<NicQueue*> nics_;       // by PortId
   std::vector<NicQueue*> receiving_;  // those there are
   NicQueue* pool_ = nullptr;

@@ -53,6 +53,7 @@ class EventLine {
 
   // Not empty().
   FanOut& front() noexcept { return fan_outs_[first_ % kFanOuts]; }
+  const Target& next_target() const noexcept { return targets_[targets_first_ % kTargets]; }
   // Whose turn it is in front(). With its last one, left 0, the fan-out leaves the line: it stays where it is until the
   // next is closed.
   Target take_target() noexcept {

@@ -153,8 +153,11 @@ void send_events(Shard& shard) noexcept {
   const state::TopicTree* const topics = shard.shared.topics.load(std::memory_order_acquire);
   for (std::uint32_t looked = 0; looked < kEventsPerLoop && !shard.events.empty(); ++looked) {
     FanOut& fan_out = shard.events.front();
+    const SessionId next = shard.events.next_target().session;
+    const state::SessionRecord* const to = topics != nullptr ? topics->find(next) : nullptr;
+    // Its port is full: the line waits, while its frames are kept.
+    if (to != nullptr && !shard.outgoing[raw(to->port)].empty()) return;
     const Target target = shard.events.take_target();
-    const state::SessionRecord* const to = topics != nullptr ? topics->find(target.session) : nullptr;
     if (to != nullptr) send_event(shard, fan_out, target, *to);
     // Its last subscriber is gone, got no buffer, or has a share of this one.
     if (fan_out.left == 0 && fan_out.packet.buffer() != nullptr) shard.give_back(take(fan_out.packet));

@@ -86,6 +86,8 @@ class Batch {
   bool empty() const noexcept { return count_ == 0; }
   T pop() noexcept { return std::exchange(items_[--count_], T{}); }
   void clear() noexcept { count_ = 0; }
+  // To its first `count`.
+  void shorten(std::size_t count) noexcept { count_ = count; }
 
  private:
   std::array<T, kCapacity> items_;
@@ -105,6 +107,7 @@ inline constexpr std::uint32_t kRelayedPerLoop = net::kBurstMax;
 inline constexpr std::uint32_t kEventsPerLoop = 64;
 inline constexpr std::size_t kSpares = 320;
 inline constexpr std::size_t kDepartures = 576;
+inline constexpr std::size_t kKeptPerPort = 64;  // frames
 static_assert(2 * net::kBurstMax + kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kWaitersPerLoop +
                   kShadowWaitersPerLoop + kMirroredPerLoop + kOwedPerLoop + kRelayedPerLoop + kEventsPerLoop <=
               kDepartures);
@@ -212,7 +215,8 @@ class Shard {
   Batch<net::Packet, kDepartures> to_free;
   Batch<net::Packet, kSpares> spares;
   Batch<net::Packet, net::kBurstMax> leaving;             // one target shard's frames of the burst being settled
-  std::vector<Batch<net::Packet, kDepartures>> outgoing;  // by PortId
+  // By PortId. Between loops: what a full queue has not taken yet.
+  std::vector<Batch<net::Packet, kDepartures + kKeptPerPort>> outgoing;
 };
 
 // Station 2: frames to verdicts; kContinue means a sound MCP datagram for this shard.

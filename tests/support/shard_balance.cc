@@ -140,6 +140,7 @@ std::string ShardRig::check_balance() {
   std::uint64_t kept = 0;
   for (auto& shard : shards_) {
     kept += shard->held.size() + shard->spares.items().size();
+    for (auto& batch : shard->outgoing) kept += batch.items().size();
     shard->events.for_packets([&kept](const net::Packet&) { ++kept; });
   }
   expect_equal(wrong, "buffers free and kept, and all buffers", nic().buffers_free() + kept, nic().buffers_total());

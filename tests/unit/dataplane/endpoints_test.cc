@@ -1,4 +1,5 @@
 // What a shard answers itself, what it hands to control, and what it tells strangers.
+#include "dataplane/quiet.h"
 #include "unit/dataplane/dataplane_test.h"
 #include "wire/registration.h"
 
@@ -241,13 +242,38 @@ TEST_F(Endpoints, ControlsFramesLeaveAsTheyAre) {
   EXPECT_EQ(sent[0].port, PortId{1});
 }
 
-TEST_F(Endpoints, WhatANicDoesNotTakeIsCountedAndItsBufferReturns) {
+TEST_F(Endpoints, WhatANicDoesNotTakeIsOfferedAgain) {
   options.tx_capacity = 3;
   start(4);
-  for (int i = 0; i < 10; ++i) rig().send(rig().spec_of(*client, FrameType::Ping));
-  EXPECT_EQ(step().size(), 3U);
+  for (std::uint32_t i = 0; i < 10; ++i)
+    rig().send(edited(rig().spec_of(*client, FrameType::Ping), [i](wire::Header& header) { header.mutate_sequence(i); }));
+  std::vector<std::uint32_t> numbers;
+  for (const std::size_t sent : {3U, 3U, 3U, 1U}) {
+    EXPECT_EQ(quiet_ms(rig().shard(), 100) > 0, numbers.empty());
+    const auto pongs = step();
+    ASSERT_EQ(pongs.size(), sent);
+    for (const Sent& pong : pongs) numbers.push_back(pong.header().sequence());
+  }
+  EXPECT_EQ(numbers, (std::vector<std::uint32_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(rig().counters().sent_dropped.read(), 0U);
+}
+
+TEST_F(Endpoints, OfWhatANicDoesNotTakeFewAreKeptAndNotForLong) {
+  options.tx_capacity = 3;
+  options.burst = 64;
+  start(4);
+  for (int loop = 0; loop < 2; ++loop) {
+    for (int i = 0; i < 40; ++i) rig().send(rig().spec_of(*client, FrameType::Ping));
+    rig().step();
+  }
   EXPECT_EQ(rig().counters().sent.read(), 3U);
-  EXPECT_EQ(rig().counters().sent_dropped.read(), 7U);
+  EXPECT_EQ(rig().counters().sent_dropped.read(), 80 - 3 - kKeptPerPort) << "counted, and its buffer returned";
+  rig().advance_ms(3);
+  rig().step();
+  EXPECT_EQ(rig().counters().sent_dropped.read(), 80U - 3);
+  rig().send(rig().spec_of(*client, FrameType::Ping));
+  rig().step();
+  EXPECT_EQ(rig().counters().sent_dropped.read(), 80U - 2) << "nothing was taken meanwhile";
 }
 
 }  // namespace

@@ -193,13 +193,49 @@ TEST_F(EventsTest, AShareHoldsTheBufferOverLoops) {
   ready();
   rig().send(rig().publish_spec(*publisher, "a", std::string(500, 'x')));
   rig().step();
+  rig().advance_ms(3);
+  rig().step();
   EXPECT_EQ(rig().counters().sent_dropped.read(), kEventsPerLoop - 8) << "their shares end unsent";
   const auto first = rig().take_sent();
   const auto second = run_out();
-  ASSERT_EQ(first.size() + second.size(), 16U);
+  ASSERT_EQ(first.size() + second.size(), 8 + kEventsPerLoop);
   for (const auto& events : {std::span(first), std::span(second)})
     for (const Sent& event : events)
       EXPECT_TRUE(std::ranges::equal(event.parsed.payload(), testing::to_bytes(std::string(500, 'x'))));
+}
+
+TEST_F(EventsTest, TheLineWaitsForAFullPort) {
+  options.sessions = 256;
+  options.tx_capacity = 8;
+  for (std::uint32_t i = 0; i < 2 * kEventsPerLoop; ++i) subscriber("a");
+  ready();
+  rig().send(rig().publish_spec(*publisher, "a"));
+  EXPECT_EQ(step().size(), 8U);
+  EXPECT_EQ(step().size(), 8U);
+  EXPECT_EQ(rig().counters().events_sent.read(), kEventsPerLoop) << "no more, while some are kept";
+  EXPECT_EQ(run_out().size(), 2 * kEventsPerLoop - 16);
+  EXPECT_EQ(rig().counters().sent_dropped.read(), 0U);
+}
+
+TEST_F(EventsTest, APortThatTakesNothingHoldsUpOthersForAMoment) {
+  options.ports = 2;
+  options.sessions = 256;
+  options.tx_capacity = 8;
+  for (std::uint32_t i = 0; i < 100; ++i) subscriber("a", "", {.port = PortId{1}});
+  const Peer& last = subscriber("a");
+  ready();
+  rig().send(rig().publish_spec(*publisher, "a"));
+  rig().step();
+  rig().step();
+  EXPECT_EQ(counts_of(last).sent.load(), 0U);
+  rig().advance_ms(3);
+  rig().step();
+  rig().step();
+  EXPECT_EQ(counts_of(last).sent.load(), 1U);
+  rig().send(rig().publish_spec(*publisher, "a"));
+  rig().step();
+  rig().step();
+  EXPECT_EQ(counts_of(last).sent.load(), 2U) << "at once: it still takes nothing";
 }
 
 TEST_F(EventsTest, WhoEndsWhileInLineGetsNothing) {

@@ -100,6 +100,8 @@ TEST_F(Relaying, AFullRelayRingIsACountedDrop) {
   for (int i = 0; i < 7; ++i) rig().command(ShardId{1}, transmit);
   rig().step(ShardId{1});
   EXPECT_EQ(counters(1).relayed.read(), 5U);
+  rig().advance_ms(3);
+  rig().step(ShardId{1});
   EXPECT_EQ(counters(1).sent_dropped.read(), 2U);
   rig().settle();
   const auto sent = rig().take_sent();
