@@ -16,7 +16,7 @@
 namespace mcplane::dataplane {
 
 struct FanOut {
-  net::Packet packet;        // just the MCP datagram
+  net::Packet packet;  // just the MCP datagram
   std::uint16_t tail_sum = 0;
   std::uint16_t shares = 0;  // EVENTs that have its tail; any: it is not changed any more
   std::uint32_t left = 0;    // subscribers

@@ -214,7 +214,7 @@ class Shard {
   Batch<Share, kEventsPerLoop> shares;
   Batch<net::Packet, kDepartures> to_free;
   Batch<net::Packet, kSpares> spares;
-  Batch<net::Packet, net::kBurstMax> leaving;             // one target shard's frames of the burst being settled
+  Batch<net::Packet, net::kBurstMax> leaving;  // one target shard's frames of the burst being settled
   // By PortId. Between loops: what a full queue has not taken yet.
   std::vector<Batch<net::Packet, kDepartures + kKeptPerPort>> outgoing;
 };

@@ -66,7 +66,7 @@ class MemoryNic {
   // Packet::buffer() points to one of these. 16 bytes, so that checking a handle is shifts.
   struct alignas(16) Buffer {
     std::byte* memory = nullptr;
-    std::uint32_t shares = 0;  // besides its holder's
+    std::uint32_t shares = 0;       // besides its holder's
     std::uint16_t shared_from = 0;  // bytes before what is shared
     Holder holder = Holder::kPool;
   };

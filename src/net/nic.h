@@ -16,8 +16,8 @@ namespace mcplane::net {
 //   allocate: fills the whole span with empty packets (length 0, full headroom), or none: false.
 //   free:     takes every packet with a buffer back, and its share of a tail; null buffers are skipped.
 //   share:    so many packets more have all of this one as their tail, and each holds its buffer until it is sent or
-//             freed. This one's holder does too, and changes it no more. Told before any of them is sent or freed; of one
-//             buffer at most 32,767 times.
+//             freed. This one's holder does too, and changes it no more. Told before any of them is sent or freed; of
+//             one buffer at most 32,767 times.
 //   tail_of:  the bytes of a packet's tail; none without one.
 template <class T>
 concept Nic = requires(T nic, std::span<Packet> packets, const Packet& packet) {

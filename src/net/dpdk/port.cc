@@ -59,7 +59,8 @@ rte_mempool* make_pool(const PoolOptions& options) {
 std::uint64_t tx_offloads(const PortOptions& options, std::uint64_t has) noexcept {
   constexpr std::uint64_t kTails = RTE_ETH_TX_OFFLOAD_MULTI_SEGS, kShortcut = RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
   const bool slower = (has & kShortcut) != 0;
-  const bool share = options.sharing == Sharing::kWherePossible || (options.sharing == Sharing::kUnlessSlower && !slower);
+  const bool share =
+      options.sharing == Sharing::kWherePossible || (options.sharing == Sharing::kUnlessSlower && !slower);
   return share && (has & kTails) != 0 ? kTails : has & kShortcut;
 }
 

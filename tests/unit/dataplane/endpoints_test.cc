@@ -246,7 +246,8 @@ TEST_F(Endpoints, WhatANicDoesNotTakeIsOfferedAgain) {
   options.tx_capacity = 3;
   start(4);
   for (std::uint32_t i = 0; i < 10; ++i)
-    rig().send(edited(rig().spec_of(*client, FrameType::Ping), [i](wire::Header& header) { header.mutate_sequence(i); }));
+    rig().send(
+        edited(rig().spec_of(*client, FrameType::Ping), [i](wire::Header& header) { header.mutate_sequence(i); }));
   std::vector<std::uint32_t> numbers;
   for (const std::size_t sent : {3U, 3U, 3U, 1U}) {
     EXPECT_EQ(quiet_ms(rig().shard(), 100) > 0, numbers.empty());
