@@ -3,8 +3,8 @@
 // the UDP port of the subscriber's shard, whichever core sends them; others wait in a line (event_line.h).
 //
 // Of several EVENTs each has a lead of its own, in a buffer of its own, and shares the rest of the PUBLISH with the
-// others: its tail is not copied, nor summed again. One alone is the PUBLISH itself. What leaves by a port that sends no
-// frames in two buffers is a copy.
+// others: its tail is not copied, nor summed again. One alone is the PUBLISH itself. What leaves by a port that sends
+// no frames in two buffers is a copy.
 #include "base/planted_bug.h"
 #include "dataplane/departure.h"
 
