@@ -69,8 +69,8 @@ def virtio(options, arrangement, *flags):
 
 
 def reflected(options, arrangement):
-    """The same with ends that hold every answer against its task, but look at the bytes of one in 1,024 only."""
-    return virtio(options, arrangement, "--reflect")
+    """The same with ends that turn frames round, and hold every answer against its task and its bytes."""
+    return virtio(options, arrangement, "--reflect", "--check-every", "1")
 
 
 def tap(options, arrangement):

@@ -106,9 +106,12 @@ void add_reflect_flag(CLI::App& app, loadgen::Options& options) {
   CLI::Option* const reflect =
       add_switch(app, "--reflect", options.reflect,
                  "On a --port, the most that one core can bring: clients and workers send frames on in the packets "
-                 "they came in, and hold each answer against its task's id, but only one payload in 1,024 against its "
-                 "bytes; what is lost is not sent again")
+                 "they came in, and hold each answer against its task's id; what is lost is not sent again")
           ->group("Load");
+  add_count(app, "--check-every", options.check_every,
+            "Of the answers to --reflect, one in so many is held against its bytes, too", {1, 1'000'000})
+      ->group("Load")
+      ->needs(reflect);
   for (const char* const flag : {"--events", "--service-time", "--faulty-workers", "--tasks", "--interval", "--html"})
     reflect->excludes(app.get_option(flag));
 }

@@ -88,7 +88,8 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint64_t interval_ns = kNsPerSecond;  // of the time line
   Surge surge;
-  bool reflect = false;  // frames are turned round in place of made and read: see reflect_fleet.h
+  bool reflect = false;               // frames are turned round in place of made and read: see reflect_fleet.h
+  std::uint32_t check_every = 1'024;  // of its answers, one is held against its bytes
 
   // Tasks.
   std::uint64_t prompt_bytes = 256;  // of the largest

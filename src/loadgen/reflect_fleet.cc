@@ -63,6 +63,9 @@ void ReflectFleet::prefetch(std::size_t endpoint, std::span<const std::byte> dat
   if (is_worker(endpoint) || datagram.size() < wire::kLeadBytes) return;
   const std::uint16_t slot = wire::header_of(datagram).slot();
   if (slot < options_.window) prefetch_to_write(&exchanges_[index_of(endpoint, slot)]);
+  if (options_.check_every > 1) return;
+  for (std::size_t at = wire::kLeadBytes; at < datagram.size(); at += kCacheLineBytes)
+    prefetch_to_read(datagram.data() + at);
 }
 
 ReflectFleet::Turned ReflectFleet::on_datagram(std::size_t endpoint, std::span<std::byte> datagram,

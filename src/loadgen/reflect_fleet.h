@@ -2,8 +2,8 @@
 // SEND, and the parts of a long task are those that its worker was sent before. Headers are written anew, bodies stay:
 // every body of a run is the same bytes, so that its sum is known. That is the least that two ends can do, so what a
 // broker forwards shows before they are full; a frame that is lost stays lost. Every answer is held against its slot,
-// sequence and task id, and of kLookAt bodies one against what it must be; that all are sound is the broker's to check,
-// by their sum. Sans-I/O; one thread.
+// sequence and task id, and of Options::check_every bodies one against what it must be; that all are sound is the
+// broker's to check, by their sum. Sans-I/O; one thread.
 //
 //   connecting -> (begin) running -> (stop) draining -> (all answered, or TTL + grace) done
 #pragma once
@@ -34,8 +34,6 @@ struct Outgoing {
 
 class ReflectFleet {
  public:
-  static constexpr std::uint32_t kLookAt = 1'024;
-
   // transmit: for frames of sessions, and GRANTs. Clients come first among the endpoints, then the workers.
   ReflectFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit, Progress& progress);
 
@@ -122,7 +120,7 @@ class ReflectFleet {
     return exchange.busy ? exchange.next < std::min<std::uint32_t>(exchange.limit, parts_) : phase_ == Phase::kRunning;
   }
   wire::Id16 task_id_of(std::size_t index) const noexcept;
-  void look_at(std::span<const std::byte> body) noexcept;
+  bool looks_right(std::span<const std::byte> body) noexcept;
   void make_ready(std::size_t index) noexcept;
   void make_bodies();
   void tick(std::uint64_t now_ns);

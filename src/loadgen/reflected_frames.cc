@@ -34,15 +34,14 @@ ReflectFleet::Turned ReflectFleet::on_deliver(std::size_t client, std::span<std:
   end(*exchange, answered ? Ending::kDelivered : Ending::kOther);
   const wire::Id16 id = task_id_of(index);
   const auto body = datagram.subspan(wire::kLeadBytes);
-  if (std::memcmp(header.task_id()->Data(), id.data(), id.size()) != 0 || body.size() != last_bytes_)
-    ++tally_.mismatched;
-  else
-    look_at(body);
+  const bool ours = std::memcmp(header.task_id()->Data(), id.data(), id.size()) == 0 && body.size() == last_bytes_;
+  const bool right = ours && looks_right(body);
+  if (!right) ++tally_.mismatched;
   if (exchange->sent_ns >= measure_from_ns_) tally_.latency.record(now_ns - exchange->sent_ns);
   if (now_ns >= measure_from_ns_ && now_ns < end_ns_) ++tally_.measured;
   if (phase_ != Phase::kRunning) return acknowledge(client, datagram);
-  // A body of another length is no task's first part.
-  if (datagram.size() != datagram_bytes()) {
+  // A body that is wrong, or of another length, is no task's first part.
+  if (!right || datagram.size() != datagram_bytes()) {
     make_ready(index);
     return {};
   }
@@ -99,7 +98,7 @@ ReflectFleet::Turned ReflectFleet::on_part(std::size_t worker, std::span<std::by
     return {};
   }
   ++arrived;
-  look_at(datagram.subspan(wire::kLeadBytes));
+  if (!looks_right(datagram.subspan(wire::kLeadBytes))) ++tally_.mismatched;
   if (arrived == parts_) return answer(worker, datagram, from.port);
   // The GRANT before that one may have let the last part come.
   const bool all_granted = part > 0 && arrived + std::uint32_t{kWindow - kPartsPerGrant} >= parts_;
@@ -206,10 +205,10 @@ wire::Id16 ReflectFleet::task_id_of(std::size_t index) const noexcept {
   return task_id_for(options_.seed, (std::uint64_t{index} << 32) | exchanges_[index].sequence);
 }
 
-void ReflectFleet::look_at(std::span<const std::byte> body) noexcept {
-  if (++looked_ % kLookAt != 0) [[likely]]
-    return;
-  if (std::memcmp(body.data(), body_.data(), body.size()) != 0) ++tally_.mismatched;
+bool ReflectFleet::looks_right(std::span<const std::byte> body) noexcept {
+  if (++looked_ < options_.check_every) return true;
+  looked_ = 0;
+  return std::memcmp(body.data(), body_.data(), body.size()) == 0;
 }
 
 }  // namespace mcplane::loadgen

@@ -134,7 +134,16 @@ TEST(Reflector, AnAnswerThatComesTwiceEndsNothing) {
   EXPECT_EQ(tally.delivered(), tally.sent);
 }
 
-// Of one payload in kLookAt the bytes are looked at.
+TEST(Reflector, AWrongByteShowsAndGoesNoFurther) {
+  Options options = reflecting(8, 4, 256);
+  options.check_every = 1;
+  ReflectWorld world(options, {.corrupt_every = 10});
+  const Tally tally = world.run();
+  EXPECT_GT(tally.delivered(), 200U);
+  EXPECT_NEAR(static_cast<double>(tally.mismatched), static_cast<double>(tally.delivered()) / 10, 4);
+}
+
+// Of one payload in Options::check_every the bytes are looked at.
 TEST(Reflector, AnotherTasksAnswerIsNoMatch) {
   ReflectWorld world(reflecting(1, 1, 256));
   world.begin();
