@@ -60,13 +60,15 @@ std::uint32_t PartSender::take_probe(std::uint64_t now_ns) noexcept {
   return sent_ - 1;
 }
 
-void PartSender::note_here(std::uint32_t part, std::uint64_t now_ns) noexcept {
+bool PartSender::note_here(std::uint32_t part, std::uint64_t now_ns) noexcept {
   Flight& found = flight(part);
+  const bool news = !found.here;
   if (found.lost) --lost_;
   if (!found.here && !found.again) round_trip_.sample(now_ns - found.sent_ns);
   found.lost = false;
   found.here = true;
   high_ = std::max(high_, part + 1);
+  return news;
 }
 
 bool PartSender::on_grant(std::uint16_t next, std::uint16_t limit, std::span<const std::byte> bitmap,
@@ -74,13 +76,18 @@ bool PartSender::on_grant(std::uint16_t next, std::uint16_t limit, std::span<con
   const auto ahead = static_cast<std::uint16_t>(next - static_cast<std::uint16_t>(acknowledged_));
   const auto room = static_cast<std::uint16_t>(limit - next);
   if (ahead > sent_ - acknowledged_ || room > kLimitMax) return false;
+  bool news = false;
   for (const std::uint32_t from = acknowledged_; acknowledged_ < from + ahead; ++acknowledged_)
-    note_here(acknowledged_, now_ns);
+    news |= note_here(acknowledged_, now_ns);
+  news |= acknowledged_ + room > limit_;
   limit_ = std::max(limit_, acknowledged_ + room);
   for (std::size_t bit = 0; bit < bitmap.size() * 8 && acknowledged_ + 1 + bit < sent_; ++bit)
-    if (is_set(bitmap, bit)) note_here(acknowledged_ + 1 + static_cast<std::uint32_t>(bit), now_ns);
-  news_ns_ = now_ns;
-  probes_ = 0;
+    if (is_set(bitmap, bit)) news |= note_here(acknowledged_ + 1 + static_cast<std::uint32_t>(bit), now_ns);
+  // A receiver that lacks parts says again what it said: the probe that would bring them must not wait for that.
+  if (news) {
+    news_ns_ = now_ns;
+    probes_ = 0;
+  }
   find_lost(now_ns, pto_ns);
   return true;
 }

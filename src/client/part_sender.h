@@ -66,14 +66,15 @@ class PartSender {
 
   std::uint32_t end() const noexcept { return std::min({made_, limit_, acknowledged_ + kWindowMax}); }
   Flight& flight(std::uint32_t part) noexcept { return flights_[part % kWindowMax]; }
-  void note_here(std::uint32_t part, std::uint64_t now_ns) noexcept;
+  // False: it was known to be.
+  bool note_here(std::uint32_t part, std::uint64_t now_ns) noexcept;
   void find_lost(std::uint64_t now_ns, std::uint64_t pto_ns) noexcept;
 
   std::uint32_t made_ = 0, sent_ = 0, acknowledged_ = 0, limit_;
   std::uint32_t lost_ = 0;       // of those sent
   std::uint32_t high_ = 0;       // the last that is known to be there, and one
-  std::uint64_t news_ns_ = 0;    // of the last GRANT, or part sent for the first time, or probe
-  std::uint32_t probes_ = 0;     // since the last GRANT
+  std::uint64_t news_ns_ = 0;    // of the last GRANT that said any, or part sent for the first time, or probe
+  std::uint32_t probes_ = 0;     // since then
   RoundTrip round_trip_;         // of parts and their GRANTs
   std::vector<Flight> flights_;  // by part, from acknowledged_ to sent_
 };

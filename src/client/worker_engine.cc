@@ -189,7 +189,7 @@ void WorkerEngine::on_cancel(const wire::Header& header, const wire::Endpoint& f
     // Not all of it has come, so it has not begun.
     if (incoming != nullptr && !incoming->complete()) {
       forget_running(*task);
-      share_grants();
+      share_grants(now_ns);
       task = nullptr;
     }
   }

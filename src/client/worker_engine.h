@@ -120,7 +120,7 @@ class WorkerEngine {
 
   // worker_parts.cc
   void begin_assembly(RunningTask& task, std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
-  void share_grants();
+  void share_grants(std::uint64_t now_ns);
   void on_route_part(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,
                      std::vector<Assignment>& assigned);
   void assign_complete(RunningTask& task, IncomingTask& incoming, std::uint64_t now_ns,

@@ -23,6 +23,17 @@ void store(std::vector<std::byte>& message, std::size_t at, std::span<const std:
 
 }  // namespace
 
+void IncomingTask::expect_parts(std::uint64_t now_ns) noexcept {
+  asked = 0;
+  ask_ns = complete() ? PartReceiver::kNever : now_ns + WorkerParts::kQuietNs;
+}
+
+void IncomingTask::ask_again(std::uint64_t now_ns) noexcept {
+  ++asked;
+  ask_ns = now_ns + wire::backed_off(WorkerParts::kQuietNs, std::min(asked, WorkerParts::kQuietDoublingsMax));
+  receiver.tell();
+}
+
 bool WorkerParts::has_room(std::size_t message_bytes) const noexcept {
   const auto coming = std::ranges::count_if(tasks, [](const auto& task) { return !task->complete(); });
   return static_cast<std::size_t>(coming) < kTasksMax && task_bytes + message_bytes <= kBytesMax;
@@ -75,15 +86,14 @@ void WorkerEngine::begin_assembly(RunningTask& task, std::span<const std::byte> 
   incoming.message.assign(behind.begin(), behind.end());
   parts_.task_bytes += incoming.message_bytes;
   incoming.receiver.on_part(0, now_ns);
-  share_grants();
+  share_grants(now_ns);
   grant_if_due(incoming, now_ns, out);
 }
 
 // Those that lack least first, and few at once.
-void WorkerEngine::share_grants() {
+void WorkerEngine::share_grants(std::uint64_t now_ns) {
   const auto waits = [](const auto& task) { return !task->complete() && !task->receiver.is_open(); };
-  auto granted = std::ranges::count_if(parts_.tasks,
-                                       [](const auto& task) { return !task->complete() && task->receiver.is_open(); });
+  auto granted = std::ranges::count_if(parts_.tasks, [](const auto& task) { return task->flows(); });
   for (; granted < static_cast<std::ptrdiff_t>(WorkerParts::kGrantedAtOnce); ++granted) {
     IncomingTask* least = nullptr;
     for (const auto& task : parts_.tasks)
@@ -93,6 +103,7 @@ void WorkerEngine::share_grants() {
     least->message.reserve(least->message_bytes);
     least->receiver.open();
     least->receiver.tell();
+    least->expect_parts(now_ns);
   }
 }
 
@@ -110,8 +121,9 @@ void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint6
   const bool agrees = header.message_length() == incoming->message_bytes && at < incoming->message_bytes &&
                       bytes.size() == std::min(incoming->part_bytes, incoming->message_bytes - at);
   if (!agrees) {
-    if (!incoming->complete()) end_task(*task, wire::Reason::Malformed, {}, now_ns, out);
-    return;
+    if (incoming->complete()) return;
+    end_task(*task, wire::Reason::Malformed, {}, now_ns, out);
+    return share_grants(now_ns);
   }
   const PartReceiver::Part part = incoming->receiver.on_part(header.fragment_index(), now_ns);
   if (part.arrival != PartReceiver::Arrival::kNew) {
@@ -119,6 +131,7 @@ void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint6
     return grant_if_due(*incoming, now_ns, out);
   }
   store(incoming->message, at, bytes);
+  incoming->expect_parts(now_ns);
   if (incoming->complete()) incoming->receiver.tell();
   grant_if_due(*incoming, now_ns, out);
   if (incoming->complete()) assign_complete(*task, *incoming, now_ns, assigned);
@@ -129,7 +142,7 @@ void WorkerEngine::assign_complete(RunningTask& task, IncomingTask& incoming, st
   parts_.task_bytes -= incoming.message_bytes;
   parts_.assigned = std::move(incoming.message);
   incoming.message.clear();
-  if (!planted(PlantedBug::kGrantNoMore)) share_grants();
+  if (!planted(PlantedBug::kGrantNoMore)) share_grants(now_ns);
   const std::span<const std::byte> message = parts_.assigned;
   const std::size_t table = task.route.table_length();
   // It was read when part 0 came.
@@ -153,13 +166,21 @@ void WorkerEngine::grant_if_due(IncomingTask& incoming, std::uint64_t now_ns, Ou
 }
 
 void WorkerEngine::send_parts_due(std::uint64_t now_ns, Outbox& out) {
+  bool quiet = false;
+  for (const auto& task : parts_.tasks) {
+    if (task->ask_ns > now_ns) continue;
+    task->ask_again(now_ns);
+    quiet = true;
+  }
+  if (quiet) share_grants(now_ns);
   for (const auto& task : parts_.tasks) grant_if_due(*task, now_ns, out);
   for (const auto& answer : parts_.answers) send_answer_due(*answer, now_ns, out);
 }
 
 std::uint64_t WorkerEngine::next_parts_ns() const noexcept {
   std::uint64_t next_ns = PartSender::kNever;
-  for (const auto& task : parts_.tasks) next_ns = std::min(next_ns, task->receiver.due_ns(session_.max_ack_delay_ns()));
+  for (const auto& task : parts_.tasks)
+    next_ns = std::min({next_ns, task->ask_ns, task->receiver.due_ns(session_.max_ack_delay_ns())});
   for (const auto& answer : parts_.answers) next_ns = std::min(next_ns, next_answer_ns(*answer));
   return next_ns;
 }

@@ -12,6 +12,7 @@
 #include "client/part_sender.h"
 #include "wire/address.h"
 #include "wire/header.h"
+#include "wire/retransmission.h"
 
 namespace mcplane::client {
 
@@ -21,6 +22,15 @@ struct IncomingTask {
   std::vector<std::byte> message;  // table and payload, as far as they came; empty once complete
   std::size_t message_bytes = 0, part_bytes = 0;
   PartReceiver receiver;
+  std::uint64_t ask_ns = PartReceiver::kNever;  // when its sender is told again, for want of parts
+  std::uint32_t asked = 0;                      // so often since a part came
+
+  // It has been granted parts, and they come.
+  bool flows() const noexcept { return receiver.is_open() && !complete() && asked == 0; }
+  // A part has come, or it has been granted its first.
+  void expect_parts(std::uint64_t now_ns) noexcept;
+  // None has come for long: a GRANT is due again.
+  void ask_again(std::uint64_t now_ns) noexcept;
 
   std::uint32_t parts() const noexcept {
     return static_cast<std::uint32_t>((message_bytes + part_bytes - 1) / part_bytes);
@@ -55,6 +65,11 @@ struct WorkerParts {
   static constexpr std::size_t kBytesMax = std::size_t{64} << 20;
   // Tasks that are granted parts at a time: others wait, so that many senders do not flood one receiver.
   static constexpr std::size_t kGrantedAtOnce = 4;
+  // A task of which nothing new has come for so long leaves its place to another, and its sender is told again: GRANT
+  // or parts were lost, or the sender is gone. Four of the shortest PTOs, so that who was busy for some milliseconds
+  // keeps it; where a round trip is longer, more are granted at once, and more are under way.
+  static constexpr std::uint64_t kQuietNs = 4 * wire::kPtoMinNs;
+  static constexpr std::uint32_t kQuietDoublingsMax = 3;
 
   std::vector<std::unique_ptr<IncomingTask>> tasks;
   std::vector<std::unique_ptr<OutgoingAnswer>> answers;

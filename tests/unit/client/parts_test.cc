@@ -99,6 +99,20 @@ TEST_F(PartSenderTest, ProbesWithItsLastPartAndDoubles) {
   EXPECT_EQ(sender_.due_ns(kPto), now_ + kPto);
 }
 
+TEST_F(PartSenderTest, GrantThatSaysNothingNewDoesNotPutOffTheProbe) {
+  sender_.add(10);
+  take_all();
+  grant(1, 65);
+  take_all();
+  grant(3, 67, {5});
+  const std::uint64_t due_ns = sender_.due_ns(kPto);
+  now_ += kMs;
+  EXPECT_TRUE(grant(3, 67, {5}));
+  EXPECT_EQ(sender_.due_ns(kPto), due_ns);
+  grant(3, 67, {5, 6});
+  EXPECT_GT(sender_.due_ns(kPto), due_ns);
+}
+
 TEST_F(PartSenderTest, AsksEverMoreRarelyWhileItsTaskWaitsForAWorker) {
   sender_.add(3);
   take_all();

@@ -37,6 +37,14 @@ class WorkerPartsTest : public WorkerEngineTest {
     wire::set_grant(header, next, limit);
     return frame;
   }
+  // The limits of the GRANTs sent since the last look, by task.
+  std::map<std::uint32_t, std::vector<std::uint16_t>> take_limits(const std::vector<Sent>& sent) {
+    std::map<std::uint32_t, std::vector<std::uint16_t>> limits;
+    for (const Sent& one : sent)
+      if (one.header().type() == FrameType::Grant)
+        limits[one.header().token_index()].push_back(wire::grant_limit(one.header()));
+    return limits;
+  }
   std::vector<Assignment> take_assigned() { return std::exchange(assigned_, {}); }
   bool emit(const std::string& text) { return engine_.emit(kAttempt.token, 1, text, now_, out_); }
   std::size_t room() { return engine_.emit_room(kAttempt.token, 1); }
@@ -130,6 +138,46 @@ TEST_F(WorkerPartsTest, FewTasksAreGrantedAtOnceTheShortestFirst) {
     if (sent.header().type() == FrameType::Grant && sent.header().token_index() >= 4)
       opened.push_back(sent.header().token_index());
   EXPECT_EQ(opened, std::vector<std::uint32_t>{5});
+}
+
+// A GRANT that was lost would hold its place until its sender asks, which it does ever more rarely.
+TEST_F(WorkerPartsTest, SilentTaskIsGrantedAgainAndLeavesItsPlace) {
+  std::vector<std::vector<Frame>> tasks;
+  for (std::uint32_t i = 0; i < 6; ++i) tasks.push_back(routes({.token = {i, 1}, .number = 1}, 9'000));
+  const std::uint64_t granted_ns = now_;
+  for (const auto& task : tasks) receive(task[0]);
+  pass_until(granted_ns + 10 * kMs);
+  receive(tasks[1][1]);
+  auto limits = take_limits(pass_until(granted_ns + 19 * kMs));
+  EXPECT_EQ(limits.size(), 1U) << "that of the part";
+  limits = take_limits(pass_until(granted_ns + 22 * kMs));
+  for (const std::uint32_t silent : {0U, 2U, 3U}) EXPECT_EQ(limits[silent], std::vector<std::uint16_t>{65}) << silent;
+  for (const std::uint32_t waiting : {4U, 5U}) EXPECT_EQ(limits[waiting], std::vector<std::uint16_t>{65}) << waiting;
+  // Each has all the same what it was granted, whenever it comes.
+  for (const auto& task : tasks)
+    for (std::size_t part = 1; part < task.size(); ++part) receive(task[part]);
+  EXPECT_EQ(take_assigned().size(), 6U);
+  take_sent(out_);
+  EXPECT_TRUE(take_limits(pass_until(now_ + 1'000 * kMs)).empty());
+}
+
+TEST_F(WorkerPartsTest, SilentTaskIsGrantedAgainEverMoreRarely) {
+  const auto parts = routes(kAttempt, 3'500);
+  receive(parts[0]);
+  EXPECT_EQ(take_limits(pass_until(now_ + 1'000 * kMs))[1].size(), 9U) << "at 0, 20, 60, 140, 300 ms, and each 160 on";
+  receive(parts[1]);
+  take_sent(out_);
+  EXPECT_EQ(take_limits(pass_until(now_ + 50 * kMs))[1].size(), 2U) << "one of the part, and 20 ms later";
+}
+
+TEST_F(WorkerPartsTest, MalformedTaskLeavesItsPlace) {
+  std::vector<std::vector<Frame>> tasks;
+  for (std::uint32_t i = 0; i < 5; ++i) tasks.push_back(routes({.token = {i, 1}, .number = 1}, 9'000));
+  for (const auto& task : tasks) receive(task[0]);
+  take_sent(out_);
+  tasks[0][1].header().mutate_message_length(tasks[0][1].header().message_length() + 1);
+  receive(tasks[0][1]);
+  EXPECT_EQ(take_limits(pass_until(now_ + kMs))[4], std::vector<std::uint16_t>{65});
 }
 
 TEST_F(WorkerPartsTest, WithoutRoomNothingIsSaid) {
