@@ -18,7 +18,9 @@ PartReceiver::Part PartReceiver::on_part(std::uint16_t number, std::uint64_t now
   here_[part % kWindow] = true;
   for (; next_ < high_ && has(next_); ++next_) here_[next_ % kWindow] = false;
   if (since_ns_ == kNever) since_ns_ = now_ns;
-  if (next_ - told_ >= kWindow / 4) due_now_ = true;
+  // GRANTs cost their path as much as parts do: few, but one before half of a small window is all that is left.
+  const std::uint32_t enough = is_open() ? std::min(kWindow / 4, window_ / 2) : kWindow / 4;
+  if (next_ - told_ >= enough) due_now_ = true;
   return {Arrival::kNew, part};
 }
 
@@ -28,7 +30,7 @@ std::uint64_t PartReceiver::due_ns(std::uint64_t delay_ns) const noexcept {
 }
 
 std::size_t PartReceiver::write_grant(std::span<std::byte> datagram) noexcept {
-  if (open_) limit_ = std::max(limit_, next_ + kWindow);
+  limit_ = std::max(limit_, next_ + window_);
   wire::Header& header = wire::header_of(datagram);
   wire::set_grant(header, static_cast<std::uint16_t>(next_), static_cast<std::uint16_t>(std::max(next_, limit_)));
   std::uint64_t bits = 0;

@@ -17,7 +17,7 @@ namespace mcplane::client {
 class PartReceiver {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
-  static constexpr std::uint32_t kWindow = 64;  // parts granted beyond the next
+  static constexpr std::uint32_t kWindow = 64;  // parts granted beyond the next, at most
 
   // The first `unscheduled` parts come without a GRANT; until open() no more are granted.
   explicit PartReceiver(std::uint32_t unscheduled = 1) : limit_(unscheduled) {}
@@ -31,9 +31,9 @@ class PartReceiver {
   Part on_part(std::uint16_t number, std::uint64_t now_ns) noexcept;
 
   std::uint32_t next() const noexcept { return next_; }  // all before it are here
-  // From now on a window is granted, by the next GRANT.
-  void open() noexcept { open_ = true; }
-  bool is_open() const noexcept { return open_; }
+  // From now on so many parts are granted beyond the next, 4 to kWindow, by the next GRANT.
+  void open(std::uint32_t window = kWindow) noexcept { window_ = window; }
+  bool is_open() const noexcept { return window_ != 0; }
   // When a GRANT is due, kNever: none is. 0: at once.
   std::uint64_t due_ns(std::uint64_t delay_ns) const noexcept;
   // A GRANT is due at once.
@@ -49,7 +49,8 @@ class PartReceiver {
   std::uint32_t next_ = 0, high_ = 0, limit_;  // high_: the last that has come, and one
   std::uint32_t told_ = 0;                     // next_, as the last GRANT said
   std::uint64_t since_ns_ = kNever;            // the first that came since the last GRANT
-  bool open_ = false, due_now_ = false;
+  std::uint32_t window_ = 0;                   // 0: not open
+  bool due_now_ = false;
   std::bitset<kWindow> here_;  // by part, from next_ to high_
 };
 

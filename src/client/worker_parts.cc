@@ -11,6 +11,9 @@
 namespace mcplane::client {
 namespace {
 
+// Of a task's share when many that were silent come back at once: three parts behind a lost one show it.
+constexpr std::uint32_t kWindowMin = 4;
+
 // Most parts come in order, and are written once: what none has come for yet is not there.
 void store(std::vector<std::byte>& message, std::size_t at, std::span<const std::byte> part) {
   if (at < message.size()) {
@@ -90,21 +93,25 @@ void WorkerEngine::begin_assembly(RunningTask& task, std::span<const std::byte> 
   grant_if_due(incoming, now_ns, out);
 }
 
-// Those that lack least first, and few at once.
+// Those that lack least first, and few at once, which share a window: who sends something short on the same path waits
+// behind what is granted. What was granted before is not taken back, so that for a window's time there may be more.
 void WorkerEngine::share_grants(std::uint64_t now_ns) {
   const auto waits = [](const auto& task) { return !task->complete() && !task->receiver.is_open(); };
-  auto granted = std::ranges::count_if(parts_.tasks, [](const auto& task) { return task->flows(); });
-  for (; granted < static_cast<std::ptrdiff_t>(WorkerParts::kGrantedAtOnce); ++granted) {
+  auto granted =
+      static_cast<std::uint32_t>(std::ranges::count_if(parts_.tasks, [](const auto& task) { return task->flows(); }));
+  for (; granted < WorkerParts::kGrantedAtOnce; ++granted) {
     IncomingTask* least = nullptr;
     for (const auto& task : parts_.tasks)
       if (waits(task) && (least == nullptr || task->bytes_missing() < least->bytes_missing())) least = task.get();
-    if (least == nullptr) return;
+    if (least == nullptr) break;
     // Room for all of it only now: many may wait.
     least->message.reserve(least->message_bytes);
     least->receiver.open();
     least->receiver.tell();
     least->expect_parts(now_ns);
   }
+  for (const auto& task : parts_.tasks)
+    if (task->flows()) task->receiver.open(std::max(PartReceiver::kWindow / granted, kWindowMin));
 }
 
 void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out,
@@ -131,7 +138,9 @@ void WorkerEngine::on_route_part(std::span<const std::byte> datagram, std::uint6
     return grant_if_due(*incoming, now_ns, out);
   }
   store(incoming->message, at, bytes);
+  const bool was_silent = incoming->asked > 0;
   incoming->expect_parts(now_ns);
+  if (was_silent) share_grants(now_ns);
   if (incoming->complete()) incoming->receiver.tell();
   grant_if_due(*incoming, now_ns, out);
   if (incoming->complete()) assign_complete(*task, *incoming, now_ns, assigned);

@@ -63,8 +63,9 @@ struct WorkerParts {
   // An endpoint's bounds: of tasks whose parts come, and of their bytes.
   static constexpr std::size_t kTasksMax = 256;
   static constexpr std::size_t kBytesMax = std::size_t{64} << 20;
-  // Tasks that are granted parts at a time: others wait, so that many senders do not flood one receiver.
-  static constexpr std::size_t kGrantedAtOnce = 4;
+  // Tasks that are granted parts at a time, and share a window: others wait, so that many senders do not flood one
+  // receiver, and what else comes on their path. Two, so that one's end does not leave the path empty.
+  static constexpr std::uint32_t kGrantedAtOnce = 2;
   // A task of which nothing new has come for so long leaves its place to another, and its sender is told again: GRANT
   // or parts were lost, or the sender is gone. Four of the shortest PTOs, so that who was busy for some milliseconds
   // keeps it; where a round trip is longer, more are granted at once, and more are under way.

@@ -216,6 +216,19 @@ TEST_F(PartReceiverTest, GrantIsDueAtAQuarterOfTheWindowOrInTime) {
   EXPECT_EQ(grant(), (Parts{17, 81}));
 }
 
+TEST_F(PartReceiverTest, SmallWindowIsToldOfAtItsHalf) {
+  receiver_.open(8);
+  come(0);
+  EXPECT_EQ(grant(), (Parts{1, 9}));
+  for (std::uint32_t part = 1; part < 4; ++part) come(part);
+  EXPECT_FALSE(due());
+  come(4);
+  EXPECT_TRUE(due());
+  EXPECT_EQ(grant(), (Parts{5, 13}));
+  receiver_.open(4);
+  EXPECT_EQ(grant(), (Parts{5, 13})) << "a limit never goes back";
+}
+
 TEST_F(PartReceiverTest, GapAndRepeatAreToldAtOnce) {
   receiver_.open();
   come(0);
