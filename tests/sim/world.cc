@@ -218,7 +218,8 @@ void World::poll_control() {
 }
 
 void World::drain_nic(std::uint32_t core) {
-  since_ns_ = std::exchange(cores_[core].undrained_ns, 0);
+  since_ns_ = cores_[core].undrained_ns;
+  if (!broker_->keeps_frames(core)) cores_[core].undrained_ns = 0;
   if (core >= options_.sizes.queues) return;
   broker_->take_sent(core, [this](PortId port, std::span<std::byte> frame) { leave_broker(port, frame); });
 }
