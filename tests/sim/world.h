@@ -81,8 +81,7 @@ class World {
   struct Core {
     std::uint64_t next_ns = 0, paused_ns = 0, passed_on = 0;
     std::uint64_t ring_full_ns = 0;  // the NIC takes nothing until then
-    std::uint64_t undrained_ns =
-        0;  // when the first frame may have been given to the NIC, or to one that was full, that is not sent yet
+    std::uint64_t undrained_ns = 0;  // when the oldest frame that it has not sent yet may have been made
     std::uint32_t idle = 0;
   };
   struct Frame {
