@@ -87,8 +87,7 @@ LiveReport::Reading LiveReport::read(const Control& control, const std::vector<P
       const auto& counts = (shard->timings.*kDurations[kind].durations).counts;
       for (std::size_t i = 0; i < counts.size(); ++i) now.durations[kind][i] += counts[i].read();
     }
-    now.cores.push_back(
-        {counters.accepted.read(), counters.loops.read(), counters.busy_loops.read(), counters.asleep_ns.read()});
+    now.cores.push_back({counters.accepted.read(), counters.busy_ns.read()});
   }
   for (const PortState& port : ports) now.ports.push_back({port.rx_frames, port.tx_frames});
   return now;
@@ -129,19 +128,17 @@ Json LiveReport::point() const {
           {"p99", at("p99")}};
 }
 
-// Busy: of the loops that were not slept through, those that found something to do.
+// Busy: of the time, what went into loops that found something to do.
 Json LiveReport::cores_json(const Control& control) const {
   Json cores = Json::array();
   for (std::size_t i = 0; i < now_.cores.size(); ++i) {
     const Core& after = now_.cores[i];
     const Core before = i < before_.cores.size() ? before_.cores[i] : after;
-    const auto loops = static_cast<double>(after.loops - before.loops);
-    const double asleep = per_s(after.asleep_ns, before.asleep_ns) / static_cast<double>(kNsPerSecond);
-    const double busy = loops > 0 ? static_cast<double>(after.busy_loops - before.busy_loops) / loops : 0;
+    const double busy = per_s(after.busy_ns, before.busy_ns) / static_cast<double>(kNsPerSecond);
     const auto& cpus = control.options().cores;
     cores.push_back({{"id", i},
                      {"cpu", i < cpus.size() ? Json(cpus[i]) : Json()},
-                     {"busy", rounded(busy * (1 - std::clamp(asleep, 0.0, 1.0)), 1'000)},
+                     {"busy", rounded(std::min(busy, 1.0), 1'000)},
                      {"accepted", per_s(after.accepted, before.accepted)},
                      {"queued", waiting(control.shared().shards[i]->counters)}});
   }

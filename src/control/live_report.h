@@ -27,7 +27,7 @@ class LiveReport {
   using Durations = std::array<std::uint64_t, state::Durations::Buckets::kBuckets>;
 
   struct Core {
-    std::uint64_t accepted = 0, loops = 0, busy_loops = 0, asleep_ns = 0;
+    std::uint64_t accepted = 0, busy_ns = 0;
   };
   struct Port {
     std::uint64_t in = 0, out = 0;

@@ -173,10 +173,12 @@ def a_lost_worker_and_an_open_breaker_stand_out(bench, browser):
         return states == {"steady": "closed", "broken": "open", "dying": "lost"}
 
     wait_until("lost and open", 10, stands)
-    assert rows(browser, "workers")[0][0].startswith("broken"), "who is out comes first"
+    named = [row[0].split("\n")[0] for row in rows(browser, "workers")]
+    assert named == ["broken", "dying", "steady"], "who is out comes first, then who was lost"
     assert {each["name"]: each["state"] for each in said("v1/breakers")["breakers"]} == {
         "steady": "closed", "broken": "open"}
-    assert "1 of 2 workers gets no tasks" in text(browser, "#notices")
+    notices = text(browser, "#notices")
+    assert "1 of 2 workers gets no tasks" in notices and "Lost within the last 2 minutes: dying" in notices, notices
     assert [row[3] for row in rows(browser, "pools")] == ["1 of 2"]
     picture(browser, "trouble")
 

@@ -1,7 +1,7 @@
 // Shows what /v1/live sends, once a second. Names come from peers: they are text, never markup.
 'use strict';
 
-const LOST_MS = 3500, GONE_MS = 120e3, KEPT_POINTS = 320;
+const LOST_MS = 3500, GONE_MS = 120e3, KEPT_POINTS = 320, NAMED = 5;
 const $ = (selector) => document.querySelector(selector);
 
 // Numbers ------------------------------------------------------------------------------------------------------------
@@ -129,8 +129,12 @@ function showNotices(live) {
   const lines = live.degraded.map((route) => `${route.route} is degraded (${route.chain}): ${route.why}`);
   const out = live.workers.out;
   if (out) lines.push(`${out} of ${live.workers.total} workers ${out === 1 ? 'gets' : 'get'} no tasks, or only trial ones: see their breakers`);
+  const lost = [...gone.values()].filter((worker) => !worker.left).map((worker) => worker.name || worker.node_id);
+  if (lost.length) lines.push(`Lost within the last ${GONE_MS / 60e3} minutes: ${lost.slice(0, NAMED).join(', ')}${lost.length > NAMED ? ` and ${whole(lost.length - NAMED)} more` : ''}`);
   if (live.pending) lines.push(`${live.pending} settings wait for the next start`);
-  $('#notices').replaceChildren(...lines.map((line) => element('p', 'notice', line)));
+  // What is said already is not said again to who listens to the page.
+  const said = [...$('#notices').children].map((line) => line.textContent);
+  if (said.join('\n') !== lines.join('\n')) $('#notices').replaceChildren(...lines.map((line) => element('p', 'notice', line)));
 }
 
 function showTiles(live) {
@@ -168,7 +172,7 @@ function breakerBadge(worker) {
 function showWorkers(live) {
   const { total, out, rest } = live.workers;
   show('workers', total ? `${whole(total)}${out ? `, ${whole(out)} out` : ''}` : '');
-  const trouble = (worker) => worker.goneAt ? 2 : worker.state !== 'up' || worker.breaker !== 'closed' ? 0 : 1;
+  const trouble = (worker) => worker.goneAt ? (worker.left ? 3 : 1) : worker.state !== 'up' || worker.breaker !== 'closed' ? 0 : 2;
   const list = [...live.workers.shown, ...gone.values()].sort((a, b) =>
     trouble(a) - trouble(b) || a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.node_id < b.node_id ? -1 : 1));
   fill('workers', list, (worker) => worker.node_id, (row, worker) => {
@@ -218,14 +222,20 @@ function showTables(live) {
   reasons('drops', live.drops, 'None since the start.');
 }
 
+// A narrow screen breaks it between words, not within --flags.
+function showCommand(selector, line) {
+  if ($(selector).textContent !== line)
+    $(selector).replaceChildren(...line.split(' ').flatMap((word, i) => [i ? ' ' : '', element('span', '', word)]));
+}
+
 function showEmpty(live) {
   const isEmpty = live.workers.total === 0 && gone.size === 0;
   $('#empty').hidden = !isEmpty;
   for (const id of ['workers', 'pools']) $('#' + id).closest('section').hidden = isEmpty;
   const host = (live.ips[0] || '').includes(':') ? `[${live.ips[0]}]` : live.ips[0];
   const at = live.base_port === 4800 ? host : `${host}:${live.base_port}`;
-  $('#start-worker').textContent = `mcplane-worker --broker ${at} --backend echo`;
-  $('#send-task').textContent = `mcplane-ctl send --broker ${at} --action generate --prompt hi`;
+  showCommand('#start-worker', `mcplane-worker --broker ${at} --backend echo`);
+  showCommand('#send-task', `mcplane-ctl send --broker ${at} --action generate --prompt hi`);
 }
 
 function showLive(live) {

@@ -54,7 +54,7 @@ TEST_F(LiveTest, RatesAreOfTheLastSecond) {
   auto& second = shared->shards[1]->counters;
   first.accepted.add(1'000);
   first.delivered.add(900);
-  first.loops.add(100);
+  first.busy_ns.add(100);
   const json at_start = next();
   EXPECT_EQ(at_start["rates"]["accepted"], 0) << "nobody knows what was before";
   EXPECT_EQ(at_start["latency_us"]["task"], nullptr);
@@ -66,8 +66,7 @@ TEST_F(LiveTest, RatesAreOfTheLastSecond) {
   second.in_state[raw(state::TaskState::kQueued)].add(7);
   first.in_state[raw(state::TaskState::kRouted)].add(2);
   second.in_state[raw(state::TaskState::kRunning)].add(3);
-  first.loops.add(1'000);
-  first.busy_loops.add(250);
+  first.busy_ns.add(kNsPerSecond / 4);
   second.rejected[static_cast<std::size_t>(wire::Reason::NoWorker)].add(20);
   second.rejected[static_cast<std::size_t>(wire::Reason::UnknownSession)].add(9);
   first.dropped[static_cast<std::size_t>(DropReason::kBadMagic)].add(4);
@@ -92,14 +91,14 @@ TEST_F(LiveTest, RatesAreOfTheLastSecond) {
   EXPECT_EQ(next()["latency_us"]["task"], nullptr) << "nothing ended in that second";
 }
 
-TEST_F(LiveTest, ACoreThatSleepsIsNotBusy) {
+TEST_F(LiveTest, ACoreThatFindsLittleInManyLoopsIsAsBusyAsTheirTime) {
   start();
   next();
   auto& counters = shared->shards[0]->counters;
-  counters.loops.add(10);
+  counters.loops.add(1'000'000);
   counters.busy_loops.add(10);
-  counters.asleep_ns.add(9 * kNsPerSecond / 10);
-  EXPECT_NEAR(next()["cores"][0]["busy"].get<double>(), 0.1, 0.001);
+  counters.busy_ns.add(9 * kNsPerSecond / 10);
+  EXPECT_NEAR(next()["cores"][0]["busy"].get<double>(), 0.9, 0.001);
 }
 
 TEST_F(LiveTest, WorkersAreTheLoadedOnesAndACountOfTheRest) {
