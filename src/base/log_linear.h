@@ -21,10 +21,13 @@ struct LogLinear {
   static constexpr unsigned kShiftMax = 63 - kSubBucketBits;
 
   static constexpr std::size_t bucket_of(std::uint64_t value) noexcept {
-    const std::uint64_t in_range = std::min(value, (std::uint64_t{1} << kValueBits) - 1);
+    return bucket_in_range(std::min(value, (std::uint64_t{1} << kValueBits) - 1));
+  }
+  // Of a value below 2^kValueBits.
+  static constexpr std::size_t bucket_in_range(std::uint64_t in_range) noexcept {
     // Above as many bits as are always significant.
     const auto zeros = static_cast<unsigned>(std::countl_zero(in_range | (2 * kSubBuckets - 1)));
-    const std::uint64_t shift = kShiftMax - zeros, significant = in_range << zeros >> kShiftMax;
+    const std::uint64_t shift = kShiftMax - zeros, significant = in_range >> shift;
     return static_cast<std::size_t>((shift << kSubBucketBits) + significant);
   }
 

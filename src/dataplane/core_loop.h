@@ -49,7 +49,7 @@ class CoreLoop {
   bool run_once(Now&& now) noexcept {
     sampler_.begin();
     const std::uint64_t now_ns = now();
-    if (was_busy_) shard_.counters.busy_ns.add(now_ns - shard_.now_ns);
+    if (observed() && was_busy_) shard_.counters.busy_ns.add(now_ns - shard_.now_ns);
     shard_.begin_loop(now_ns);
     refill_spares();
     sampler_.lap(Station::kOther);

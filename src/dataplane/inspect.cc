@@ -25,9 +25,7 @@ const ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {
 
 // Null when its selector's entry has become another's, or nobody knows any more.
 const RouteEntry* entry_of(Shard& shard, const ClientSlot* slot) noexcept {
-  if (slot == nullptr || slot->asked_route() >= shard.routes.capacity()) return nullptr;
-  const RouteEntry& entry = shard.routes[slot->asked_route()];
-  return slot->asked_by(entry.claimed) && entry.key_length > 0 ? &entry : nullptr;
+  return slot != nullptr ? shard.routes.find(slot->asked()) : nullptr;
 }
 
 bool is_asked_for(const Inspection::Question& question, const Task& task, const ClientSlot* slot,

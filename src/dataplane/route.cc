@@ -30,9 +30,8 @@ void begin_trace(Shard& shard, const RouteEntry& entry, Task& task, const wire::
   shard.spans.keep(shard.index_of(task), header, entry);
 }
 
-// waits: it has no worker yet.
-void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header, Session& client,
-                bool waits) noexcept {
+void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header,
+                Session& client) noexcept {
   const std::uint32_t ttl_ms = std::min(header.ttl_ms(), kTtlMaxMs);
   task.flags = header.flags();
   if (shard.spans.on()) begin_trace(shard, entry, task, header);
@@ -46,15 +45,14 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.route_leg_us = 0;
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
-  task.arrive(shard.now_ns, entry.action);
+  task.arrive(shard.now_ns, observed() ? entry.book : 0);
   if (entry.shadow) [[unlikely]] {
     ++client.shadow_accepted;
     shard.counters.shadow.accepted.add();
   } else {
     ++client.accepted;
     shard.counters.accepted.add();
-    shard.counters.actions[entry.action].accepted.add();
-    if (!waits) shard.mine.timings.queue.add_none();
+    if (observed()) shard.counters.actions[entry.action].accepted.add();
   }
   open_task(shard, entry, client, task);
 }
@@ -106,9 +104,10 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
   return check_wait(shard, entry, name.priority, waiting, header.ttl_ms());
 }
 
-// A task that nothing stands against goes to a worker, into the line, or back.
-Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot,
-              RouteEntry& entry) noexcept {
+// A task that nothing stands against goes to a worker, into the line, or back. Inline: a call costs a task as much as
+// its books do.
+[[gnu::always_inline]] inline Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client,
+                                            ClientSlot& slot, RouteEntry& entry) noexcept {
   const auto refused = [&](const Refusal& why) {
     if (!entry.shadow) shard.counters.actions[entry.action].refused.add();
     return refuse(shard, packet, frame, client, slot, {why, slots_of(shard, entry)});
@@ -137,13 +136,13 @@ Verdict start(Shard& shard, net::Packet& packet, Frame& frame, Session& client, 
     return refused({.reason = wire::Reason::TableFull});
   }
   Task& task = shard.tasks[index];
-  begin_task(shard, entry, task, *frame.header, client, place.to == nullptr);
+  begin_task(shard, entry, task, *frame.header, client);
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
-  slot.task_id = wire::task_id_of(*frame.header);
-  slot.ask_for(shard.routes.index_of(entry), entry.claimed);
+  if (observed()) slot.ask_for(entry.name, wire::task_id_of(*frame.header));
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
     expect_answer(shard, entry, task, packet, frame);
+  if (observed() && place.to == nullptr && !entry.shadow) shard.joined.add();
   return go_to(shard, place, entry, task, packet, frame);
 }
 
@@ -226,7 +225,7 @@ Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet
   header.mutate_sequence(shard.owed.take(to.record.worker, to.record.id));
   header.mutate_slot(0);
   if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
-  if (shard.spans.on() && wire::has(task.flags, wire::Flag::Sampled) && !task.mirror) [[unlikely]]
+  if (wire::has(task.flags, wire::Flag::Sampled) && shard.spans.on() && !task.mirror) [[unlikely]]
     shard.spans.mark(task, shard.index_of(task), header);
   return forward(shard, packet, frame, to);
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "dataplane/task_table.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -66,9 +67,16 @@ RouteCache::RouteCache(std::uint32_t capacity, const SipKey& key, const state::W
   CHECK(board_ == nullptr || board_->size() >= std::size_t{sets_} * kWays);
 }
 
-std::string_view RouteCache::action_of(const RouteEntry& entry, std::uint32_t claimed) noexcept {
+const RouteEntry* RouteCache::find(RouteName name) const noexcept {
+  if (name.entry >= capacity()) return nullptr;
+  const RouteEntry& entry = entries_[name.entry];
+  return entry.name == name && entry.key_length > 0 ? &entry : nullptr;
+}
+
+std::string_view RouteCache::action_of(RouteName name) const noexcept {
+  const RouteEntry* const entry = find(name);
   std::size_t at = 1;  // behind the kind of task
-  return entry.claimed == claimed && entry.key_length > 0 ? next_name(entry, at) : std::string_view{};
+  return entry != nullptr ? next_name(*entry, at) : std::string_view{};
 }
 
 RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::RouteSnapshot& snapshot,
@@ -146,6 +154,7 @@ RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   *oldest = RouteEntry{};
   oldest->hash = hash;
   oldest->claimed = ++claims_;
+  oldest->name = {index_of(*oldest), static_cast<std::uint16_t>(claims_)};
   // Not all from nothing, or of many selectors with few tasks each none would be copied.
   oldest->mirror.due = static_cast<std::uint32_t>(hash % state::kMirrorWhole);
   return oldest;
@@ -163,6 +172,7 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
   entry.limited = !entry.shadow && (snapshot.client_limit.any() || rule.shared_limit != state::kNoSharedLimit);
   entry.checked = entry.limited || entry.shadow;
   entry.action = snapshot.action_of(action);
+  entry.book = Task::book_of(entry.action);
   const auto serving = [&](std::string_view of_action, std::string_view of_model, bool shadow) {
     ServingPools found;
     found.count = static_cast<std::uint32_t>(

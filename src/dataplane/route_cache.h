@@ -15,6 +15,7 @@
 #include "base/siphash.h"
 #include "base/types.h"
 #include "dataplane/held_frames.h"
+#include "dataplane/route_name.h"
 #include "state/counters.h"
 #include "state/inspection.h"
 #include "state/route_snapshot.h"
@@ -55,15 +56,17 @@ struct RouteEntry {
   static constexpr std::size_t kKeyBytesMax = state::Selector::kBytesMax;
 
   std::uint64_t hash = 0;
-  std::uint64_t generation = 0;        // of the snapshot the pools belong to
-  std::uint32_t last_used = 0;         // look-up count, for eviction
-  std::uint32_t claimed = 0;           // number of the claim that made it this selector's; 0: nobody's
+  std::uint64_t generation = 0;  // of the snapshot the pools belong to
+  std::uint32_t last_used = 0;   // look-up count, for eviction
+  std::uint32_t claimed = 0;     // number of the claim that made it this selector's; 0: nobody's
+  RouteName name;
   std::uint16_t key_length = 0;        // 0: entry is empty
   std::uint16_t waiting_position = 0;  // in RouteCache's list, while tasks are in the lines
   bool shadow = false;
   bool limited = false;                        // its tasks count for limits, of each client or of its route
   bool checked = false;                        // they may not come just so: limited, or shadow
   std::uint8_t action = state::kOtherActions;  // in whose books they are
+  std::uint64_t book = 0;                      // the same, as Task::arrive() takes it
   ServingPools own;
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool
@@ -106,8 +109,10 @@ class RouteCache {
   }
   RouteEntry& operator[](std::uint16_t index) noexcept { return entries_[index]; }
   std::uint32_t capacity() const noexcept { return sets_ * kWays; }
-  // Of the selector that had the entry by that claim; empty when another has it now.
-  static std::string_view action_of(const RouteEntry& entry, std::uint32_t claimed) noexcept;
+  // Null when the entry has become another selector's, or nobody's.
+  const RouteEntry* find(RouteName name) const noexcept;
+  // Empty then.
+  std::string_view action_of(RouteName name) const noexcept;
 
   // Entries with waiting tasks, in no order. add_waiting() follows each frame that joins an entry's lines,
   // remove_waiting() each that leaves them; both keep the board.

@@ -2,12 +2,14 @@
 // Written by: the shard's core, on the control thread's commands. A lookup is one array access.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <span>
 
 #include "base/large_array.h"
 #include "base/prefetch.h"
 #include "base/types.h"
+#include "dataplane/route_name.h"
 #include "state/messages.h"
 #include "wire/known_sender.h"
 
@@ -82,10 +84,11 @@ struct alignas(32) ClientSlot {
   std::uint8_t reserved = 0;
   wire::Id16 task_id{};  // of the task, for people
 
-  // A RouteEntry's index, and its claim: the entry may become another selector's.
-  void ask_for(std::uint16_t route, std::uint32_t claimed) noexcept { retry_after_ms = route | claimed << 16; }
-  std::uint16_t asked_route() const noexcept { return static_cast<std::uint16_t>(retry_after_ms); }
-  bool asked_by(std::uint32_t claimed) const noexcept { return (claimed & 0xffffU) == retry_after_ms >> 16; }
+  void ask_for(RouteName what, const wire::Id16& id) noexcept {
+    retry_after_ms = std::bit_cast<std::uint32_t>(what);
+    task_id = id;
+  }
+  RouteName asked() const noexcept { return std::bit_cast<RouteName>(retry_after_ms); }
 
   void leave() noexcept {
     state = State::kIdle;

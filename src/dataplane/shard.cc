@@ -34,6 +34,7 @@ void Shard::begin_loop(std::uint64_t loop_now_ns) noexcept {
   now_ms = static_cast<std::uint32_t>((loop_now_ns - options.start_ns) / kNsPerMs);
   mine.loop_ns.store(loop_now_ns, std::memory_order_relaxed);
   snapshot = shared.routes.read();
+  if (observed()) spans.begin_loop();
 }
 
 namespace {

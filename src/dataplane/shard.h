@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/large_array.h"
+#include "base/observed.h"
 #include "base/random.h"
 #include "dataplane/acks.h"
 #include "dataplane/answer_cache.h"
@@ -115,6 +116,37 @@ static_assert(kCommandsPerLoop + 2 * (kTimersPerLoop + kEndedPerLoop) + kOwedPer
                   kEventsPerLoop <=
               kSpares);
 
+// route_leg_us of production's tasks whose RESULTs came in this loop: counts of the short ones, so that a burst's time
+// is noted once for all tasks with the same, and the others one by one.
+struct AnsweredLegs {
+  static constexpr std::uint16_t kShortUs = 32;
+
+  std::array<std::uint8_t, kShortUs> counts{};  // by microsecond; a loop has no more than 2 * kBurstMax
+  Batch<std::uint16_t, 2 * net::kBurstMax> longer;
+
+  void add(std::uint16_t leg_us) noexcept {
+    if (leg_us >= kShortUs) [[unlikely]]
+      longer.add() = leg_us;
+    else
+      ++counts[leg_us];
+  }
+};
+static_assert(2 * net::kBurstMax <= 0xff);
+
+// Of production's tasks that were accepted in this loop, those that joined a line: so who did not wait is counted a
+// loop, not a task.
+class Joined {
+ public:
+  void add() noexcept { ++count_; }
+  // accepted: ever. Those of the loop that ends that did not join.
+  std::uint64_t at_once(std::uint64_t accepted) noexcept {
+    return accepted - std::exchange(accepted_, accepted) - std::exchange(count_, 0);
+  }
+
+ private:
+  std::uint64_t accepted_ = 0, count_ = 0;
+};
+
 class Shard {
  public:
   Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions& given);
@@ -142,8 +174,10 @@ class Shard {
   }
   // An end of the task, in the books of its kind and of its action.
   void count(const Task& task, state::TaskEnds::Which end) noexcept {
-    (counters_of(task).*end).add();
-    if (!wire::is_shadow(task.flags)) (counters.actions[task.action()].*end).add();
+    if (wire::is_shadow(task.flags)) [[unlikely]]
+      return (counters_of(task).*end).add();
+    (counters.*end).add();
+    if (observed()) (counters.actions[task.action()].*end).add();
   }
   // kFree is the task table's to set.
   void set_state(Task& task, TaskState to) noexcept {
@@ -208,8 +242,8 @@ class Shard {
     std::uint32_t cursor = 0;
   } sweep;
 
-  // route_leg_us of production's tasks whose RESULTs came in this loop.
-  Batch<std::uint16_t, 2 * net::kBurstMax> answered;
+  AnsweredLegs answered;
+  Joined joined;
   Batch<Departure, kDepartures> departures;
   Batch<Share, kEventsPerLoop> shares;
   Batch<net::Packet, kDepartures> to_free;

@@ -38,10 +38,10 @@ void Spans::mark(const Task& task, std::uint32_t index, wire::Header& route) con
   route.mutate_flags(static_cast<std::uint16_t>(route.flags() | raw(wire::Flag::Sampled)));
 }
 
-void Spans::add(std::uint32_t index, state::SpanRecord& record) noexcept {
+void Spans::add(std::uint32_t index, state::SpanRecord& record, const RouteCache& routes) noexcept {
   const Kept& kept = kept_[index];
   record.trace = kept.trace;
-  set_action(record, RouteCache::action_of(*kept.entry, kept.claimed));
+  set_action(record, routes.action_of(kept.asked));
   add(record);
 }
 
@@ -58,11 +58,11 @@ void Spans::flush(std::uint64_t stamp_ns) noexcept {
 }
 
 void trace_result(Shard& shard, const Task& task, const wire::Header& result) noexcept {
-  if (task.mirror) return;
+  if (!shard.spans.on() || task.mirror) return;
   state::SpanRecord record = record_of(shard, task, result.reason());
   record.answered_ns = shard.now_ns;
   record.worker_us = result.worker_us();
-  shard.spans.add(shard.index_of(task), record);
+  shard.spans.add(shard.index_of(task), record, shard.routes);
 }
 
 void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substitute substitute) noexcept {
@@ -70,7 +70,7 @@ void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substi
   if (!wanted) return;
   state::SpanRecord record = record_of(shard, task, reason);
   record.substitute = substitute;
-  shard.spans.add(shard.index_of(task), record);
+  shard.spans.add(shard.index_of(task), record, shard.routes);
 }
 
 void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
@@ -78,7 +78,7 @@ void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
   task.flags = static_cast<std::uint16_t>(task.flags | raw(wire::Flag::Sampled));
   state::SpanRecord record = record_of(shard, task, reason);
   record.attempt_only = true;
-  shard.spans.add(shard.index_of(task), record);
+  shard.spans.add(shard.index_of(task), record, shard.routes);
 }
 
 void trace_send(Shard& shard, const net::Packet& packet, const Frame& frame, wire::Reason reason,

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "base/large_array.h"
+#include "base/observed.h"
 #include "base/types.h"
 #include "dataplane/route_cache.h"
 #include "dataplane/task_table.h"
@@ -30,24 +31,31 @@ class Spans {
   Spans(const state::Shared& shared, state::SpanMailbox* mailbox, std::uint32_t max_tasks)
       : bounds_(shared.trace), mailbox_(mailbox), kept_(mailbox != nullptr ? max_tasks : 0) {}
 
-  bool on() const noexcept { return mailbox_ != nullptr; }
-  bool is_slow(std::uint64_t taken_ns) const noexcept {
-    return taken_ns >= bounds_.slow_ns.load(std::memory_order_relaxed);
+  bool on() const noexcept { return observed() && mailbox_ != nullptr; }
+  // What holds for this loop.
+  void begin_loop() noexcept {
+    sample_from_ = bounds_.sample_from.load(std::memory_order_relaxed);
+    slow_ns_ = bounds_.slow_ns.load(std::memory_order_relaxed);
   }
+  bool is_slow(std::uint64_t taken_ns) const noexcept { return taken_ns >= slow_ns_; }
   // The flags that the task goes on with: who sent it samples it, or its trace is taken here.
   std::uint16_t flags_of(const wire::Header& send) const noexcept {
-    const bool taken = wire::is_taken(send.trace_id()->Data(), bounds_.sample_from.load(std::memory_order_relaxed));
-    return static_cast<std::uint16_t>(send.flags() | (taken ? raw(wire::Flag::Sampled) : 0U));
+    const std::uint16_t flags = send.flags();
+    if (!wire::is_taken(send.trace_id()->Data(), sample_from_)) [[likely]]
+      return flags;
+    return static_cast<std::uint16_t>(flags | raw(wire::Flag::Sampled));
   }
   // The SEND made the task with that index. Cost: a cache line written.
   void keep(std::uint32_t index, const wire::Header& send, const RouteEntry& entry) noexcept {
-    kept_[index] = {wire::trace_of(send), &entry, entry.claimed};
+    Kept& kept = kept_[index];
+    kept.asked = entry.name;
+    std::memcpy(&kept.trace, send.task_id()->Data(), sizeof kept.trace);
   }
   // Of a task that is sampled, its ROUTE.
   void mark(const Task& task, std::uint32_t index, wire::Header& route) const noexcept;
 
   // Its trace and action are added; when it had left, flush() adds.
-  void add(std::uint32_t index, state::SpanRecord& record) noexcept;
+  void add(std::uint32_t index, state::SpanRecord& record, const RouteCache& routes) noexcept;
   void add(const state::SpanRecord& record) noexcept;
   bool pending() const noexcept { return count_ > 0; }
   void flush(std::uint64_t stamp_ns) noexcept;
@@ -55,13 +63,13 @@ class Spans {
  private:
   struct alignas(kCacheLineBytes) Kept {
     wire::TaskTrace trace;
-    const RouteEntry* entry = nullptr;  // what it asked for, unless that
-    std::uint32_t claimed = 0;          // has become another selector's since
+    RouteName asked;
   };
 
   static_assert(sizeof(Kept) == kBytesPerTask);
 
   const state::TraceBounds& bounds_;
+  std::uint64_t sample_from_ = wire::kSampleNone, slow_ns_ = ~std::uint64_t{0};
   state::SpanMailbox* const mailbox_;
   LargeArray<Kept> kept_;
   std::array<state::SpanRecord, kPerLoop> records_;

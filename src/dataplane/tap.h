@@ -21,6 +21,7 @@ void copy_matching(const Shard& shard, state::Capture& capture, std::span<const 
 
 // A frame that a full NIC queue then does not take is copied all the same: afterwards its buffer is the NIC's.
 inline void tap(const Shard& shard, std::span<const net::Packet> packets, const TapPoint& where) noexcept {
+  if (!observed()) return;
   if (state::Capture* const capture = shard.shared.capture.load(std::memory_order_acquire)) [[unlikely]]
     copy_matching(shard, *capture, packets, where);
 }

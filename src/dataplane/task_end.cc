@@ -35,8 +35,8 @@ void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Execu
   slot.retry_after_ms = shard.options.retry_after_ms;
 }
 
-// The worker may forget the RESULT.
-void end_delivering(Shard& shard, Task& task) noexcept {
+// The worker may forget the RESULT. Inline: every task ends so.
+[[gnu::always_inline]] inline void end_delivering(Shard& shard, Task& task) noexcept {
   const Session* worker = shard.sessions.find(task.worker_session);
   if (worker != nullptr && !shard.owed.add(worker->record.worker, worker->record.id, task.number, shard.now_ms))
     if (!planted(PlantedBug::kLoseFullAcks))
@@ -172,7 +172,7 @@ void return_task(Shard& shard, Task& task) noexcept {
 void on_outcome_known(Shard& shard, Task& task) noexcept {
   if (task.state != TaskState::kDelivering) return abandon(shard, task);
   // What it took was noted with its RESULT.
-  if (task.failed()) [[unlikely]] {
+  if (observed() && task.failed()) [[unlikely]] {
     shard.counters_of(task).delivered.add();
     if (!wire::is_shadow(task.flags)) shard.counters.actions[task.action()].failed.add();
   } else {

@@ -57,19 +57,20 @@ struct alignas(kCacheLineBytes) Task {
 
   // When its SEND came, and what its books are kept by, in one word:
   //
-  //   63    57   56    55     48 47        0
-  //   |  0   | failed | action  | arrived  |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task
-  //                                            lives longer than one. failed: its worker's answer says so.
+  //     63     62   56 55     48 47        0
+  //   | failed |   0   | action  | arrived  |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task
+  //                                             lives longer than one. failed: its worker's answer says so.
   static constexpr unsigned kArrivedBits = 48;
   static constexpr std::uint64_t kArrivedMask = (std::uint64_t{1} << kArrivedBits) - 1;
-  static constexpr std::uint64_t kFailed = std::uint64_t{1} << (kArrivedBits + 8);
+  static constexpr std::uint64_t kFailed = std::uint64_t{1} << 63;
 
-  void arrive(std::uint64_t now_ns, std::uint8_t action) noexcept {
-    arrival = (now_ns & kArrivedMask) | std::uint64_t{action} << kArrivedBits;
-  }
+  // Where an action stands in `arrival`.
+  static constexpr std::uint64_t book_of(std::uint8_t action) noexcept { return std::uint64_t{action} << kArrivedBits; }
+
+  void arrive(std::uint64_t now_ns, std::uint64_t book) noexcept { arrival = (now_ns & kArrivedMask) | book; }
   std::uint64_t elapsed_ns(std::uint64_t now_ns) const noexcept { return (now_ns - arrival) & kArrivedMask; }
   std::uint8_t action() const noexcept { return static_cast<std::uint8_t>(arrival >> kArrivedBits); }
-  bool failed() const noexcept { return (arrival & kFailed) != 0; }
+  bool failed() const noexcept { return static_cast<std::int64_t>(arrival) < 0; }
   void set_failed(bool failed) noexcept { arrival = failed ? arrival | kFailed : arrival & ~kFailed; }
 };
 

@@ -25,6 +25,7 @@ inline void count_result(Shard& shard, Task& task, const wire::Header& result) n
   const bool slow = result.worker_us() >= shard.shared.slow_us.load(std::memory_order_relaxed);
   if (result.reason() != wire::Reason::Ok || slow) [[unlikely]] {
     task.set_failed(result.reason() != wire::Reason::Ok);
+    if (task.failed()) trace_result(shard, task, result);
     return is_clients_fault(result.reason()) ? void() : count_failure(shard, task);
   }
   const state::WorkerLine& line = shard.shared.workers[task.worker];

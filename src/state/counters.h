@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/drop_reason.h"
+#include "base/lone_writer.h"
 #include "base/types.h"
 #include "state/task_state.h"
 #include "wire/header.h"
@@ -17,12 +18,8 @@ namespace mcplane::state {
 class Counter {
  public:
   // The owning core only: a plain add, no locked instruction.
-  void add(std::uint64_t amount = 1) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-  }
-  void subtract(std::uint64_t amount = 1) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) - amount, std::memory_order_relaxed);
-  }
+  void add(std::uint64_t amount = 1) noexcept { add_alone(value_, amount); }
+  void subtract(std::uint64_t amount = 1) noexcept { subtract_alone(value_, amount); }
   void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   std::uint64_t read() const noexcept { return value_.load(std::memory_order_relaxed); }
 

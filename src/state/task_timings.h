@@ -19,12 +19,13 @@ struct Durations {
   std::array<Counter, Buckets::kBuckets> counts;
   Counter sum_ns;
 
-  // The owning core.
-  void add(std::uint64_t ns) noexcept {
-    counts[Buckets::bucket_of(ns)].add();
-    sum_ns.add(ns);
+  // The owning core. Below 2^48.
+  void add(std::uint64_t ns) noexcept { add_times(ns, 1); }
+  void add_times(std::uint64_t ns, std::uint64_t times) noexcept {
+    counts[Buckets::bucket_in_range(ns)].add(times);
+    sum_ns.add(ns * times);
   }
-  void add_none() noexcept { counts[0].add(); }
+  void add_none(std::uint64_t times) noexcept { counts[0].add(times); }
 };
 
 struct alignas(kCacheLineBytes) TaskTimings {

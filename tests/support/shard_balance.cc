@@ -54,7 +54,7 @@ void ShardRig::check_shard(std::uint32_t index, std::string& wrong) {
   expect_equal(wrong, at + "frames dropped for no reason", c.dropped[0].read(), 0);
   for (const state::TaskCounters* books : books_of(c))
     if (!adds_up(*books)) wrong += at + "accepted is not what became of it\n";
-  check_actions(c, at, wrong);
+  if (observed()) check_actions(c, at, wrong);
   const auto sum = [&](auto count) {
     std::uint64_t of_all = 0;
     for (const state::TaskCounters* books : books_of(c)) of_all += count(*books);
