@@ -178,9 +178,13 @@ std::optional<Reply> ask(const AdminFlags& flags, const Request& request) {
 }
 
 int print_refusal(const Request& request, const Reply& reply) {
-  return end(failure(kProgram,
-                     fmt::format("{}: the appliance answers HTTP {}: {}", request.target, reply.status, reply.body),
-                     kExitRuntime));
+  const Json body = Json::parse(reply.body, nullptr, false);
+  if (body.is_object() && body.contains("error") && body["error"].is_string())
+    return end(failure(kProgram, one_line(body["error"].get<std::string>()), kExitRuntime));
+  return end(
+      failure(kProgram,
+              fmt::format("{}: the appliance answers HTTP {}: {}", request.target, reply.status, one_line(reply.body)),
+              kExitRuntime));
 }
 
 int print_reply(const AdminFlags& flags, const Reply& reply, Parsed<std::string> (*table)(std::string_view)) {

@@ -142,7 +142,7 @@ std::string event_line(const Event& event, bool json) {
 
 std::string total_line(std::uint64_t received, std::uint64_t missed, bool json) {
   if (json) return json_line({{"received", received}, {"missed", missed}});
-  return fmt::format("{} events, {} missed\n", received, missed);
+  return fmt::format("{} event{}, {} missed\n", received, received == 1 ? "" : "s", missed);
 }
 
 std::string payload_of(const PubFlags& flags, std::istream& input) {

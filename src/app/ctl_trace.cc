@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <istream>
 #include <map>
@@ -22,12 +24,34 @@ namespace mcplane::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
 
 constexpr const char* kProgram = "mcplane-ctl";
 constexpr std::size_t kDepthMax = 32;
 // Said already, by the tree itself.
 constexpr std::string_view kSaid[] = {"messaging.system", "messaging.operation.name", "messaging.operation.type",
                                       "messaging.destination.name", "error.type"};
+
+constexpr std::string_view kCompressed[] = {".gz", ".xz", ".zst", ".bz2"};
+
+// What it appends traces and log lines to.
+std::vector<std::string> files_of_appliance(std::string_view config) {
+  std::vector<std::string> files;
+  const Json json = Json::parse(config, nullptr, false);
+  if (!json.is_object() || !json.contains("values")) return files;
+  for (const Json& value : json["values"])
+    if (const std::string key = value.value("key", ""); key == "appliance.trace-file" || key == "appliance.log-file")
+      files.push_back(value.value("value", ""));
+  return files;
+}
+
+std::vector<std::string> files_to_look_in(const TraceFlags& flags) {
+  if (!flags.files.empty()) return flags.files;
+  const auto reply = try_ask(flags.admin, {Method::kGet, "/v1/config"});
+  return usual_files(reply && reply->status == 200 ? std::string_view(reply->body) : std::string_view{}, kLogFolder);
+}
+
+std::string joined(const std::vector<std::string>& names) { return fmt::format("{}", fmt::join(names, ", ")); }
 
 std::uint64_t number(const Json& text) {
   const auto& digits = text.get_ref<const std::string&>();
@@ -123,9 +147,32 @@ class Tree {
 
 void add_trace_command(CLI::App& command, TraceFlags& flags) {
   command.add_option("TRACE_ID", flags.trace_id, "32 hexadecimal digits, as mcplane-ctl send prints them")->required();
-  add_switch(command, "--json", flags.json, "Print one JSON object");
-  add_texts(command, "--files", flags.files, "PATH,...",
-            "Trace files and logs of client, broker and workers, required; repeatable");
+  add_texts(
+      command, "--files", flags.files, "PATH,...",
+      "Trace files and logs of client, broker and workers; repeatable. Without it: those of the appliance, those that "
+      "MCPLANE_TRACE_FILE and MCPLANE_LOG_FILE name, and all in /var/log/mcplane");
+  add_admin_flags(command, flags.admin);
+}
+
+std::vector<std::string> usual_files(std::string_view config, const std::string& folder) {
+  std::vector<std::string> files;
+  const auto add = [&files](const fs::path& path) {
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) return;
+    const std::string name = fs::canonical(path, error).string();
+    if (!name.empty() && std::ranges::find(files, name) == files.end()) files.push_back(name);
+  };
+  for (const std::string& path : files_of_appliance(config)) add(path);
+  for (const char* const variable : {"MCPLANE_TRACE_FILE", "MCPLANE_LOG_FILE"})
+    if (const char* const path = std::getenv(variable)) add(path);
+  std::error_code error;
+  std::vector<fs::path> there;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (std::ranges::find(kCompressed, entry.path().extension()) == std::end(kCompressed))
+      there.push_back(entry.path());
+  std::ranges::sort(there);
+  for (const fs::path& path : there) add(path);
+  return files;
 }
 
 void read_trace(std::istream& lines, const std::string& file, std::string_view trace_id, TraceFound& found) {
@@ -154,7 +201,11 @@ std::string trace_text(const TraceFound& found) {
 }
 
 std::string trace_json(const TraceFound& found, std::string_view trace_id) {
-  Json json = {{"trace_id", trace_id}, {"spans", Json::array()}, {"lines", Json::array()}, {"broken", found.broken}};
+  Json json = {{"trace_id", trace_id},
+               {"spans", Json::array()},
+               {"lines", Json::array()},
+               {"broken", found.broken},
+               {"files", found.files}};
   for (const auto& span : found.spans) {
     json["spans"].push_back({{"service", span.service},
                              {"instance", span.instance},
@@ -175,21 +226,26 @@ int run_trace(const TraceFlags& flags) {
   const auto refuse = [](const std::string& line, int code) { return end(failure(kProgram, line, code)); };
   if (!wire::parse_trace_id(flags.trace_id))
     return refuse(quote(flags.trace_id) + " is no trace id; type 32 hexadecimal digits in lower case", kExitUsage);
-  if (flags.files.empty())
-    return refuse(
-        "--files is missing; type --files PATH, what --trace-file and --log-file of client, broker and "
-        "workers name",
-        kExitUsage);
   TraceFound found;
-  for (const std::string& path : flags.files) {
+  found.files = files_to_look_in(flags);
+  if (found.files.empty())
+    return refuse(fmt::format("no file to look in: no appliance at {} writes one, MCPLANE_TRACE_FILE and "
+                              "MCPLANE_LOG_FILE name none, and none is in {}; type --files PATH,..., what --trace-file "
+                              "and --log-file of client, broker and workers name",
+                              flags.admin.path, kLogFolder),
+                  kExitUsage);
+  for (const std::string& path : found.files) {
     std::ifstream file(path);
-    if (!file) return refuse("--files: cannot read " + quote(path) + ": " + std::strerror(errno), kExitRuntime);
+    if (!file) return refuse("cannot read " + quote(path) + ": " + std::strerror(errno), kExitRuntime);
     read_trace(file, path, flags.trace_id, found);
   }
   if (found.spans.empty() && found.lines.empty())
-    return refuse("nothing of trace " + flags.trace_id + " in these files; was it sampled, or has it not ended yet?",
-                  kExitRuntime);
-  std::fputs((flags.json ? trace_json(found, flags.trace_id) : trace_text(found)).c_str(), stdout);
+    return refuse(
+        fmt::format("nothing of trace {} in {}; was it sampled (all that fail are), has it not ended yet, or are "
+                    "there other files (--files)?",
+                    flags.trace_id, joined(found.files)),
+        kExitRuntime);
+  std::fputs((flags.admin.json ? trace_json(found, flags.trace_id) : trace_text(found)).c_str(), stdout);
   return kExitOk;
 }
 

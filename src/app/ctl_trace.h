@@ -1,5 +1,5 @@
 // `mcplane-ctl trace`: one task's path by its trace id, out of the trace files (--trace-file) and logs (--log-file) of
-// client, broker and workers. Main thread.
+// client, broker and workers. Without --files it looks where they usually are on this machine. Main thread.
 #pragma once
 
 #include <cstdint>
@@ -9,16 +9,25 @@
 #include <vector>
 
 #include "app/cli.h"
+#include "app/ctl_admin.h"
 
 namespace mcplane::app {
 
 struct TraceFlags {
   std::string trace_id;
   std::vector<std::string> files;
-  bool json = false;
+  AdminFlags admin;
 };
 
 void add_trace_command(CLI::App& command, TraceFlags& flags);
+
+// Where packages and mcplane.service have logs and trace files.
+inline constexpr const char* kLogFolder = "/var/log/mcplane";
+
+// Files to look in when none is typed, each once: those that an appliance writes, by the body of its GET /v1/config, ""
+// when none answers; those that MCPLANE_TRACE_FILE and MCPLANE_LOG_FILE name here; and what is in the folder, but for
+// what a log rotator has compressed. Only files that are there.
+std::vector<std::string> usual_files(std::string_view config, const std::string& folder);
 
 // What files say of one trace.
 struct TraceFound {
@@ -31,9 +40,10 @@ struct TraceFound {
     std::string file, text;
   };
 
-  std::vector<Span> spans;   // each once, in order of time
-  std::vector<Line> lines;   // of logs, as they are
-  std::uint64_t broken = 0;  // lines that looked like spans and are none
+  std::vector<Span> spans;           // each once, in order of time
+  std::vector<Line> lines;           // of logs, as they are
+  std::vector<std::string> files{};  // looked in
+  std::uint64_t broken = 0;          // lines that looked like spans and are none
 };
 
 // Adds what a file's lines say of the trace.

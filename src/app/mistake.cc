@@ -103,6 +103,7 @@ std::string explain_mistake(const CLI::App& app, const CLI::ParseError& error, s
   const std::string see_help = " (" + help_command(typed) + " lists all)";
   const std::string positional = message.substr(0, message.find(" is required"));
   if (flag.empty() && typed.get_option_no_throw(positional) != nullptr) return positional + " is missing" + see_help;
+  if (flag.empty() && error.get_name() == "ValidationError") return message + see_help;
   if (flag.empty()) return "type a command: " + join(commands_of(typed)) + see_help;
   // What was not typed came from the environment.
   const std::string where = is_among(flag, arguments) ? flag : environment_name(flag);

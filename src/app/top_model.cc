@@ -102,7 +102,7 @@ void TopModel::read_totals(const TopLook& look, double seconds) {
   totals_ = {};
   totals_.version = text(info.at("version"));
   totals_.boot = text(info.at("boot_id"));
-  totals_.address = fmt::format("{}:{}", list(info.at("ips")), count(info, "base_port"));
+  totals_.address = fmt::format("{} port {}", list(info.at("ips")), count(info, "base_port"));
   totals_.uptime_s = count(info, "uptime_s");
   totals_.clients = count(info.at("sessions"), "clients");
   totals_.workers = count(info.at("sessions"), "workers");

@@ -64,13 +64,16 @@ TopLine title_line(const TopModel& model, const TopView& view) {
   return line;
 }
 
-TopLine tasks_line(const TopTotals& totals) {
+// Whole on 80 columns.
+TopLine tasks_line(const TopTotals& totals, const TopView& view) {
+  constexpr int kRoomy = 85;
+  const char* const gap = view.columns < kRoomy ? " " : "  ";
   return {{"tasks/s  ", TopStyle::kDim},
-          {fmt::format("accepted {:>6}  delivered {:>6}  ", rate_text(totals.accepted_per_s),
-                       rate_text(totals.delivered_per_s))},
-          trouble(fmt::format("refused {:>5}  ", rate_text(totals.refused_per_s)), totals.refused_per_s > 0),
-          trouble(fmt::format("lost {:>5}  ", rate_text(totals.failed_per_s)), totals.failed_per_s > 0),
-          {fmt::format("stood in {:>5}", rate_text(totals.degraded_per_s)),
+          {fmt::format("accepted {:>6}{}delivered {:>6}{}", rate_text(totals.accepted_per_s), gap,
+                       rate_text(totals.delivered_per_s), gap)},
+          trouble(fmt::format("refused {:>5}{}", rate_text(totals.refused_per_s), gap), totals.refused_per_s > 0),
+          trouble(fmt::format("lost {:>5}{}", rate_text(totals.failed_per_s), gap), totals.failed_per_s > 0),
+          {fmt::format("stood in {:>4}", rate_text(totals.degraded_per_s)),
            totals.degraded_per_s > 0 ? TopStyle::kWarning : TopStyle::kPlain}};
 }
 
@@ -78,20 +81,20 @@ TopLine open_line(const TopTotals& totals) {
   const bool short_of_buffers = totals.buffers > 0 && totals.buffers_free * 10 < totals.buffers;
   return {{"open     ", TopStyle::kDim},
           {fmt::format("waiting {:>7}", totals.queued), totals.queued > 0 ? TopStyle::kWarning : TopStyle::kPlain},
-          {fmt::format("  at workers {:>6}  delivering {:>6}  ", totals.at_workers, totals.delivering)},
-          {fmt::format("frames/s {:>6}  ", rate_text(totals.frames_per_s))},
-          trouble(fmt::format("drops/s {:>5}", rate_text(totals.drops_per_s)), totals.drops_per_s > 0),
+          {fmt::format("  at workers {:>6}  delivering {:>6}", totals.at_workers, totals.delivering)},
           trouble(short_of_buffers ? fmt::format("  only {} buffers free", totals.buffers_free) : "", true)};
 }
 
-// Of tasks that ended between the two looks.
+// From acceptance to answer, of tasks that ended between the two looks.
 TopLine times_line(const TopTotals& totals) {
   const auto text = [](const std::optional<double>& seconds) {
     return seconds ? time_text(*seconds) : std::string("-");
   };
   return {{"times    ", TopStyle::kDim},
-          {fmt::format("p50 {:>7}  p99 {:>7}", text(totals.p50_s), text(totals.p99_s))},
-          {"  from acceptance to answer", TopStyle::kDim}};
+          {fmt::format("p50 {:>7}  p99 {:>7}  ", text(totals.p50_s), text(totals.p99_s))},
+          {"frames/s ", TopStyle::kDim},
+          {fmt::format("{:>6}  ", rate_text(totals.frames_per_s))},
+          trouble(fmt::format("drops/s {:>5}", rate_text(totals.drops_per_s)), totals.drops_per_s > 0)};
 }
 
 TopLine core_line(const TopCore& core, const TopView& view) {
@@ -167,7 +170,10 @@ TopLine foot_line(const TopModel& model, const TopView& view) {
   const std::size_t all = model.workers().size(), shown = worker_rows(model, view);
   std::string text;
   if (all > shown) text = fmt::format("{}-{} of {}  ", view.scroll + 1, std::min(all, view.scroll + shown), all);
-  text += "q quit  space pause  sort: n name  s state  b breaker  l load  t tasks  e errors  r reverse";
+  const std::string_view keys =
+      "q quit  space pause  sort: n name  s state  b breaker  l load  t tasks  e errors  r reverse";
+  const bool fits = width_of(text) + keys.size() <= static_cast<std::size_t>(std::max(view.columns, 0));
+  text += fits ? keys : "q quit  space pause  sort: n s b l t e  r reverse";
   return {{text, TopStyle::kDim}};
 }
 
@@ -192,7 +198,7 @@ std::size_t worker_rows(const TopModel& model, const TopView& view) {
 }
 
 std::vector<TopLine> picture(const TopModel& model, const TopView& view) {
-  std::vector<TopLine> lines = {title_line(model, view), tasks_line(model.totals()), open_line(model.totals()),
+  std::vector<TopLine> lines = {title_line(model, view), tasks_line(model.totals(), view), open_line(model.totals()),
                                 times_line(model.totals())};
   for (std::size_t i = 0; i < cores_shown(model, view); ++i) lines.push_back(core_line(model.cores()[i], view));
   lines.emplace_back();

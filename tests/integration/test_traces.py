@@ -202,8 +202,12 @@ def one_command_finds_a_path_in_files_and_logs(bench):
     (line,) = [json.loads(line.split(": ", 1)[1]) for line in text.splitlines() if '"ecs.version"' in line]
     assert (line["log.level"], line["service.name"], line["trace.id"]) == ("debug", "mcplane", TRACE), line
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["@timestamp"]), line
+    unnamed = bench.run("mcplane-ctl", "trace", TRACE, "--admin", bench.admin)
+    assert unnamed.returncode == 0 and '"ecs.version"' in unnamed.stdout, "the appliance says where its own files are"
+    assert [line for line in unnamed.stdout.splitlines() if "route generate" in line], unnamed
     nothing = bench.run("mcplane-ctl", "trace", "f" * 32, "--files", files["broker"])
     assert nothing.returncode == 1 and "nothing of trace" in nothing.stderr, nothing
+    assert files["broker"] in nothing.stderr and nothing.stderr.count("\n") == 1, nothing
 
 
 def a_failed_task_is_in_the_logs_of_all(bench):

@@ -19,6 +19,7 @@ TEST(CtlSub, AnEventIsOneLineWhateverItHolds) {
 
 TEST(CtlSub, TheTotalSaysWhatWasMissed) {
   EXPECT_EQ(total_line(5, 2, false), "5 events, 2 missed\n");
+  EXPECT_EQ(total_line(1, 0, false), "1 event, 0 missed\n");
   EXPECT_EQ(total_line(5, 2, true), "{\"received\":5,\"missed\":2}\n");
 }
 

@@ -2,7 +2,10 @@
 #include "app/ctl_trace.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -81,6 +84,48 @@ TEST(CtlTrace, ParentsInACircleEnd) {
   const TraceFound found = read(request("m", {span(1, 2, "a", 0, 1), span(2, 1, "b", 0, 1), span(3, 3, "c", 0, 1)}));
   EXPECT_EQ(found.spans.size(), 3U);
   EXPECT_LT(trace_text(found).size(), 10'000U);
+}
+
+class UsualFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = ::testing::TempDir() + "mcplane-traces-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = std::filesystem::canonical(name);
+  }
+  void TearDown() override {
+    std::filesystem::remove_all(folder_);
+    ::unsetenv("MCPLANE_TRACE_FILE");
+  }
+  std::string file(const std::string& name) {
+    std::ofstream(folder_ / name) << "\n";
+    return folder_ / name;
+  }
+  // As GET /v1/config says it.
+  static std::string config_of(const std::string& trace_file, const std::string& log_file) {
+    return nlohmann::json{{"values",
+                           {{{"key", "appliance.trace-file"}, {"value", trace_file}},
+                            {{"key", "appliance.log-file"}, {"value", log_file}},
+                            {{"key", "appliance.dump-file"}, {"value", "/etc/passwd"}}}}}
+        .dump();
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(UsualFiles, AreTheAppliancesThoseOfTheEnvironmentAndTheFoldersEachOnce) {
+  const std::string spans = file("spans"), own = file("own");
+  std::filesystem::create_directory(folder_ / "log");
+  const std::string log = file("log/mcplane.log"), worker = file("log/worker.log");
+  file("log/mcplane.log.2.gz");
+  ::setenv("MCPLANE_TRACE_FILE", own.c_str(), 1);
+  EXPECT_EQ(usual_files(config_of(spans, log), folder_ / "log"), (std::vector<std::string>{spans, log, own, worker}));
+}
+
+TEST_F(UsualFiles, AreNoneWhereNothingIs) {
+  EXPECT_TRUE(usual_files("", folder_ / "absent").empty());
+  EXPECT_TRUE(usual_files(config_of("", folder_ / "gone"), folder_).empty());
+  EXPECT_TRUE(usual_files("no JSON", folder_).empty());
 }
 
 TEST(CtlTrace, TheSameForPrograms) {
