@@ -173,8 +173,8 @@ TEST(TopPicture, ShowsTotalsCoresAndWorkers) {
   std::string all;
   for (const std::string& line : lines) all += line + "\n";
   for (const char* const part :
-       {"mcplane 0.1.0", "10.0.0.1 port 4800", "up 1m 5s", "accepted  1,000", "refused   100", "waiting       3", "core 0",
-        " 50 % busy", "ann", "00100002", "open", "4/4", "500", "██████████", "generate/llama", "q quit"})
+       {"mcplane 0.1.0", "10.0.0.1 port 4800", "up 1m 5s", "accepted  1,000", "refused   100", "waiting       3",
+        "core 0", " 50 % busy", "ann", "00100002", "open", "4/4", "500", "██████████", "generate/llama", "q quit"})
     EXPECT_NE(all.find(part), std::string::npos) << part << "\n" << all;
 }
 
