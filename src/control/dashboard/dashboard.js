@@ -162,6 +162,12 @@ function noteGone(live) {
   known = here;
 }
 
+// What workers have beyond their slots was sent ahead, and is not begun.
+function loadBar(tasks, slots) {
+  const ahead = tasks > slots ? ` +${short(tasks - slots)}` : '';
+  return bar(tasks / slots, `${short(Math.min(tasks, slots))} of ${short(slots)}${ahead}`);
+}
+
 function breakerBadge(worker) {
   if (worker.goneAt) return element('span', 'badge' + (worker.left ? '' : ' bad'), worker.left ? 'left' : 'lost');
   if (worker.state !== 'up') return element('span', 'badge look', worker.state);
@@ -181,7 +187,7 @@ function showWorkers(live) {
     cell(row, '', element('span', 'name', worker.name || worker.node_id), element('small', '', worker.address));
     cell(row, 'wide', serves(worker) + (worker.shadow ? ' · shadow' : ''));
     cell(row, '', breakerBadge(worker), ...(about ? [element('small', '', about)] : []));
-    cell(row, '', worker.goneAt ? '' : bar(worker.outstanding / worker.slots, `${worker.outstanding} of ${worker.slots}`));
+    cell(row, '', worker.goneAt ? '' : loadBar(worker.outstanding, worker.slots));
     cell(row, 'number wide', worker.goneAt ? '' : short(worker.tasks_per_s));
     cell(row, 'number wide', worker.goneAt ? '' : age(worker.age_s));
   }, 'None is registered.');
@@ -192,7 +198,7 @@ function showWorkers(live) {
 function showTables(live) {
   fill('pools', live.pools, serves, (row, pool) => {
     cell(row, '', element('span', 'name', serves(pool)));
-    cell(row, '', bar(pool.in_flight / pool.slots, `${short(pool.in_flight)} of ${short(pool.slots)}`));
+    cell(row, '', loadBar(pool.in_flight, pool.slots));
     cell(row, 'number', short(pool.queued));
     cell(row, 'number', `${pool.ready} of ${pool.workers}`);
     cell(row, 'number', String(pool.desired));
