@@ -2,10 +2,20 @@
 // without effect and drops the calls (seen with 12). Any address will do, none faults.
 #pragma once
 
+#include <cstddef>
+#include <span>
+
+#include "base/types.h"
+
 namespace mcplane {
 
 inline void prefetch_to_read(const void* at) noexcept {
   asm volatile("prefetcht0 %0" : : "m"(*static_cast<const char*>(at)));
+}
+
+// A line in each 64 bytes.
+inline void prefetch_to_read(std::span<const std::byte> bytes) noexcept {
+  for (std::size_t at = 0; at < bytes.size(); at += kCacheLineBytes) prefetch_to_read(bytes.data() + at);
 }
 
 // Takes the line away from other cores, so that the store that follows does not wait for it. A processor without the

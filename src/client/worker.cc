@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/lone_writer.h"
 #include "client/broker_address.h"
 #include "client/endpoint_setup.h"
 #include "client/event_loop.h"
@@ -108,8 +109,7 @@ struct Worker::Impl {
     for (auto& finished : pool.take_finished()) {
       client::WorkerLink& link = *links[finished.link];
       // Written by this thread only; readers want the number and nothing else.
-      if (link.finish(std::move(finished)))
-        tasks_done.store(tasks_done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      if (link.finish(std::move(finished))) add_alone(tasks_done, 1);
     }
     for (const auto& link : links) link->turn(pool);
     arm();

@@ -94,12 +94,14 @@ Verdict acknowledge(Shard& shard, net::Packet& packet, Frame& frame, wire::Reaso
   return forward(shard, packet, frame, client);
 }
 
+void book_time(Shard& shard, const Task& task, std::uint64_t elapsed_ns) noexcept {
+  shard.mine.timings.task.add(elapsed_ns);
+  shard.answered.add(task.route_leg_us);
+}
+
 // In production's books, and in its trace where that tells of it. One that failed is told of with its failure.
 void note_time(Shard& shard, const Task& task, const wire::Header& result, std::uint64_t elapsed_ns) noexcept {
-  if (!wire::is_shadow(task.flags)) {
-    shard.mine.timings.task.add(elapsed_ns);
-    shard.answered.add(task.route_leg_us);
-  }
+  if (!wire::is_shadow(task.flags)) book_time(shard, task, elapsed_ns);
   const bool told = wire::has(task.flags, wire::Flag::Sampled) || shard.spans.is_slow(elapsed_ns);
   if (told && result.reason() == wire::Reason::Ok) trace_result(shard, task, result);
 }
@@ -109,8 +111,7 @@ void note_time(Shard& shard, const Task& task, const wire::Header& result, std::
   constexpr auto kApart = static_cast<std::uint16_t>(raw(wire::Flag::Shadow) | raw(wire::Flag::Sampled));
   if ((task.flags & kApart) != 0 || shard.spans.is_slow(elapsed_ns)) [[unlikely]]
     return false;
-  shard.mine.timings.task.add(elapsed_ns);
-  shard.answered.add(task.route_leg_us);
+  book_time(shard, task, elapsed_ns);
   return true;
 }
 

@@ -66,8 +66,8 @@ void prefetch_lead(const net::Packet& packet) noexcept {
 // Those that only the checksum reads, unless the device has done that.
 void prefetch_rest(const net::Packet& packet) noexcept {
   if (packet.checksum_good()) return;
-  for (std::size_t at = kLeadLines * kCacheLineBytes; at < packet.length(); at += kCacheLineBytes)
-    prefetch_to_read(packet.data() + at);
+  constexpr std::size_t kLeadBytes = kLeadLines * kCacheLineBytes;
+  if (packet.length() > kLeadBytes) prefetch_to_read(packet.bytes().subspan(kLeadBytes));
 }
 
 // Decides about frames whose UDP port names another shard, by their first cache line. To be read: it is their shard's.

@@ -61,7 +61,7 @@ Task& begin_copy(Shard& shard, const Task& original) noexcept {
   task.sequence = 0;
   task.route_leg_us = 0;
   task.deadline_ms = original.deadline_ms;
-  task.arrive(shard.now_ns, Task::book_of(state::kOtherActions));
+  task.arrive(shard.now_ns, state::kOtherActions);
   if (planted(PlantedBug::kDeliverMirrored)) {
     task.client = original.client;
     task.slot = original.slot;

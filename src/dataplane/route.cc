@@ -45,7 +45,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.route_leg_us = 0;
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
-  task.arrive(shard.now_ns, observed() ? entry.book : 0);
+  task.arrive(shard.now_ns, observed() ? entry.action : std::uint8_t{0});
   if (entry.shadow) [[unlikely]] {
     ++client.shadow_accepted;
     shard.counters.shadow.accepted.add();

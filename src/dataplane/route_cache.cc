@@ -172,7 +172,6 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
   entry.limited = !entry.shadow && (snapshot.client_limit.any() || rule.shared_limit != state::kNoSharedLimit);
   entry.checked = entry.limited || entry.shadow;
   entry.action = snapshot.action_of(action);
-  entry.book = Task::book_of(entry.action);
   const auto serving = [&](std::string_view of_action, std::string_view of_model, bool shadow) {
     ServingPools found;
     found.count = static_cast<std::uint32_t>(

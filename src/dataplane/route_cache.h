@@ -66,7 +66,6 @@ struct RouteEntry {
   bool limited = false;                        // its tasks count for limits, of each client or of its route
   bool checked = false;                        // they may not come just so: limited, or shadow
   std::uint8_t action = state::kOtherActions;  // in whose books they are
-  std::uint64_t book = 0;                      // the same, as Task::arrive() takes it
   ServingPools own;
   state::RouteRule rule;
   std::uint32_t rotor = 0;  // where the next search for a worker starts in its pool

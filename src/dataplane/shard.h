@@ -4,6 +4,7 @@
 // now_ns and stamp_ns are the loop's two clock readings, given by core_loop; no station fetches time.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -207,6 +208,10 @@ class Shard {
   // The task is looked at after so long; when its TTL has passed.
   void wake(Task& task, std::uint32_t delay_ms) noexcept { timers.move(index_of(task), now_ms + delay_ms); }
   void wake_at_deadline(Task& task) noexcept { timers.move(index_of(task), task.deadline_ms); }
+  // What a full queue has not taken yet. Between loops.
+  bool keeps_frames() const noexcept {
+    return std::ranges::any_of(outgoing, [](const auto& batch) { return !batch.empty(); });
+  }
   void begin_loop(std::uint64_t loop_now_ns) noexcept;
 
   const ShardOptions options;

@@ -64,10 +64,9 @@ struct alignas(kCacheLineBytes) Task {
   static constexpr std::uint64_t kArrivedMask = (std::uint64_t{1} << kArrivedBits) - 1;
   static constexpr std::uint64_t kFailed = std::uint64_t{1} << 63;
 
-  // Where an action stands in `arrival`.
-  static constexpr std::uint64_t book_of(std::uint8_t action) noexcept { return std::uint64_t{action} << kArrivedBits; }
-
-  void arrive(std::uint64_t now_ns, std::uint64_t book) noexcept { arrival = (now_ns & kArrivedMask) | book; }
+  void arrive(std::uint64_t now_ns, std::uint8_t action) noexcept {
+    arrival = (now_ns & kArrivedMask) | std::uint64_t{action} << kArrivedBits;
+  }
   std::uint64_t elapsed_ns(std::uint64_t now_ns) const noexcept { return (now_ns - arrival) & kArrivedMask; }
   std::uint8_t action() const noexcept { return static_cast<std::uint8_t>(arrival >> kArrivedBits); }
   bool failed() const noexcept { return static_cast<std::int64_t>(arrival) < 0; }

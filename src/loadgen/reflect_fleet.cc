@@ -8,6 +8,8 @@ namespace mcplane::loadgen {
 namespace {
 
 constexpr std::size_t kOutboxRoomMin = 8;
+// So long without an outcome, and a SEND goes again. Above what a broker takes to ask for what it misses.
+constexpr std::uint64_t kRepeatNs = 200 * kNsPerMs;
 constexpr std::uint64_t kDrainMarginNs = 500 * kNsPerMs;
 
 wire::HelloBody hello_of(const Options& options, bool worker) {
@@ -64,8 +66,7 @@ void ReflectFleet::prefetch(std::size_t endpoint, std::span<const std::byte> dat
   const std::uint16_t slot = wire::header_of(datagram).slot();
   if (slot < options_.window) prefetch_to_write(&exchanges_[index_of(endpoint, slot)]);
   if (options_.check_every > 1) return;
-  for (std::size_t at = wire::kLeadBytes; at < datagram.size(); at += kCacheLineBytes)
-    prefetch_to_read(datagram.data() + at);
+  prefetch_to_read(datagram.subspan(wire::kLeadBytes));
 }
 
 ReflectFleet::Turned ReflectFleet::on_datagram(std::size_t endpoint, std::span<std::byte> datagram,
@@ -82,6 +83,9 @@ ReflectFleet::Turned ReflectFleet::on_datagram(std::size_t endpoint, std::span<s
       return on_deliver(endpoint, datagram, now_ns);
     case wire::FrameType::Grant:
       on_grant(endpoint, header);
+      break;
+    case wire::FrameType::Resend:
+      on_resend(endpoint, header);
       break;
     case wire::FrameType::Reject:
       if (header.answers() == wire::FrameType::Send) {
@@ -101,6 +105,7 @@ void ReflectFleet::to_session(std::size_t endpoint, std::span<const std::byte> d
   client::Session& session = ends_[endpoint].session();
   if (!session.on_frame(datagram, now_ns, outbox_)) return;
   Identity& identity = identities_[endpoint];
+  if (identity.boot_id != session.boot_id()) runs_.clear();
   identity.boot_id = session.boot_id();
   identity.session = session.id().value;
   identity.port = session.shard().port;
@@ -109,6 +114,7 @@ void ReflectFleet::to_session(std::size_t endpoint, std::span<const std::byte> d
 }
 
 bool ReflectFleet::wants_packet() noexcept {
+  if (!asked_.empty()) return true;
   while (ready_count_ > 0) {
     Exchange& exchange = exchanges_[ready_[ready_first_]];
     if (may_send(exchange)) return true;
@@ -150,7 +156,19 @@ void ReflectFleet::tick(std::uint64_t now_ns) {
   }
   for (const std::uint32_t index : refused_) make_ready(index);
   refused_.clear();
+  if (now_ns >= next_repeat_ns_) repeat_sends(now_ns);
   if (phase_ != Phase::kConnecting && now_ns >= next_publish_ns_) publish(now_ns);
+}
+
+// Those whose tasks may not have come.
+void ReflectFleet::repeat_sends(std::uint64_t now_ns) {
+  next_repeat_ns_ = now_ns + kRepeatNs;
+  for (std::size_t index = 0; index < exchanges_.size(); ++index) {
+    Exchange& exchange = exchanges_[index];
+    if (!exchange.busy || exchange.next > 1 || now_ns - exchange.sent_ns < kRepeatNs) continue;
+    exchange.next = 0;
+    make_ready(index);
+  }
 }
 
 void ReflectFleet::begin(std::uint64_t now_ns) {

@@ -1,9 +1,10 @@
 // Clients and workers that turn frames round where they lie: a ROUTE becomes its RESULT, a DELIVER the slot's next
 // SEND, and the parts of a long task are those that its worker was sent before. Headers are written anew, bodies stay:
 // every body of a run is the same bytes, so that its sum is known. That is the least that two ends can do, so what a
-// broker forwards shows before they are full; a frame that is lost stays lost. Every answer is held against its slot,
-// sequence and task id, and of Options::check_every bodies one against what it must be; that all are sound is the
-// broker's to check, by their sum. Sans-I/O; one thread.
+// broker forwards shows before they are full. What is lost or asked for again is written again, but for later parts:
+// where one of them is lost, its task is. Every answer is held against its slot, sequence and task id, and of
+// Options::check_every bodies one against what it must be; that all are sound is the broker's to check, by their sum.
+// Sans-I/O; one thread.
 //
 //   connecting -> (begin) running -> (stop) draining -> (all answered, or TTL + grace) done
 #pragma once
@@ -52,7 +53,7 @@ class ReflectFleet {
   void prefetch(std::size_t endpoint, std::span<const std::byte> datagram) const noexcept;
   void on_time(std::uint64_t now_ns);
 
-  // Clients have something to send that no packet at hand holds.
+  // There is something to send that no packet at hand holds.
   bool wants_packet() noexcept;
   // Writes it before a body in `datagram`, which has datagram_bytes() bytes.
   Outgoing write_next(std::span<std::byte> datagram, std::uint64_t now_ns);
@@ -91,10 +92,22 @@ class ReflectFleet {
   struct Exchange {
     std::uint64_t sent_ns = 0;
     std::uint32_t sequence = 0;
-    TaskToken token;  // of parts, as the first GRANT says
+    TaskToken token;  // as a GRANT or RESEND says
     std::uint16_t next = 0, limit = 0;
     std::uint8_t attempt = 0;
     bool busy = false, listed = false;
+  };
+  // A task with a worker.
+  struct Run {
+    wire::Id16 id{};
+    std::uint32_t generation = 0;
+    std::uint16_t arrived = 0;  // parts of it
+  };
+  // An answer that the broker asks for again.
+  struct Asked {
+    std::size_t worker;
+    TaskToken token;
+    std::uint8_t attempt;
   };
 
   bool is_worker(std::size_t endpoint) const noexcept { return endpoint >= options_.clients; }
@@ -105,13 +118,16 @@ class ReflectFleet {
   Turned on_deliver(std::size_t client, std::span<std::byte> datagram, std::uint64_t now_ns);
   void on_reject(std::size_t client, const wire::Header& reject);
   void on_grant(std::size_t client, const wire::Header& grant) noexcept;
+  void on_resend(std::size_t endpoint, const wire::Header& resend);
   Turned on_route(std::size_t worker, std::span<std::byte> datagram, const wire::Endpoint& from);
-  Turned on_part(std::size_t worker, std::span<std::byte> datagram, const wire::Endpoint& from);
+  Turned on_part(std::size_t worker, std::span<std::byte> datagram, const wire::Endpoint& from, Run& run);
   Turned answer(std::size_t worker, std::span<std::byte> datagram, std::uint16_t port) noexcept;
+  Run& run_of(TaskToken token);
   void write_grant(std::size_t worker, const wire::Header& part, std::uint16_t next, const wire::Endpoint& to);
   Exchange* find(std::size_t client, const wire::Header& header) noexcept;
   void end(Exchange& exchange, Ending ending) noexcept;
   Turned acknowledge(std::size_t client, std::span<std::byte> datagram) noexcept;
+  Outgoing write_again(std::span<std::byte> datagram) noexcept;
   Outgoing write_send(std::size_t index, std::span<std::byte> datagram, std::uint64_t now_ns) noexcept;
   Outgoing sealed(std::size_t endpoint, std::uint16_t port, std::span<const std::byte> datagram,
                   std::size_t body_bytes) const noexcept;
@@ -123,6 +139,7 @@ class ReflectFleet {
   bool looks_right(std::span<const std::byte> body) noexcept;
   void make_ready(std::size_t index) noexcept;
   void make_bodies();
+  void repeat_sends(std::uint64_t now_ns);
   void tick(std::uint64_t now_ns);
   void publish(std::uint64_t now_ns);
   void take_outbox(std::size_t endpoint);
@@ -141,9 +158,10 @@ class ReflectFleet {
   std::vector<std::uint32_t> ready_;  // a ring: exchanges that may send
   std::size_t ready_first_ = 0, ready_count_ = 0;
   std::vector<std::uint32_t> refused_;  // exchanges that go on with the next tick
-  std::vector<std::uint16_t> arrived_;  // by a task's place at the broker: parts of it that its worker has
-  std::vector<std::byte> body_;         // of a whole part
-  std::size_t last_bytes_ = 0;          // of a task's last part, which has only the beginning of that
+  std::vector<std::vector<Run>> runs_;  // by a task's shard and place there: the newest
+  std::vector<Asked> asked_;
+  std::vector<std::byte> body_;  // of a whole part
+  std::size_t last_bytes_ = 0;   // of a task's last part, which has only the beginning of that
   std::uint32_t parts_ = 1, looked_ = 0;
   std::uint16_t body_sum_ = 0, last_sum_ = 0;
   std::array<std::byte, 2 + wire::kLeadBytes> lead_{};  // of a SEND, behind two bytes
@@ -152,7 +170,7 @@ class ReflectFleet {
 
   Phase phase_ = Phase::kConnecting;
   std::uint64_t measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
-  std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0, delivered_published_ = 0;
+  std::uint64_t next_tick_ns_ = 0, next_repeat_ns_ = 0, next_publish_ns_ = 0, delivered_published_ = 0;
   std::size_t in_flight_ = 0;
   Tally tally_;
 };

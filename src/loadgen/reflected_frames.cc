@@ -74,6 +74,29 @@ void ReflectFleet::on_grant(std::size_t client, const wire::Header& grant) noexc
   make_ready(index_of(client, grant.slot()));
 }
 
+// A client's part 0, as long as its worker has not let more come, or a worker's answer.
+void ReflectFleet::on_resend(std::size_t endpoint, const wire::Header& resend) {
+  const TaskToken token = wire::token_of(resend);
+  if (is_worker(endpoint)) {
+    if (run_of(token).generation == token.generation) asked_.push_back({endpoint, token, resend.attempt()});
+    return;
+  }
+  Exchange* const exchange = find(endpoint, resend);
+  if (exchange == nullptr || exchange->next > 1) return;
+  exchange->token = token;
+  exchange->attempt = resend.attempt();
+  exchange->next = 0;
+  make_ready(index_of(endpoint, resend.slot()));
+}
+
+ReflectFleet::Run& ReflectFleet::run_of(TaskToken token) {
+  const std::size_t shard = raw(token.shard());
+  if (shard >= runs_.size()) runs_.resize(shard + 1);
+  std::vector<Run>& runs = runs_[shard];
+  if (token.index() >= runs.size()) runs.resize(token.index() + 1);
+  return runs[token.index()];
+}
+
 ReflectFleet::Turned ReflectFleet::on_route(std::size_t worker, std::span<std::byte> datagram,
                                             const wire::Endpoint& from) {
   const wire::Header& header = wire::header_of(datagram);
@@ -81,16 +104,19 @@ ReflectFleet::Turned ReflectFleet::on_route(std::size_t worker, std::span<std::b
     ++tally_.dropped_frames;
     return {};
   }
-  if (parts_ > 1) return on_part(worker, datagram, from);
+  const TaskToken token = wire::token_of(header);
+  Run& run = run_of(token);
+  if (static_cast<std::int32_t>(token.generation - run.generation) < 0) return {};
+  run.generation = token.generation;
+  run.id = wire::task_id_of(header);
+  if (parts_ > 1) return on_part(worker, datagram, from, run);
   return answer(worker, datagram, from.port);
 }
 
 ReflectFleet::Turned ReflectFleet::on_part(std::size_t worker, std::span<std::byte> datagram,
-                                           const wire::Endpoint& from) {
+                                           const wire::Endpoint& from, Run& run) {
   const wire::Header& header = wire::header_of(datagram);
-  const std::size_t place = wire::token_of(header).index();
-  if (place >= arrived_.size()) arrived_.resize(place + 1);
-  std::uint16_t& arrived = arrived_[place];
+  std::uint16_t& arrived = run.arrived;
   const std::uint16_t part = header.fragment_index();
   if (part == 0) arrived = 0;
   if (part != arrived || datagram.size() != wire::kLeadBytes + part_bytes(part)) {
@@ -152,6 +178,7 @@ ReflectFleet::Turned ReflectFleet::acknowledge(std::size_t client, std::span<std
 }
 
 Outgoing ReflectFleet::write_next(std::span<std::byte> datagram, std::uint64_t now_ns) {
+  if (!asked_.empty()) return write_again(datagram);
   const std::uint32_t index = ready_[ready_first_];
   Exchange& exchange = exchanges_[index];
   if (!exchange.busy) return write_send(index, datagram, now_ns);
@@ -166,10 +193,26 @@ Outgoing ReflectFleet::write_next(std::span<std::byte> datagram, std::uint64_t n
   header.mutate_sequence(exchange.sequence);
   header.mutate_slot(static_cast<std::uint16_t>(index % options_.window));
   header.mutate_fragment_index(part);
+  if (part == 0) header.mutate_table_length(static_cast<std::uint16_t>(table_.size()));
   const wire::Id16 id = task_id_of(index);
   std::memcpy(header.mutable_task_id()->Data(), id.data(), id.size());
   const std::size_t bytes = part_bytes(part);
   return sealed(client, identities_[client].port, datagram.first(wire::kLeadBytes + bytes), bytes);
+}
+
+Outgoing ReflectFleet::write_again(std::span<std::byte> datagram) noexcept {
+  const Asked asked = asked_.back();
+  asked_.pop_back();
+  wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Result);
+  const Identity& identity = identities_[asked.worker];
+  header.mutate_attempt(asked.attempt);
+  header.mutate_boot_id(identity.boot_id);
+  header.mutate_session(identity.session);
+  header.mutate_worker_session(identity.session);
+  wire::set_token(header, asked.token);
+  const wire::Id16 id = run_of(asked.token).id;
+  std::memcpy(header.mutable_task_id()->Data(), id.data(), id.size());
+  return answer(asked.worker, datagram.first(wire::kLeadBytes + part_bytes(parts_ - 1)), identity.port).out;
 }
 
 // The first or only part of the slot's next task.
@@ -180,6 +223,8 @@ Outgoing ReflectFleet::write_send(std::size_t index, std::span<std::byte> datagr
   ++exchange.sequence;
   exchange.busy = true;
   exchange.next = exchange.limit = 1;
+  exchange.token = {};
+  exchange.attempt = 0;
   ++in_flight_;
   ++tally_.sent;
   std::memcpy(datagram.data(), lead_.data() + 2, wire::kLeadBytes);

@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/lone_writer.h"
+
 namespace mcplane::loadgen {
 namespace {
 
 constexpr std::size_t kOutboxRoomMin = 8;
-
-void count_one(std::atomic<std::uint64_t>& count) noexcept {
-  count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-}
 
 wire::HelloBody hello_of(const Options& options) {
   wire::HelloBody hello;
@@ -85,8 +83,8 @@ void WorkerFleet::accept(std::size_t worker, const client::Assignment& assignmen
   const auto prompt = prompts_.read(assignment.payload);
   const FaultyWorkers& faulty = options_.faulty_workers;
   const bool is_odd = is_faulty(worker), fails = is_odd && faulty.form == FaultyWorkers::Form::kFail;
-  count_one(tasks_.all);
-  if (is_odd) count_one(tasks_.faulty);
+  add_alone(tasks_.all, 1);
+  if (is_odd) add_alone(tasks_.faulty, 1);
   const std::uint64_t due_ns = fails ? now_ns : occupy_slot(workers_[worker], is_odd ? faulty.times : 1, now_ns);
   if (prompt && due_ns > now_ns) return run_later(worker, assignment, *prompt, due_ns);
   if (prompt && !fails && streams_) return begin_stream(worker, assignment.token, assignment.attempt, *prompt, now_ns);

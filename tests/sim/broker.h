@@ -87,9 +87,7 @@ class Broker {
   std::uint64_t copied();
   std::uint32_t boot_id() const noexcept { return rig_.shared.options.boot_id; }
   // Of a loop before, since a queue was full.
-  bool keeps_frames(std::uint32_t core) noexcept {
-    return std::ranges::any_of(rig_.shard(core).outgoing, [](const auto& batch) { return !batch.empty(); });
-  }
+  bool keeps_frames(std::uint32_t core) noexcept { return rig_.shard(core).keeps_frames(); }
   bool relays() const noexcept { return sizes_.queues < sizes_.shards; }
 
   std::array<bool, 2> link_up{true, true};  // by PortId

@@ -78,8 +78,9 @@ void FakeBroker::on_hello(std::span<const std::byte> datagram, const wire::Endpo
 void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoint& from) {
   const wire::Header& send = wire::header_of(datagram);
   if (send.fragment_index() != 0) return on_part(datagram);
+  if (every(faults_.miss_every, ++heard_)) return;
   Exchange& exchange = exchanges_[{send.session(), send.slot()}];
-  if (exchange.sequence == send.sequence()) return on_repeated_send(send, from);
+  if (exchange.sequence == send.sequence()) return on_repeated_send(datagram, from);
   ++sends_;
   exchange = {send.sequence(), every(faults_.lose_every, sends_)};
   if (exchange.lost) return;
@@ -100,15 +101,33 @@ void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoi
     return deliver(send, from, wire::write_answer(task ? task->prompt : ""));
   }
   Worker& worker = workers_[routes_ % workers_.size()];
-  const std::uint32_t index = ++routes_;
-  Waiting& task = routed_[index] = {send, from, send, worker.endpoint};
+  ++routes_;
+  std::uint32_t place = static_cast<std::uint32_t>(routed_.size());
+  if (!places_left_.empty()) {
+    place = places_left_.back();
+    places_left_.pop_back();
+  }
+  Waiting& task = routed_[place] = {send, from, send, worker.endpoint};
   task.route.mutate_type(wire::FrameType::Route);
   task.route.mutate_attempt(1);
   task.route.mutate_sequence(0);  // acknowledges no RESULT
   task.route.mutate_worker_session(worker.session);
   wire::set_route_number(task.route, ++worker.routes);
-  wire::set_token(task.route, TaskToken::make(ShardId{0}, index, 1));
+  wire::set_token(task.route, TaskToken::make(ShardId{0}, place, routes_));
+  if (every(faults_.ask_every, sends_)) return ask(task.route, wire::FrameType::Send, send.session(), from);
   route_to(task, datagram.subspan(wire::kLeadBytes));
+}
+
+void FakeBroker::ask(const wire::Header& like, wire::FrameType about, std::uint32_t session,
+                     const wire::Endpoint& whom) {
+  wire::Header& resend = append(wire::FrameType::Resend, whom, 0);
+  resend.mutate_answers(about);
+  resend.mutate_session(session);
+  resend.mutate_worker_session(like.worker_session());
+  resend.mutate_attempt(like.attempt());
+  resend.mutate_slot(like.slot());
+  resend.mutate_sequence(about == wire::FrameType::Send ? exchanges_[{session, like.slot()}].sequence : 0);
+  wire::set_token(resend, wire::token_of(like));
 }
 
 wire::Header& FakeBroker::route_to(const Waiting& task, std::span<const std::byte> body) {
@@ -118,34 +137,44 @@ wire::Header& FakeBroker::route_to(const Waiting& task, std::span<const std::byt
   return route;
 }
 
+FakeBroker::Waiting* FakeBroker::find_routed(TaskToken token) {
+  const auto found = routed_.find(token.index());
+  return found != routed_.end() && wire::token_of(found->second.route) == token ? &found->second : nullptr;
+}
+
 void FakeBroker::on_part(std::span<const std::byte> datagram) {
   const wire::Header& part = wire::header_of(datagram);
-  const auto found = routed_.find(wire::token_of(part).index());
-  if (found == routed_.end()) return;
-  wire::Header& route = route_to(found->second, datagram.subspan(wire::kLeadBytes));
+  const Waiting* const task = find_routed(wire::token_of(part));
+  if (task == nullptr) return;
+  wire::Header& route = route_to(*task, datagram.subspan(wire::kLeadBytes));
   route.mutate_fragment_index(part.fragment_index());
   route.mutate_table_length(0);
 }
 
 void FakeBroker::on_grant(std::span<const std::byte> datagram) {
   const wire::Header& given = wire::header_of(datagram);
-  const auto found = routed_.find(wire::token_of(given).index());
-  if (found == routed_.end()) return;
+  const Waiting* const task = find_routed(wire::token_of(given));
+  if (task == nullptr) return;
   if (given.answers() == wire::FrameType::Result) {
     const auto bitmap = wire::payload_of(datagram);
-    append(wire::FrameType::Grant, found->second.worker, bitmap.size()) = given;
+    append(wire::FrameType::Grant, task->worker, bitmap.size()) = given;
     std::ranges::copy(bitmap, replies_.back().bytes.end() - static_cast<std::ptrdiff_t>(bitmap.size()));
     return;
   }
-  wire::Header& grant = append(wire::FrameType::Grant, found->second.client, 0);
+  wire::Header& grant = append(wire::FrameType::Grant, task->client, 0);
   grant = given;
-  grant.mutate_session(found->second.send.session());
-  grant.mutate_slot(found->second.send.slot());
-  grant.mutate_sequence(found->second.send.sequence());
+  grant.mutate_session(task->send.session());
+  grant.mutate_slot(task->send.slot());
+  grant.mutate_sequence(task->send.sequence());
 }
 
-void FakeBroker::on_repeated_send(const wire::Header& send, const wire::Endpoint& from) {
-  if (!exchanges_[{send.session(), send.slot()}].lost) acknowledge(send, from);
+void FakeBroker::on_repeated_send(std::span<const std::byte> datagram, const wire::Endpoint& from) {
+  const wire::Header& send = wire::header_of(datagram);
+  if (const Waiting* const asked_for = find_routed(wire::token_of(send))) {
+    route_to(*asked_for, datagram.subspan(wire::kLeadBytes));
+  } else if (!exchanges_[{send.session(), send.slot()}].lost) {
+    acknowledge(send, from);
+  }
 }
 
 wire::Header& FakeBroker::acknowledge(const wire::Header& of, const wire::Endpoint& to) {
@@ -162,17 +191,23 @@ void FakeBroker::on_result(std::span<const std::byte> datagram, const wire::Endp
   const wire::Header& result = wire::header_of(datagram);
   const bool more = wire::has(result.flags(), wire::Flag::More);
   if (!more) acknowledge(result, from);
-  const auto found = routed_.find(wire::token_of(result).index());
-  if (found == routed_.end()) return;
-  deliver(found->second.send, found->second.client, wire::payload_of(datagram));
+  const TaskToken token = wire::token_of(result);
+  Waiting* const task = find_routed(token);
+  if (task == nullptr) return;
+  if (every(faults_.ask_every, token.generation) && !std::exchange(task->asked_answer, true))
+    return ask(result, wire::FrameType::Result, result.worker_session(), from);
+  deliver(task->send, task->client, wire::payload_of(datagram));
   wire::Header& delivered = wire::header_of(std::span(replies_.back().bytes).subspan(2));
   delivered.mutate_flags(more ? raw(wire::Flag::More) : std::uint16_t{0});
   delivered.mutate_fragment_index(result.fragment_index());
   delivered.mutate_worker_session(result.worker_session());
-  wire::set_token(delivered, wire::token_of(result));
+  wire::set_token(delivered, token);
+  std::memcpy(delivered.mutable_task_id()->Data(), result.task_id()->Data(), sizeof(wire::Id16));
   delivered.mutate_worker_us(result.worker_us());
   delivered.mutate_reason(result.reason());
-  if (!more) routed_.erase(found);
+  if (more) return;
+  routed_.erase(token.index());
+  places_left_.push_back(token.index());
 }
 
 void FakeBroker::deliver(const wire::Header& send, const wire::Endpoint& to, std::span<const std::byte> answer) {

@@ -21,6 +21,8 @@ struct Faults {
   std::uint32_t duplicate_every = 0;  // the answer comes twice
   std::uint32_t degrade_every = 0;    // the answer is another, and says so
   std::uint32_t reject_every = 0;     // REJECT(QueueFull)
+  std::uint32_t miss_every = 0;       // a SEND is lost on its way
+  std::uint32_t ask_every = 0;        // ROUTE and DELIVER are lost, and what they are made of is asked for again
   // From here until there the broker says nothing; then it answers all that came in.
   std::uint64_t silent_from_ns = 0, silent_until_ns = 0;
   bool never_answers = false;  // not even HELLO
@@ -46,7 +48,7 @@ class FakeBroker {
   void on_send(std::span<const std::byte> datagram, const wire::Endpoint& from);
   void on_part(std::span<const std::byte> datagram);
   void on_grant(std::span<const std::byte> datagram);
-  void on_repeated_send(const wire::Header& send, const wire::Endpoint& from);
+  void on_repeated_send(std::span<const std::byte> datagram, const wire::Endpoint& from);
   void on_result(std::span<const std::byte> datagram, const wire::Endpoint& from);
   // Copies what names the frame that is acknowledged.
   wire::Header& acknowledge(const wire::Header& of, const wire::Endpoint& to);
@@ -58,6 +60,7 @@ class FakeBroker {
     wire::Endpoint client;
     wire::Header route;
     wire::Endpoint worker;
+    bool asked_answer = false;
   };
   struct Worker {
     wire::Endpoint endpoint;
@@ -70,15 +73,19 @@ class FakeBroker {
     bool lost = false;
   };
 
+  void ask(const wire::Header& like, wire::FrameType about, std::uint32_t session, const wire::Endpoint& whom);
   wire::Header& route_to(const Waiting& task, std::span<const std::byte> body);
+  // Null when it has ended: its place may be another's.
+  Waiting* find_routed(TaskToken token);
 
   Faults faults_;
   std::uint16_t port_ = 4'800;
   std::vector<Datagram> replies_;
   std::vector<Worker> workers_;
   std::map<std::pair<std::uint32_t, std::uint16_t>, Exchange> exchanges_;  // by session and slot
-  std::map<std::uint32_t, Waiting> routed_;
-  std::uint32_t sessions_ = 0, sends_ = 0, routes_ = 0, answers_ = 0;
+  std::map<std::uint32_t, Waiting> routed_;                                // by place
+  std::vector<std::uint32_t> places_left_;                                 // by those that ended
+  std::uint32_t sessions_ = 0, heard_ = 0, sends_ = 0, routes_ = 0, answers_ = 0;
 };
 
 class FakeWorld {

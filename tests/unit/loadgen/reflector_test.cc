@@ -120,6 +120,16 @@ TEST(Reflector, WhatIsLostIsCounted) {
   EXPECT_LE(tally.lost(), 32U);
 }
 
+// Whole tasks, and those in parts: their first, and the answer.
+TEST(Reflector, WhatIsLostOrAskedForAgainIsWrittenAgain) {
+  for (const std::uint64_t prompt_bytes : {256ULL, 30'000ULL}) {
+    Options options = reflecting(8, 4, prompt_bytes);
+    options.check_every = 1;
+    ReflectWorld world(options, {.miss_every = 50, .ask_every = 3});
+    expect_all_right(world.run());
+  }
+}
+
 TEST(Reflector, RefusedTasksAreCountedAndTheirSlotsGoOn) {
   ReflectWorld world(reflecting(8, 4, 256), {.reject_every = 10});
   const Tally tally = world.run();
