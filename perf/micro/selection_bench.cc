@@ -31,9 +31,9 @@ class Workers {
   WorkerId acquire() noexcept {
     for (std::uint32_t level = 0; level < state::kLoadLevels; ++level) {
       if (!index_.any(level)) continue;
-      const auto [place, worker] = index_.find(level, rotor_);
-      rotor_ = place + 1;
-      if (table_.try_acquire(worker)) return worker;
+      const state::LoadIndex::Found found = index_.find(level, rotor_);
+      rotor_ = found.place + 1;
+      if (table_.try_acquire(found.worker)) return found.worker;
     }
     return kNoWorker;
   }

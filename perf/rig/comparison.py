@@ -84,9 +84,9 @@ class Comparison:
             self.perf("--on")
         load = bench.start_load(*flags, "--warmup", f"{int(WARMUP_S * 1000)}ms", *self.ends.load, cpu=self.load_cpu)
         time.sleep(WARMUP_S + self.options.seconds / 2)
-        share, before = rig.CpuShare(bench.processes[0]), bench.info()["per_shard"][0]
+        share, began, before = rig.CpuShare(bench.processes[0]), time.monotonic(), bench.info()["per_shard"][0]
         time.sleep(self.options.seconds / 4)
-        cpu_share, after = share.read(), bench.info()["per_shard"][0]
+        cpu_share, passed_s, after = share.read(), time.monotonic() - began, bench.info()["per_shard"][0]
         load_command, result = bench.result_of(load)
         in_broker = self.residence_ns() if residence else None
         info = self.settled_info(result)
@@ -94,7 +94,7 @@ class Comparison:
         self.commands.setdefault("mcplane", appliance)
         self.commands.setdefault("mcplane_load", load_command)
         self.wrong += rig.verdict(result, info)
-        loops, busy = (after[name] - before[name] for name in ("loops", "busy_loops"))
+        loops, busy_ms = (after[name] - before[name] for name in ("busy_loops", "busy_ms"))
         return {
             "tasks_per_s": result["achieved_rate_per_s"],
             **{name: result[name] for name in ("sent", "delivered", "lost", "duplicates", "mismatched", "skipped")},
@@ -103,8 +103,8 @@ class Comparison:
             "frame_bytes": min(result["send_bytes"] + ETHERNET_IP_UDP_BYTES, FRAME_BYTES_MAX),
             "latency_us": {name: result["latency_us"][name] for name in ("p50", "p99", "p999")},
             "cpu_share": cpu_share,
-            "broker_busy": busy / loops if loops else 0.0,
-            "frames_per_busy_loop": (after["received"] - before["received"]) / busy if busy else 0.0,
+            "broker_busy": busy_ms / 1000 / passed_s,
+            "frames_per_busy_loop": (after["received"] - before["received"]) / loops if loops else 0.0,
             "load_cpu": result["cpu"],
             "broker": info["tasks"],
             "frames": info["frames"],

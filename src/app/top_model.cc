@@ -131,10 +131,7 @@ void TopModel::read_cores(const TopLook& look, double seconds) {
     TopCore core{.shard = static_cast<std::uint32_t>(i)};
     core.cpu = now[i].at("cpu").is_null() ? "?" : now[i].at("cpu").dump();
     core.tasks_per_s = rate(count(old, "accepted"), count(now[i], "accepted"), seconds);
-    const double loops = rate(count(old, "loops"), count(now[i], "loops"), seconds);
-    const double busy = rate(count(old, "busy_loops"), count(now[i], "busy_loops"), seconds);
-    const double asleep = rate(count(old, "asleep_ms"), count(now[i], "asleep_ms"), seconds) / 1'000;
-    if (loops > 0) core.busy = std::clamp(busy / loops * (1 - asleep), 0.0, 1.0);
+    core.busy = std::clamp(rate(count(old, "busy_ms"), count(now[i], "busy_ms"), seconds) / 1'000, 0.0, 1.0);
     cores_.push_back(core);
   }
 }
@@ -146,10 +143,6 @@ void TopModel::read_metrics(const TopLook& look, double seconds) {
   };
   totals_.p50_s = quantile(0.5);
   totals_.p99_s = quantile(0.99);
-  constexpr const char* kBusy = "mcplane_core_busy_seconds_total";
-  const auto before = samples_of(last_->metrics, kBusy), now = samples_of(look.metrics, kBusy);
-  for (std::size_t i = 0; i < cores_.size() && i < now.size() && i < before.size(); ++i)
-    cores_[i].busy = std::clamp((now[i].value - before[i].value) / seconds, 0.0, 1.0);
 }
 
 void TopModel::read_workers(const TopLook& look, double seconds) {

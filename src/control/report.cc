@@ -166,6 +166,7 @@ Json shards_json(const Control& control) {
          {"degraded", degraded_json([&counters](std::size_t kind) { return counters.degraded[kind].read(); })},
          {"loops", counters.loops.read()},
          {"busy_loops", counters.busy_loops.read()},
+         {"busy_ms", counters.busy_ns.read() / kNsPerMs},
          {"asleep_ms", counters.asleep_ns.read() / kNsPerMs}});
   }
   return shards;

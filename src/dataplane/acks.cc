@@ -7,8 +7,7 @@
 
 namespace mcplane::dataplane {
 
-OwedAcks::OwedAcks(std::uint32_t workers)
-    : lines_(new Line[workers]), due_(new WorkerId[workers]), capacity_(workers) {}
+OwedAcks::OwedAcks(std::uint32_t workers) : lines_(workers), due_(workers), capacity_(workers) {}
 
 bool OwedAcks::add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept {
   // Workers count from 1: take() says 0 for nothing.
@@ -19,7 +18,8 @@ bool OwedAcks::add(WorkerId worker, SessionId session, std::uint32_t result_numb
     line.count = 0;
   }
   if (line.count == kPerWorker) return false;
-  line.entries[(line.first + line.count) % kPerWorker] = {result_number, now_ms};
+  const std::uint32_t last = line.first + line.count;
+  line.entries[last < kPerWorker ? last : last - kPerWorker] = {result_number, now_ms};
   ++line.count;
   if (!line.listed) list(worker, line);
   return true;
@@ -29,8 +29,8 @@ std::uint32_t OwedAcks::take(WorkerId worker, SessionId session) noexcept {
   Line& line = lines_[raw(worker)];
   if (line.count == 0 || line.session != session.value) return 0;
   const std::uint32_t number = line.entries[line.first].number;
-  line.first = static_cast<std::uint16_t>((line.first + 1U) % kPerWorker);
-  --line.count;
+  const bool at_end = --line.count == 0 || line.first + 1U == kPerWorker;  // an empty ring begins in its first line
+  line.first = at_end ? 0 : static_cast<std::uint16_t>(line.first + 1U);
   return number;
 }
 
@@ -55,6 +55,13 @@ WorkerId OwedAcks::take_due(std::uint32_t latest_ms) noexcept {
     return kNoWorker;
   }
   return kNoWorker;
+}
+
+void OwedAcks::prefetch_due(std::uint32_t count) const noexcept {
+  for (std::uint32_t i = 0, at = due_first_; i < std::min(count, due_count_); ++i) {
+    prefetch(due_[at]);
+    at = at + 1 < capacity_ ? at + 1 : 0;
+  }
 }
 
 void AckBatch::add(SessionId to, wire::FrameType answers, std::uint32_t name, std::uint32_t number) noexcept {
@@ -140,12 +147,18 @@ void send_acks(Shard& shard) noexcept {
   }
   shard.acks.clear();
   const std::uint32_t latest_ms = shard.now_ms - shard.options.ack_delay_ms - 1;
-  for (std::uint32_t sent = 0; sent < kOwedPerLoop; ++sent) {
+  // Among many workers none of this is in a cache: all that are due are fetched, then written to.
+  Batch<WorkerId, kOwedPerLoop> due;
+  while (due.room() > 0) {
     const WorkerId worker = shard.owed.take_due(latest_ms);
-    if (worker == kNoWorker) return;
-    const SessionId session = shard.owed.session_of(worker);
-    if (const Session* to = shard.sessions.find(session)) send_owed(shard, worker, *to);
+    if (worker == kNoWorker) break;
+    shard.sessions.prefetch_towards(shard.owed.session_of(worker));
+    due.add() = worker;
   }
+  if (due.empty()) return;
+  for (const WorkerId worker : due.items())
+    if (const Session* to = shard.sessions.find(shard.owed.session_of(worker))) send_owed(shard, worker, *to);
+  shard.owed.prefetch_due(kOwedPerLoop);
 }
 
 }  // namespace mcplane::dataplane

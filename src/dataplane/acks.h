@@ -3,10 +3,11 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <span>
 
 #include "base/check.h"
+#include "base/large_array.h"
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "wire/ack.h"
 
@@ -27,8 +28,11 @@ class OwedAcks {
 
   // A worker whose oldest was added at `latest_ms` or before, kNoWorker when there is none.
   WorkerId take_due(std::uint32_t latest_ms) noexcept;
+  // Those that are looked at next.
+  void prefetch_due(std::uint32_t count) const noexcept;
   bool empty() const noexcept { return due_count_ == 0; }
   SessionId session_of(WorkerId worker) const noexcept { return {lines_[raw(worker)].session}; }
+  void prefetch(WorkerId worker) const noexcept { prefetch_to_write(&lines_[raw(worker)]); }
 
  private:
   static constexpr std::uint32_t kPerWorker = 14;
@@ -51,9 +55,9 @@ class OwedAcks {
  private:
   void list(WorkerId worker, Line& line) noexcept;
 
-  std::unique_ptr<Line[]> lines_;
+  LargeArray<Line> lines_;
   // Workers with something owed, each once, in the order they are to be looked at.
-  std::unique_ptr<WorkerId[]> due_;
+  LargeArray<WorkerId> due_;
   std::uint32_t capacity_, due_first_ = 0, due_count_ = 0;
 };
 

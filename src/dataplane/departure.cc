@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/planted_bug.h"
+#include "base/prefetch.h"
 #include "wire/checksum.h"
 #include "wire/registration.h"
 
@@ -67,6 +68,9 @@ Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Ses
   departure.payload_offset = frame.ip.payload_offset;
   departure.payload_length = frame.ip.payload_length;
   departure.tail_sum = frame.ip.tail_sum;
+  // For egress.
+  prefetch_to_read(&to.record.lower);
+  shard.shared.neighbours.prefetch(to.record.neighbour);
   return Verdict::forward();
 }
 

@@ -14,11 +14,13 @@ namespace mcplane::dataplane {
 namespace {
 
 // Time this frame spent in the loop. ROUTE: kept for the task's DELIVER; DELIVER: added to the ROUTE's share.
-void account_time(Shard& shard, wire::Header& header, std::uint64_t leg_us) noexcept {
+// A ROUTE takes along that a RESULT is done with: here, where what its worker is owed has been fetched meanwhile.
+void finish_header(Shard& shard, wire::Header& header, const state::SessionRecord& to, std::uint64_t leg_us) noexcept {
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint16_t>::max();
   if (header.type() == wire::FrameType::Deliver) {
     header.mutate_broker_us(static_cast<std::uint16_t>(std::min(kMax, header.broker_us() + leg_us)));
   } else if (header.type() == wire::FrameType::Route) {
+    header.mutate_sequence(shard.owed.take(to.worker, to.id));
     Task* const task = shard.tasks.find(wire::token_of(header));
     if (task != nullptr && task->state == TaskState::kRouted)
       task->route_leg_us = static_cast<std::uint16_t>(std::min(kMax, leg_us));
@@ -29,7 +31,7 @@ void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noe
   net::Packet& packet = departure.packet;
   const wire::LowerHeaders& lower = departure.to->lower;
   std::byte* const datagram = packet.data() + departure.payload_offset;
-  account_time(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), leg_us);
+  finish_header(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), *departure.to, leg_us);
   const std::uint16_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
   packet.move_start(departure.payload_offset - lower.length);
   // All but a tail in another buffer.

@@ -18,7 +18,9 @@ constexpr std::size_t kWorthPrefetching = 8;  // frames: with fewer the next use
 // First what the header names.
 void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
   if (header.type() == wire::FrameType::Result) shard.tasks.prefetch(wire::token_of(header).index());
-  shard.sessions.prefetch(wire::sender_of(header));
+  const SessionId sender = wire::sender_of(header);
+  shard.sessions.prefetch(sender);
+  prefetch_to_write(&shard.mine.last_seen[sender.index()]);
 }
 
 // The client slot a SEND names, null when it was not granted.
@@ -36,12 +38,15 @@ void prefetch_named(Shard& shard, const Frame& frame) noexcept {
   } else if (header.type() == wire::FrameType::Result) {
     const Task* const task = shard.tasks.find(wire::token_of(header));
     if (task == nullptr) return;
-    shard.sessions.prefetch(task->client);
+    shard.sessions.prefetch_towards(task->client);
+    if (task->worker == kNoWorker) return;
+    shard.shared.workers.prefetch(task->worker);
+    shard.mine.outcomes.prefetch(task->worker);
     shard.timers.visit_neighbours(task->timer, [&](std::uint32_t index) { shard.tasks.prefetch(index); });
   }
 }
 
-// Last, of a SEND the slot's previous task, of a RESULT the client's slot.
+// Then, of a SEND the slot's previous task, of a RESULT the client's slot.
 void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
   if (frame.session == nullptr) return;
   const wire::Header& header = *frame.header;
@@ -52,6 +57,15 @@ void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
     const Session* const client = task != nullptr ? shard.sessions.find(task->client) : nullptr;
     if (client != nullptr) prefetch_to_write(&shard.client_slot(*client, task->slot));
   }
+}
+
+// Last, of a SEND what the worker of that task is owed, and comes to be owed.
+void prefetch_owed(Shard& shard, const Frame& frame) noexcept {
+  if (frame.session == nullptr || frame.header->type() != wire::FrameType::Send) return;
+  const ClientSlot* const slot = slot_named(shard, frame);
+  if (slot == nullptr || slot->state != ClientSlot::State::kAnswered) return;
+  const WorkerId worker = shard.tasks[slot->task].worker;
+  if (worker != kNoWorker) shard.owed.prefetch(worker);
 }
 
 constexpr std::size_t kLeadLines = 3;  // of a frame: its headers, to MCP's
@@ -162,6 +176,8 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
   if (packets.size() < kWorthPrefetching) return;
   for (std::size_t i = 0; i < packets.size(); ++i)
     if (!verdicts[i].decided()) prefetch_ended(shard, frames[i]);
+  for (std::size_t i = 0; i < packets.size(); ++i)
+    if (!verdicts[i].decided()) prefetch_owed(shard, frames[i]);
 }
 
 }  // namespace mcplane::dataplane

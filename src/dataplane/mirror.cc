@@ -43,10 +43,10 @@ bool take_shadow_worker(Shard& shard, RouteEntry::Mirror& mirror, state::WorkerR
     skill = mirror.pools.skills[i];
   }
   if (best == nullptr) return false;
-  const auto [place, worker] = best->find(least, mirror.rotor);
-  if (worker == kNoWorker) return false;
-  mirror.rotor = place + 1;
-  return try_take(shard, worker, skill, chosen);
+  const state::LoadIndex::Found found = best->find(least, mirror.rotor);
+  if (found.worker == kNoWorker) return false;
+  mirror.rotor = found.place + 1;
+  return try_take(shard, found.worker, skill, chosen);
 }
 
 Task& begin_copy(Shard& shard, const Task& original) noexcept {

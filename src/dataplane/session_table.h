@@ -3,6 +3,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -15,24 +16,25 @@
 
 namespace mcplane::dataplane {
 
-// The first two lines are what a frame of the session touches on its way in.
+// A frame of the session touches the first and second line on its way in, one to it the second and third.
 struct alignas(kCacheLineBytes) Session {
   wire::KnownSender known;                      // its frames
-  state::SessionRecord record;                  // record.id.value 0: no session here
   bool ending = false;                          // its tasks are being ended; it takes no part in anything new
+  std::uint8_t route_hint = 0;                  // client: where its last selector was remembered (route_cache.h)
   std::uint16_t pto_ms = 50;                    // how long it may take to answer
   std::uint32_t routed = 0;                     // worker: number of its last ROUTE from this shard
   std::uint32_t accepted = 0, failed_over = 0;  // client: tasks, and how many of them were given to another worker
-  std::uint32_t shadow_accepted = 0, shadow_failed_over = 0;  // the same of shadow tasks, which spend nothing of those
-  std::uint32_t open = 0;           // client: tasks whose outcome is not decided, where there are limits
-  std::uint64_t paid_until_ns = 0;  // client: by its rate (state/task_limits.h)
+  std::uint32_t open = 0;                       // client: tasks whose outcome is not decided, where there are limits
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
-  std::uint32_t next_probe_ms = 0, asked_ms = 0;
+  std::uint32_t asked_ms = 0, next_probe_ms = 0;
+  state::SessionRecord record;                                // record.id.value 0: no session here
+  std::uint32_t shadow_accepted = 0, shadow_failed_over = 0;  // as above, of shadow tasks, which spend nothing of those
+  std::uint64_t paid_until_ns = 0;                            // client: by its rate (state/task_limits.h)
   std::uint8_t probes = 0;
-  std::uint8_t route_hint = 0;  // client: where its last selector was remembered (route_cache.h)
 };
 
 static_assert(sizeof(Session) == 4 * kCacheLineBytes);
+static_assert(offsetof(Session, record) + offsetof(state::SessionRecord, lower) == 2 * kCacheLineBytes);
 
 class SessionTable {
  public:
@@ -52,13 +54,18 @@ class SessionTable {
   }
   Session& at(std::uint32_t index) noexcept { return sessions_[index]; }
   std::uint32_t capacity() const noexcept { return capacity_; }
-  void prefetch(SessionId id) const noexcept {
-    if (id.index() >= capacity_) return;
-    prefetch_to_read(&sessions_[id.index()]);
-    prefetch_to_read(&sessions_[id.index()].record);
-  }
+  // For a frame of it, and for one to it.
+  void prefetch(SessionId id) const noexcept { prefetch_lines<0, 1>(id); }
+  void prefetch_towards(SessionId id) const noexcept { prefetch_lines<1, 2>(id); }
 
  private:
+  template <std::size_t... kLines>
+  void prefetch_lines(SessionId id) const noexcept {
+    if (id.index() >= capacity_) return;
+    const auto* const session = reinterpret_cast<const std::byte*>(&sessions_[id.index()]);
+    (prefetch_to_read(session + kLines * kCacheLineBytes), ...);
+  }
+
   LargeArray<Session> sessions_;
   std::uint32_t capacity_;
 };

@@ -37,10 +37,9 @@ void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Execu
 
 // The worker may forget the RESULT. Inline: every task ends so.
 [[gnu::always_inline]] inline void end_delivering(Shard& shard, Task& task) noexcept {
-  const Session* worker = shard.sessions.find(task.worker_session);
-  if (worker != nullptr && !shard.owed.add(worker->record.worker, worker->record.id, task.number, shard.now_ms))
-    if (!planted(PlantedBug::kLoseFullAcks))
-      shard.acks.add(worker->record.id, wire::FrameType::Result, task.number, raw(wire::Reason::Ok));
+  if (!shard.owed.add(task.worker, task.worker_session, task.number, shard.now_ms) &&
+      !planted(PlantedBug::kLoseFullAcks))
+    shard.acks.add(task.worker_session, wire::FrameType::Result, task.number, raw(wire::Reason::Ok));
   shard.free_task(task);
 }
 

@@ -37,7 +37,7 @@ struct alignas(kCacheLineBytes) Task {
   // kFree: index of the next free slot.
   std::uint32_t number = 0;
   SessionId worker_session;       // kRouted, kRunning, kDelivering, kCancelling
-  WorkerId worker = kNoWorker;    // kRouted, kRunning, kCancelling
+  WorkerId worker = kNoWorker;    // likewise
   TimerNode timer;                // when this task is looked at next; state and tries say what for; outlives it
   std::uint32_t deadline_ms = 0;  // on the shard's clock
   std::uint64_t arrival = 0;      // see arrive()

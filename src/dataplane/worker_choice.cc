@@ -41,6 +41,26 @@ std::uint32_t lowest_level(const Pools& pools, std::uint32_t from) noexcept {
   return level;
 }
 
+// Whoever is found next: his session, of which his line tells, and the line of whoever follows him.
+void prefetch_next(Shard& shard, const state::LoadIndex::Found& found) noexcept {
+  if (found.next == kNoWorker) return;
+  const SessionId session{shard.shared.workers[found.next].session.load(std::memory_order_relaxed)};
+  shard.sessions.prefetch_towards(session);
+  if (found.after_next != kNoWorker) shard.shared.workers.prefetch(found.after_next);
+}
+
+// Where a route has one pool, all of whose workers are in, nearly every task finds the least loaded at the first look.
+bool acquire_at_first_look(Shard& shard, const state::LoadIndex& index, SkillId skill, std::uint32_t& rotor,
+                           state::WorkerRef& chosen) noexcept {
+  const std::uint32_t level = index.lowest(0);
+  if (level == state::kLoadLevels || index.some_out(skill)) return false;
+  const state::LoadIndex::Found found = index.find(level, rotor);
+  if (found.worker == kNoWorker) return false;
+  rotor = found.place + 1;
+  prefetch_next(shard, found);
+  return try_take(shard, found.worker, skill, chosen);
+}
+
 bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::WorkerRef& chosen) noexcept {
   std::uint32_t races = 0;
   for (std::uint32_t level = lowest_level(pools, 0); level < state::kLoadLevels;
@@ -48,10 +68,10 @@ bool acquire_least_loaded(Shard& shard, const Pools& pools, std::uint32_t& rotor
     for (std::uint32_t i = 0; i < pools.count; ++i) {
       const state::LoadIndex& index = *pools.indexes[i];
       while (index.any(level)) {
-        const auto [place, worker] = index.find(level, rotor);
-        if (worker == kNoWorker) break;  // another core's bit is on its way up
-        rotor = place + 1;
-        if (try_take(shard, worker, pools.skills[i], chosen)) return true;
+        const state::LoadIndex::Found found = index.find(level, rotor);
+        if (found.worker == kNoWorker) break;  // another core's bit is on its way up
+        rotor = found.place + 1;
+        if (try_take(shard, found.worker, pools.skills[i], chosen)) return true;
         if (++races == kRacesMax) return false;
       }
     }
@@ -105,6 +125,9 @@ bool acquire(Shard& shard, const Pools& pools, std::uint32_t& rotor, state::Work
 Choice acquire_worker(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept {
   if (entry.rule.policy != state::Policy::kLeastOutstanding && entry.own.count > 0 &&
       acquire_by_policy(shard, entry, asker, chosen))
+    return Choice::kFound;
+  if (entry.own.count == 1 && acquire_at_first_look(shard, *shard.snapshot->pool(entry.own.pools[0]).load,
+                                                    entry.own.skills[0], entry.rotor, chosen)) [[likely]]
     return Choice::kFound;
   const Pools pools = pools_of(shard, entry);
   if (acquire(shard, pools, entry.rotor, chosen)) return Choice::kFound;

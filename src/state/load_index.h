@@ -56,6 +56,8 @@ static_assert(sizeof(LoadNode) == 3 * kCacheLineBytes);
 struct LoadLeaf : LoadNode {
   // Written by: control, before the bit of that place is set for the first time. Relaxed: the bits order them.
   std::array<std::atomic<WorkerId>, kLoadFanOut> workers{};
+
+  WorkerId worker(std::uint32_t child) const noexcept { return workers[child].load(std::memory_order_relaxed); }
 };
 
 static_assert(sizeof(LoadLeaf) == 7 * kCacheLineBytes);
@@ -117,6 +119,8 @@ class LoadIndex {
   struct Found {
     std::uint32_t place = kNone;
     WorkerId worker = kNoWorker;
+    // Those that follow it in its leaf, of a tree of several: who is found next, unless something changes.
+    WorkerId next = kNoWorker, after_next = kNoWorker;
   };
   // The worker with room, at whatever level, whose place follows `from` next, round the end; `level` is its. Cost: as
   // find(), for each level where some worker is.
@@ -127,6 +131,7 @@ class LoadIndex {
   // The worker at the level whose place follows `from` next, round the end. Cost: one cache line a level of the tree.
   Found find(std::uint32_t level, std::uint32_t from) const noexcept {
     const LoadNode* node = root_.load(std::memory_order_acquire);
+    const bool several_leaves = node->height > 1;
     std::uint32_t place = 0;
     from &= (1U << kDigitBits * node->height) - 1;
     for (std::uint32_t low = from, shift = kDigitBits * (node->height - 1);; shift -= kDigitBits) {
@@ -135,8 +140,16 @@ class LoadIndex {
       if (word == 0) return find_slowly(level, from);  // further on, or round the end
       const auto digit = static_cast<std::uint32_t>(std::countr_zero(word));
       place |= digit << shift;
-      if (shift == 0)
-        return {place, static_cast<const LoadLeaf*>(node)->workers[digit].load(std::memory_order_relaxed)};
+      if (shift == 0) {
+        const LoadLeaf& leaf = *static_cast<const LoadLeaf*>(node);
+        Found found{place, leaf.worker(digit)};
+        if (several_leaves) {
+          const std::uint64_t behind = word & (word - 1), further = behind & (behind - 1);
+          if (behind != 0) found.next = leaf.worker(static_cast<std::uint32_t>(std::countr_zero(behind)));
+          if (further != 0) found.after_next = leaf.worker(static_cast<std::uint32_t>(std::countr_zero(further)));
+        }
+        return found;
+      }
       low = digit == start ? low & ((1U << shift) - 1) : 0;
       node = static_cast<const LoadInner*>(node)->children[digit].load(std::memory_order_relaxed);
     }

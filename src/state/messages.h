@@ -24,16 +24,16 @@ inline constexpr std::size_t kNeighbourSlots = 128;
 struct SessionRecord {
   SessionId id;
   wire::Service service = wire::Service::kClient;
-  PortId port{};                       // the appliance port it is reached through
-  std::uint16_t slot_limit = 0;        // clients: slots 0 .. slot_limit - 1
-  std::uint32_t client_slot_base = 0;  // clients: first of them in the shard's client slot table
-  WorkerId worker = kNoWorker;         // workers: its line
-  std::uint16_t worker_slots = 0;      // workers: tasks it runs at once
-  wire::Endpoint peer;
-  NeighbourId neighbour = kNoNeighbour;  // its next hop; in the line of `port`, which every frame out reads
-  wire::LowerHeaders lower;              // towards the peer, from the owner shard's address and port
-  std::uint32_t ack_delay_us = 1'000;    // it may hold acknowledgements back for so long
+  PortId port{};                         // the appliance port it is reached through
+  std::uint16_t slot_limit = 0;          // clients: slots 0 .. slot_limit - 1
+  std::uint32_t client_slot_base = 0;    // clients: first of them in the shard's client slot table
+  WorkerId worker = kNoWorker;           // workers: its line
+  std::uint16_t worker_slots = 0;        // workers: tasks it runs at once
   std::uint16_t pto_ms = 50;             // before it has measured its round trip
+  std::uint32_t ack_delay_us = 1'000;    // it may hold acknowledgements back for so long
+  NeighbourId neighbour = kNoNeighbour;  // its next hop
+  wire::LowerHeaders lower;              // towards the peer, from the owner shard's address and port
+  wire::Endpoint peer;
 };
 
 // Shard to control.

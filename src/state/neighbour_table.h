@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "wire/address.h"
 
@@ -38,6 +39,8 @@ class NeighbourTable {
     const std::uint64_t word = at(id).load(std::memory_order_relaxed);
     if (word != 0) std::memcpy(frame, &word, sizeof(wire::MacAddress));
   }
+
+  void prefetch(NeighbourId id) const noexcept { prefetch_to_read(&at(id)); }
 
   // Control. `mac` is not all zero. Relaxed stores pair with the relaxed load in write_mac(): a core may send a few
   // more frames to where the neighbour was.

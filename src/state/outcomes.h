@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "base/large_array.h"
+#include "base/prefetch.h"
 #include "base/types.h"
 
 namespace mcplane::state {
@@ -55,6 +56,7 @@ class Outcomes {
 
   // The owning core. Cost of a success: an addition to a word of its own. Control reads it with the failure that ends
   // the run; of a failure, and of whatever a probe comes to, it is told.
+  void prefetch(WorkerId worker) const noexcept { prefetch_to_write(&words_[raw(worker)]); }
   void add_success(WorkerId worker) noexcept { note_success(words_[raw(worker)]); }
   void add_probe(WorkerId worker) noexcept {
     add_success(worker);

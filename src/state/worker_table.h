@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/large_array.h"
 #include "base/planted_bug.h"
+#include "base/prefetch.h"
 #include "base/types.h"
 #include "state/load_index.h"
 #include "state/worker_pace.h"
@@ -198,6 +199,7 @@ class WorkerTable {
     DCHECK(raw(id) < capacity_);
     return lines_[raw(id)];
   }
+  void prefetch(WorkerId id) const noexcept { prefetch_to_write(&(*this)[id]); }
   std::uint32_t capacity() const noexcept { return capacity_; }
 
  private:

@@ -20,7 +20,7 @@ Json info_json(std::uint64_t tasks, const std::string& boot = "00b0071d") {
                        {"expired_routed", 0}, {"worker_lost", 0},   {"client_lost", 0},       {"rejected_late", 0},
                        {"queued", 3},         {"routed", 1},        {"running", 2},           {"pulling", 0},
                        {"delivering", 4},     {"rejecting", 0},     {"cancelling", 0}};
-  const Json core = {{"cpu", 1}, {"accepted", tasks}, {"loops", 2 * tasks}, {"busy_loops", tasks}, {"asleep_ms", 0}};
+  const Json core = {{"cpu", 1}, {"accepted", tasks}, {"busy_ms", tasks / 2}};
   return {{"version", "0.1.0"},
           {"boot_id", boot},
           {"ips", {"10.0.0.1"}},
@@ -109,23 +109,20 @@ TEST(TopModel, AnApplianceThatWasStartedAgainBeginsAfresh) {
 }
 
 constexpr const char* kBefore =
-    "# HELP mcplane_core_busy_seconds_total x\n"
-    "mcplane_core_busy_seconds_total{core=\"0\",cpu=\"1\"} 10\n"
+    "# HELP mcplane_task_duration_seconds x\n"
     "mcplane_task_duration_seconds_bucket{le=\"0.001\"} 5\n"
     "mcplane_task_duration_seconds_bucket{le=\"0.002\"} 5\n"
     "mcplane_task_duration_seconds_bucket{le=\"+Inf\"} 5\n";
 constexpr const char* kNow =
-    "mcplane_core_busy_seconds_total{core=\"0\",cpu=\"1\"} 11.5\n"
     "mcplane_task_duration_seconds_bucket{le=\"0.001\"} 55\n"
     "mcplane_task_duration_seconds_bucket{le=\"0.002\"} 105\n"
     "mcplane_task_duration_seconds_bucket{le=\"+Inf\"} 105\n"
     "mcplane_task_duration_seconds_sum 7\n";
 
-TEST(TopMetrics, BusyTimeAndTimesOfTasksBetweenTwoLooks) {
+TEST(TopMetrics, TimesOfTasksBetweenTwoLooks) {
   TopModel model;
   model.add({1, info_json(1'000), nodes_json({}), kBefore});
   model.add({3, info_json(3'000), nodes_json({}), kNow});
-  EXPECT_EQ(model.cores()[0].busy, 0.75);
   ASSERT_TRUE(model.totals().p50_s);
   EXPECT_DOUBLE_EQ(*model.totals().p50_s, 0.001);
   EXPECT_DOUBLE_EQ(*model.totals().p99_s, 0.00198);

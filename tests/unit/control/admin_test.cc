@@ -209,6 +209,7 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
     shard->counters.mirror_over_cap.add(6);
     shard->counters.received.add(100);
     shard->counters.loops.add(8);
+    shard->counters.busy_ns.add(5 * kNsPerMs);
     shard->counters.asleep_ns.add(7 * kNsPerMs);
     shard->counters.dropped[static_cast<std::size_t>(DropReason::kBadMagic)].add(4);
   }
@@ -231,7 +232,7 @@ TEST_F(ControlTest, InfoTellsEverythingInItsPlace) {
       info["per_shard"][1],
       json::parse(
           R"({"id":1,"cpu":3,"received":100,"forwarded":0,"handed_off":0,)"
-          R"("accepted":10,"degraded":{"cached":0,"fallback":0,"reply":0,"skip":0},"loops":8,"busy_loops":0,"asleep_ms":7})"));
+          R"("accepted":10,"degraded":{"cached":0,"fallback":0,"reply":0,"skip":0},"loops":8,"busy_loops":0,"busy_ms":5,"asleep_ms":7})"));
   EXPECT_EQ(info["per_shard"].size(), 2U);
   EXPECT_EQ(info["sessions"], json({{"clients", 1}, {"workers", 1}, {"shadow_workers", 0}}));
   const std::map<std::string, int> tasks = {{"accepted", 20}, {"delivered", 14}, {"rejected", 6}};

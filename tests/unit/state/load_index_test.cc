@@ -183,10 +183,10 @@ class Race {
   WorkerId take(std::uint32_t& rotor) {
     for (std::uint32_t level = 0; level < kLoadLevels; ++level) {
       if (!index.any(level)) continue;
-      const auto [place, worker] = index.find(level, rotor);
-      if (worker == kNoWorker) continue;
-      rotor = place + 1;
-      if (table.try_acquire(worker)) return worker;
+      const LoadIndex::Found found = index.find(level, rotor);
+      if (found.worker == kNoWorker) continue;
+      rotor = found.place + 1;
+      if (table.try_acquire(found.worker)) return found.worker;
     }
     return kNoWorker;
   }
