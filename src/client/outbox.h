@@ -27,6 +27,8 @@ class Outbox {
   Outbox();
 
   bool full() const noexcept { return count_ == kDatagrams; }
+  // What the next datagram that comes brings about may not find room.
+  bool nearly_full() const noexcept { return count_ + kRoomMin > kDatagrams; }
   bool empty() const noexcept { return count_ == 0; }
   // The place for the next datagram, the same until commit() or clear(). Not full(). It has room for a frame as large
   // as the engine may send.
@@ -42,6 +44,8 @@ class Outbox {
   std::size_t lent() const noexcept { return lent_; }
 
  private:
+  static constexpr std::size_t kRoomMin = 8;
+
   const std::span<std::byte>& place(std::size_t ahead) const noexcept { return places_[(place_ + ahead) % kPlaces]; }
   void prefetch_place(std::size_t bytes) const noexcept;
 

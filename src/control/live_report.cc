@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -27,16 +26,6 @@ struct NamedDurations {
 constexpr std::array kDurations = {NamedDurations{"task", &state::TaskTimings::task},
                                    NamedDurations{"queue", &state::TaskTimings::queue},
                                    NamedDurations{"broker", &state::TaskTimings::broker}};
-
-// "NoWorker" as "no_worker".
-std::string words(std::string_view name) {
-  std::string text;
-  for (const char letter : name) {
-    if (std::isupper(static_cast<unsigned char>(letter)) != 0 && !text.empty()) text += '_';
-    text += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  }
-  return text;
-}
 
 double rounded(double value, double parts) noexcept { return std::round(value * parts) / parts; }
 
@@ -165,7 +154,7 @@ Json LiveReport::rejected_json() const {
   Json json = Json::array();
   for (std::size_t i = 0; i < now_.rejected.size(); ++i)
     if (now_.rejected[i] > 0)
-      json.push_back({{"reason", words(wire::fb::EnumNameReason(static_cast<wire::Reason>(i)))},
+      json.push_back({{"reason", wire::reason_word(static_cast<wire::Reason>(i))},
                       {"per_s", per_s(now_.rejected[i], before_.rejected[i])},
                       {"total", now_.rejected[i]}});
   return json;

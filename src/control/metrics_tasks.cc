@@ -37,17 +37,6 @@ constexpr std::array kRejectReasons = {wire::Reason::UnknownSession, wire::Reaso
                                        wire::Reason::Draining,       wire::Reason::Expired,    wire::Reason::WorkerLost,
                                        wire::Reason::Overloaded,     wire::Reason::RateLimited};
 
-// "QueueFull" is "queue_full", as the SDK says it.
-std::string in_snake_case(std::string_view camel_case) {
-  std::string words;
-  for (const char c : camel_case) {
-    const bool begins = c >= 'A' && c <= 'Z';
-    if (begins && !words.empty()) words.push_back('_');
-    words.push_back(begins ? static_cast<char>(c - 'A' + 'a') : c);
-  }
-  return words;
-}
-
 // Calls visit(name, number) for each action that has books.
 template <class Visit>
 void for_actions(const Control& control, Visit visit) {
@@ -85,7 +74,7 @@ void add_states(const state::Shared& shared, MetricList& list) {
                    shared, [i](const ShardCounters& all) -> auto& { return all.in_state[i]; }));
   auto rejects = list.counter("mcplane_rejects_sent_total", "REJECTs sent, by reason, repeats too.");
   for (const wire::Reason reason : kRejectReasons)
-    rejects.add({{"reason", in_snake_case(wire::fb::EnumNameReason(reason))}},
+    rejects.add({{"reason", wire::reason_word(reason)}},
                 sum_of(
                     shared, [=](const ShardCounters& all) -> auto& { return all.rejected[raw(reason)]; }));
   list.counter("mcplane_tasks_failed_over_total",

@@ -90,15 +90,7 @@ void ClientFleet::flush() {
 
 void ClientFleet::publish(std::uint64_t now_ns) {
   next_publish_ns_ = now_ns + kNsPerSecond;
-  constexpr auto relaxed = std::memory_order_relaxed;
-  progress_.sent.store(tally_.sent, relaxed);
-  progress_.delivered.store(tally_.delivered(), relaxed);
-  progress_.refused.store(tally_.refused(), relaxed);
-  progress_.lost.store(tally_.lost(), relaxed);
-  progress_.in_flight.store(in_flight(), relaxed);
-  progress_.rate.store(tally_.delivered() - std::exchange(delivered_published_, tally_.delivered()), relaxed);
-  progress_.updates.fetch_add(1, relaxed);
-  progress_.updates.notify_all();
+  progress_.publish(tally_, in_flight());
 }
 
 // Adds what was counted since the last one ended to the run's time line.

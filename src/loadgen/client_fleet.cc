@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "loadgen/ends.h"
+
 namespace mcplane::loadgen {
 namespace {
 
@@ -12,17 +14,6 @@ constexpr std::size_t kSendBurst = 32;
 constexpr std::size_t kSendBurstsPerStep = 16;
 // The first tasks of a closed loop, a look at the port: all windows at once would overrun the broker's receive queue.
 constexpr std::size_t kFillsPerStep = 64;
-constexpr std::size_t kOutboxRoomMin = 8;
-// After TTL + grace the engines have ended everything; what they have not is their error, and counts as lost.
-constexpr std::uint64_t kDrainMarginNs = 500 * kNsPerMs;
-
-wire::HelloBody hello_of(const Options& options) {
-  wire::HelloBody hello;
-  hello.service = wire::Service::kClient;
-  hello.slots = options.client_slots();
-  hello.name = "mcplane-load";
-  return hello;
-}
 
 }  // namespace
 
@@ -40,8 +31,8 @@ ClientFleet::ClientFleet(const Options& options, std::uint64_t identity_seed, Tr
   Random identities(identity_seed);
   clients_.reserve(options.clients);
   for (std::uint32_t i = 0; i < options.clients; ++i)
-    clients_.push_back(
-        {.engine = client::ClientEngine(options.broker, hello_of(options), options.mtu, Random(identities.next()))});
+    clients_.push_back({.engine = client::ClientEngine(options.broker, client_hello(options.client_slots()),
+                                                       options.mtu, Random(identities.next()))});
   free_.resize(tasks_.size());
   for (std::size_t i = 0; i < free_.size(); ++i) free_[i] = static_cast<std::uint32_t>(free_.size() - 1 - i);
 }
@@ -51,7 +42,7 @@ void ClientFleet::on_datagram(std::size_t client, std::span<const std::byte> dat
   Client& receiver = take_outbox(client);
   receiver.engine.on_datagram(datagram, from, now_ns, outbox_, completions_);
   take_completions(receiver, EndedBy::kFrame, now_ns);
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+  if (outbox_.nearly_full()) flush();
 }
 
 void ClientFleet::on_burst_end(std::size_t client, std::uint64_t now_ns) {
@@ -125,7 +116,7 @@ void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
   if (chunks_) chunks_->start(measure_from_ns_);
   next_publish_ns_ = start_ns_ + kNsPerSecond;
   next_interval_ns_ = start_ns_ + options_.interval_ns;
-  delivered_published_ = 0;
+  progress_.delivered_before = 0;
   interval_ = {.from_ns = start_ns_};
   // Room for every interval up to the end, so that none allocates.
   tally_.intervals.reserve(std::min<std::size_t>(kIntervalsMax, (end_ns_ - start_ns_) / options_.interval_ns + 64));
@@ -140,7 +131,7 @@ void ClientFleet::stop(std::uint64_t now_ns) {
   phase_ = Phase::kDraining;
   end_ns_ = std::min(end_ns_, now_ns);
   tally_.measured_ns = end_ns_ - std::min(measure_from_ns_, end_ns_);
-  drain_until_ns_ = now_ns + options_.ttl_ns + client::kGraceNs + kDrainMarginNs;
+  drain_until_ns_ = now_ns + drain_ns(options_);
 }
 
 // A task is due by the schedule alone, and belongs to the run when it was due before the end.
@@ -212,7 +203,7 @@ void ClientFleet::refill(std::uint32_t client, std::uint64_t now_ns) {
   if (now_ns < sender.backoff_until_ns) return roll_.arm(client, sender.backoff_until_ns);
   while (sender.engine.in_flight() < options_.window) {
     if (!try_send(sender, now_ns, now_ns)) return;
-    if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+    if (outbox_.nearly_full()) flush();
   }
 }
 

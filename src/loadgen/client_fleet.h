@@ -128,7 +128,6 @@ class ClientFleet {
   Phase phase_ = Phase::kConnecting;
   std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
   std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0, next_interval_ns_ = 0;
-  std::uint64_t delivered_published_ = 0;
   std::uint64_t next_number_ = 0;
   Tally tally_;
   Histogram last_interval_;

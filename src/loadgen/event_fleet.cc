@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "loadgen/ends.h"
 #include "wire/topic.h"
 
 namespace mcplane::loadgen {
@@ -13,18 +14,9 @@ namespace {
 constexpr std::size_t kPublishBurst = 32;
 // Between two looks at the sockets.
 constexpr std::size_t kBurstsPerStep = 16;
-constexpr std::size_t kOutboxRoomMin = 8;
 // Of the ledger. In a closed loop others go on while a lost one is waited for.
 constexpr std::size_t kOpenMin = 65'536;
 constexpr std::size_t kLedgerBytesMax = std::size_t{256} << 20;
-
-wire::HelloBody hello_of() {
-  wire::HelloBody hello;
-  hello.service = wire::Service::kClient;
-  hello.slots = 1;
-  hello.name = "mcplane-load";
-  return hello;
-}
 
 // Room for what is on its way until it counts as lost, a second, and half as much again.
 EventLedger::Shape shape_of(const Options& options, std::uint64_t seed) {
@@ -54,7 +46,7 @@ EventFleet::EventFleet(const Options& options, std::uint64_t identity_seed, Tran
   endpoints_.reserve(options.endpoints());
   for (std::size_t i = 0; i < options.endpoints(); ++i)
     endpoints_.push_back(
-        {.engine = client::ClientEngine(options.broker, hello_of(), options.mtu, Random(identities.next()))});
+        {.engine = client::ClientEngine(options.broker, client_hello(1), options.mtu, Random(identities.next()))});
 }
 
 void EventFleet::on_datagram(std::size_t endpoint, std::span<const std::byte> datagram, const wire::Endpoint& from,
@@ -63,7 +55,7 @@ void EventFleet::on_datagram(std::size_t endpoint, std::span<const std::byte> da
   receiver.engine.on_datagram(datagram, from, now_ns, outbox_, completions_);
   // An event brings no timer forward.
   if (!take_event(receiver, endpoint, now_ns)) roll_.note(static_cast<std::uint32_t>(endpoint), receiver.engine);
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+  if (outbox_.nearly_full()) flush();
 }
 
 bool EventFleet::take_event(Endpoint& receiver, std::size_t endpoint, std::uint64_t now_ns) {

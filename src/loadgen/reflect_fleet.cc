@@ -2,25 +2,14 @@
 #include "loadgen/reflect_fleet.h"
 
 #include "base/check.h"
+#include "loadgen/ends.h"
 #include "wire/checksum.h"
 
 namespace mcplane::loadgen {
 namespace {
 
-constexpr std::size_t kOutboxRoomMin = 8;
 // So long without an outcome, and a SEND goes again. Above what a broker takes to ask for what it misses.
 constexpr std::uint64_t kRepeatNs = 200 * kNsPerMs;
-constexpr std::uint64_t kDrainMarginNs = 500 * kNsPerMs;
-
-wire::HelloBody hello_of(const Options& options, bool worker) {
-  wire::HelloBody hello;
-  const auto worker_service = options.shadow ? wire::Service::kShadowWorker : wire::Service::kWorker;
-  hello.service = worker ? worker_service : wire::Service::kClient;
-  hello.slots = worker ? options.worker_slots : options.window;
-  hello.name = worker ? "mcplane-load-worker" : "mcplane-load";
-  if (worker) hello.actions = {options.action};
-  return hello;
-}
 
 }  // namespace
 
@@ -37,8 +26,9 @@ ReflectFleet::ReflectFleet(const Options& options, std::uint64_t identity_seed, 
   Random identities(identity_seed);
   ends_.reserve(options.endpoints());
   for (std::size_t i = 0; i < options.endpoints(); ++i)
-    ends_.emplace_back(
-        client::Session(options.broker, hello_of(options, is_worker(i)), options.mtu, Random(identities.next())));
+    ends_.emplace_back(client::Session(options.broker,
+                                       is_worker(i) ? worker_hello(options) : client_hello(options.window), options.mtu,
+                                       Random(identities.next())));
 }
 
 // Bodies are table and payload from the start of a task: a part's differs from that in nothing but its place, and the
@@ -185,7 +175,7 @@ void ReflectFleet::stop(std::uint64_t now_ns) {
   phase_ = Phase::kDraining;
   end_ns_ = std::min(end_ns_, now_ns);
   tally_.measured_ns = end_ns_ - std::min(measure_from_ns_, end_ns_);
-  drain_until_ns_ = now_ns + options_.ttl_ns + client::kGraceNs + kDrainMarginNs;
+  drain_until_ns_ = now_ns + drain_ns(options_);
 }
 
 Tally ReflectFleet::close(std::uint64_t now_ns) {
@@ -200,16 +190,9 @@ Tally ReflectFleet::close(std::uint64_t now_ns) {
 
 void ReflectFleet::publish(std::uint64_t now_ns) {
   next_publish_ns_ = now_ns + kNsPerSecond;
-  constexpr auto relaxed = std::memory_order_relaxed;
-  progress_.sent.store(tally_.sent, relaxed);
-  progress_.delivered.store(tally_.delivered(), relaxed);
-  progress_.refused.store(tally_.refused(), relaxed);
-  progress_.in_flight.store(in_flight_, relaxed);
-  progress_.p50_ns.store(tally_.latency.percentile(50), relaxed);
-  progress_.p99_ns.store(tally_.latency.percentile(99), relaxed);
-  progress_.rate.store(tally_.delivered() - std::exchange(delivered_published_, tally_.delivered()), relaxed);
-  progress_.updates.fetch_add(1, relaxed);
-  progress_.updates.notify_all();
+  progress_.p50_ns.store(tally_.latency.percentile(50), std::memory_order_relaxed);
+  progress_.p99_ns.store(tally_.latency.percentile(99), std::memory_order_relaxed);
+  progress_.publish(tally_, in_flight_);
 }
 
 void ReflectFleet::take_outbox(std::size_t endpoint) {
@@ -219,7 +202,7 @@ void ReflectFleet::take_outbox(std::size_t endpoint) {
 
 // For what the next datagram may bring about.
 void ReflectFleet::make_room() {
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+  if (outbox_.nearly_full()) flush();
 }
 
 void ReflectFleet::flush() {

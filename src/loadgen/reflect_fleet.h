@@ -170,7 +170,7 @@ class ReflectFleet {
 
   Phase phase_ = Phase::kConnecting;
   std::uint64_t measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
-  std::uint64_t next_tick_ns_ = 0, next_repeat_ns_ = 0, next_publish_ns_ = 0, delivered_published_ = 0;
+  std::uint64_t next_tick_ns_ = 0, next_repeat_ns_ = 0, next_publish_ns_ = 0;
   std::size_t in_flight_ = 0;
   Tally tally_;
 };

@@ -2,6 +2,7 @@
 #include "loadgen/tally.h"
 
 #include <numeric>
+#include <utility>
 
 #include "base/types.h"
 
@@ -32,6 +33,18 @@ void Tally::add_counts(const Tally& other) noexcept {
   repeated_frames += other.repeated_frames;
   dropped_frames += other.dropped_frames;
   if (chunks && other.chunks) chunks->add_counts(*other.chunks);
+}
+
+void Progress::publish(const Tally& tally, std::uint64_t now_in_flight) noexcept {
+  constexpr auto relaxed = std::memory_order_relaxed;
+  sent.store(tally.sent, relaxed);
+  delivered.store(tally.delivered(), relaxed);
+  refused.store(tally.refused(), relaxed);
+  lost.store(tally.lost(), relaxed);
+  in_flight.store(now_in_flight, relaxed);
+  rate.store(tally.delivered() - std::exchange(delivered_before, tally.delivered()), relaxed);
+  updates.fetch_add(1, relaxed);
+  updates.notify_all();
 }
 
 }  // namespace mcplane::loadgen

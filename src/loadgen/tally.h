@@ -59,9 +59,13 @@ inline constexpr std::uint64_t kLateNs = 1'000'000;
 // own, and nothing is inferred from two of them together.
 struct Progress {
   std::atomic<std::uint64_t> sent{0}, delivered{0}, refused{0}, lost{0}, in_flight{0};
-  std::atomic<std::uint64_t> rate{0}, p50_ns{0},
-      p99_ns{0};  // rate: of the last second, the others of the last interval
+  // rate: of the last second, the others of the last interval.
+  std::atomic<std::uint64_t> rate{0}, p50_ns{0}, p99_ns{0};
   std::atomic<std::uint64_t> updates{0};
+  std::uint64_t delivered_before = 0;  // the writer's: when it last published
+
+  // The counts, once a second.
+  void publish(const Tally& tally, std::uint64_t now_in_flight) noexcept;
 };
 
 }  // namespace mcplane::loadgen

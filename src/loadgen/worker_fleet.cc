@@ -5,22 +5,9 @@
 #include <functional>
 
 #include "base/lone_writer.h"
+#include "loadgen/ends.h"
 
 namespace mcplane::loadgen {
-namespace {
-
-constexpr std::size_t kOutboxRoomMin = 8;
-
-wire::HelloBody hello_of(const Options& options) {
-  wire::HelloBody hello;
-  hello.service = options.shadow ? wire::Service::kShadowWorker : wire::Service::kWorker;
-  hello.slots = options.worker_slots;
-  hello.name = "mcplane-load-worker";
-  hello.actions = {options.action};
-  return hello;
-}
-
-}  // namespace
 
 WorkerFleet::WorkerFleet(const Options& options, std::uint64_t identity_seed, Transmit transmit)
     : options_(options), transmit_(std::move(transmit)), service_random_(options.seed), roll_(options.workers) {
@@ -28,7 +15,7 @@ WorkerFleet::WorkerFleet(const Options& options, std::uint64_t identity_seed, Tr
   workers_.reserve(options.workers);
   for (std::uint32_t i = 0; i < options.workers; ++i) {
     workers_.push_back(
-        {client::WorkerEngine(options.broker, hello_of(options), options.mtu, Random(identities.next())), {}});
+        {client::WorkerEngine(options.broker, worker_hello(options), options.mtu, Random(identities.next())), {}});
     for (std::uint16_t slot = 0; slot < options.worker_slots; ++slot) workers_.back().slots_free_ns.push(0);
   }
   if (options.streams()) streams_.emplace(options.seed, options.stream, options.workers);
@@ -144,7 +131,7 @@ void WorkerFleet::take_outbox(std::size_t worker) {
 }
 
 void WorkerFleet::make_room() {
-  if (outbox_.entries().size() + kOutboxRoomMin > client::Outbox::kDatagrams) flush();
+  if (outbox_.nearly_full()) flush();
 }
 
 void WorkerFleet::flush() {
