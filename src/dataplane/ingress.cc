@@ -1,8 +1,9 @@
 // Station 2 of 7. From: core_loop's burst. To: dispatch.
 // Ethernet, IP and UDP checks, the port's shard, then the MCP header, in the decoder's fixed order: length, address
 // class, seal, ranges. What a table holds is verified by the station that reads it. While a burst is taken apart, in
-// stages, the sessions, slots and tasks that it will touch are prefetched, so that dispatch meets them in cache. A
-// frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads it, once.
+// stages, the sessions, slots, tasks and workers' lines that it will touch are prefetched, so that dispatch meets them
+// in cache. A frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads
+// it, once.
 #include <algorithm>
 
 #include "base/prefetch.h"
