@@ -54,18 +54,18 @@ class SessionTable {
   }
   Session& at(std::uint32_t index) noexcept { return sessions_[index]; }
   std::uint32_t capacity() const noexcept { return capacity_; }
-  // For a frame of it, and for one to it.
-  void prefetch(SessionId id) const noexcept { prefetch_lines<0, 1>(id); }
-  void prefetch_towards(SessionId id) const noexcept { prefetch_lines<1, 2>(id); }
-
- private:
-  template <std::size_t... kLines>
-  void prefetch_lines(SessionId id) const noexcept {
+  // For a frame of it.
+  void prefetch(SessionId id) const noexcept {
     if (id.index() >= capacity_) return;
-    const auto* const session = reinterpret_cast<const std::byte*>(&sessions_[id.index()]);
-    (prefetch_to_read(session + kLines * kCacheLineBytes), ...);
+    prefetch_to_read(&sessions_[id.index()]);
+    prefetch_to_read(&sessions_[id.index()].record);
+  }
+  // For one to it; its headers are fetched once it is forwarded.
+  void prefetch_towards(SessionId id) const noexcept {
+    if (id.index() < capacity_) prefetch_to_read(&sessions_[id.index()].record);
   }
 
+ private:
   LargeArray<Session> sessions_;
   std::uint32_t capacity_;
 };

@@ -90,7 +90,11 @@ void ClientFleet::flush() {
 
 void ClientFleet::publish(std::uint64_t now_ns) {
   next_publish_ns_ = now_ns + kNsPerSecond;
-  progress_.publish(tally_, in_flight());
+  progress_.publish({.sent = tally_.sent,
+                     .delivered = tally_.delivered(),
+                     .refused = tally_.refused(),
+                     .lost = tally_.lost(),
+                     .in_flight = in_flight()});
 }
 
 // Adds what was counted since the last one ended to the run's time line.

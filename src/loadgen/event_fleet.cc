@@ -192,16 +192,11 @@ void EventFleet::flush() {
 
 void EventFleet::publish_progress(std::uint64_t now_ns) {
   next_progress_ns_ = now_ns + kNsPerSecond;
-  constexpr auto relaxed = std::memory_order_relaxed;
   const EventTally& tally = ledger_.tally();
-  progress_.sent.store(tally.published, relaxed);
-  progress_.delivered.store(tally.delivered, relaxed);
-  progress_.lost.store(tally.lost, relaxed);
-  progress_.in_flight.store(ledger_.open(), relaxed);
-  progress_.rate.store(tally.delivered - std::exchange(delivered_shown_, tally.delivered), relaxed);
-  progress_.p50_ns.store(tally.latency.percentile(50), relaxed);
-  progress_.p99_ns.store(tally.latency.percentile(99), relaxed);
-  progress_.updates.fetch_add(1, relaxed);
+  progress_.p50_ns.store(tally.latency.percentile(50), std::memory_order_relaxed);
+  progress_.p99_ns.store(tally.latency.percentile(99), std::memory_order_relaxed);
+  progress_.publish(
+      {.sent = tally.published, .delivered = tally.delivered, .lost = tally.lost, .in_flight = ledger_.open()});
 }
 
 std::uint16_t EventFleet::frame_bytes_min() const noexcept {

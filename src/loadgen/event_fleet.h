@@ -94,7 +94,6 @@ class EventFleet {
   Phase phase_ = Phase::kConnecting;
   std::uint64_t start_ns_ = 0, end_ns_ = 0, measure_from_ns_ = 0;
   std::uint64_t next_tick_ns_ = 0, next_progress_ns_ = 0;
-  std::uint64_t delivered_shown_ = 0;
 };
 
 }  // namespace mcplane::loadgen

@@ -192,7 +192,11 @@ void ReflectFleet::publish(std::uint64_t now_ns) {
   next_publish_ns_ = now_ns + kNsPerSecond;
   progress_.p50_ns.store(tally_.latency.percentile(50), std::memory_order_relaxed);
   progress_.p99_ns.store(tally_.latency.percentile(99), std::memory_order_relaxed);
-  progress_.publish(tally_, in_flight_);
+  progress_.publish({.sent = tally_.sent,
+                     .delivered = tally_.delivered(),
+                     .refused = tally_.refused(),
+                     .lost = tally_.lost(),
+                     .in_flight = in_flight_});
 }
 
 void ReflectFleet::take_outbox(std::size_t endpoint) {

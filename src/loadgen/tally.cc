@@ -35,14 +35,14 @@ void Tally::add_counts(const Tally& other) noexcept {
   if (chunks && other.chunks) chunks->add_counts(*other.chunks);
 }
 
-void Progress::publish(const Tally& tally, std::uint64_t now_in_flight) noexcept {
+void Progress::publish(const Counts& now) noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;
-  sent.store(tally.sent, relaxed);
-  delivered.store(tally.delivered(), relaxed);
-  refused.store(tally.refused(), relaxed);
-  lost.store(tally.lost(), relaxed);
-  in_flight.store(now_in_flight, relaxed);
-  rate.store(tally.delivered() - std::exchange(delivered_before, tally.delivered()), relaxed);
+  sent.store(now.sent, relaxed);
+  delivered.store(now.delivered, relaxed);
+  refused.store(now.refused, relaxed);
+  lost.store(now.lost, relaxed);
+  in_flight.store(now.in_flight, relaxed);
+  rate.store(now.delivered - std::exchange(delivered_before, now.delivered), relaxed);
   updates.fetch_add(1, relaxed);
   updates.notify_all();
 }

@@ -64,8 +64,11 @@ struct Progress {
   std::atomic<std::uint64_t> updates{0};
   std::uint64_t delivered_before = 0;  // the writer's: when it last published
 
-  // The counts, once a second.
-  void publish(const Tally& tally, std::uint64_t now_in_flight) noexcept;
+  struct Counts {
+    std::uint64_t sent = 0, delivered = 0, refused = 0, lost = 0, in_flight = 0;
+  };
+  // Once a second.
+  void publish(const Counts& now) noexcept;
 };
 
 }  // namespace mcplane::loadgen
