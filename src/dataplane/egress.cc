@@ -15,7 +15,10 @@ namespace {
 
 // Time this frame spent in the loop. ROUTE: kept for the task's DELIVER; DELIVER: added to the ROUTE's share.
 // A ROUTE takes along that a RESULT is done with: here, where what its worker is owed has been fetched meanwhile.
-void finish_header(Shard& shard, wire::Header& header, const state::SessionRecord& to, std::uint64_t leg_us) noexcept {
+void finish_header(Shard& shard, const Departure& departure, std::uint64_t leg_us) noexcept {
+  const std::span datagram(departure.packet.data() + departure.payload_offset, wire::kLeadBytes);
+  wire::Header& header = wire::header_of(datagram);
+  const state::SessionRecord& to = *departure.to;
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint16_t>::max();
   if (header.type() == wire::FrameType::Deliver) {
     header.mutate_broker_us(static_cast<std::uint16_t>(std::min(kMax, header.broker_us() + leg_us)));
@@ -27,11 +30,13 @@ void finish_header(Shard& shard, wire::Header& header, const state::SessionRecor
   }
 }
 
-void write_headers(Shard& shard, Departure& departure, std::uint64_t leg_us) noexcept {
-  net::Packet& packet = departure.packet;
+// The frame's packet, to where it leaves.
+void write_headers(Shard& shard, Departure& departure) noexcept {
+  net::Packet& packet = shard.outgoing[raw(departure.port)].add();
+  packet = std::move(departure.packet);
+  if (departure.to == nullptr) return;
   const wire::LowerHeaders& lower = departure.to->lower;
-  std::byte* const datagram = packet.data() + departure.payload_offset;
-  finish_header(shard, wire::header_of(std::span(datagram, wire::kLeadBytes)), *departure.to, leg_us);
+  const std::byte* const datagram = packet.data() + departure.payload_offset;
   const std::uint16_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
   packet.move_start(departure.payload_offset - lower.length);
   // All but a tail in another buffer.
@@ -65,10 +70,10 @@ void egress(Shard& shard, std::uint64_t stamp_ns) noexcept {
   const std::uint64_t leg_ns = stamp_ns - shard.now_ns, leg_us = leg_ns / kNsPerUs;
   constexpr std::uint64_t kLegNsMax = std::numeric_limits<std::uint32_t>::max();
   if (observed()) note_times(shard, static_cast<std::uint32_t>(std::min(leg_ns, kLegNsMax)));
-  for (Departure& departure : shard.departures.items()) {
-    if (departure.to != nullptr) write_headers(shard, departure, leg_us);
-    shard.outgoing[raw(departure.port)].add() = std::move(departure.packet);
-  }
+  // Apart: a sum that is taken as soon as one of its words is written waits until that is in the cache.
+  for (const Departure& departure : shard.departures.items())
+    if (departure.to != nullptr) finish_header(shard, departure, leg_us);
+  for (Departure& departure : shard.departures.items()) write_headers(shard, departure);
   shard.departures.clear();
   if (shard.spans.pending()) [[unlikely]]
     shard.spans.flush(stamp_ns);

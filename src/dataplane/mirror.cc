@@ -52,11 +52,10 @@ bool take_shadow_worker(Shard& shard, RouteEntry::Mirror& mirror, state::WorkerR
 Task& begin_copy(Shard& shard, const Task& original) noexcept {
   Task& task = shard.tasks[shard.tasks.allocate()];
   task.flags = static_cast<std::uint16_t>(original.flags | raw(wire::Flag::Shadow));
-  task.mirror = true;
-  task.degraded = task.keeps_answer = task.answering = false;
+  task.clear_marks();
+  task.mirror = task.client_knows = true;
   task.attempt = 0;
   task.client = {};
-  task.client_knows = true;
   task.slot = 0;
   task.sequence = 0;
   task.route_leg_us = 0;

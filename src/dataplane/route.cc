@@ -36,9 +36,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.flags = header.flags();
   if (shard.spans.on()) begin_trace(shard, entry, task, header);
   task.attempt = 0;
-  task.client_knows = false;
-  task.keeps_answer = task.answering = false;
-  task.mirror = false;
+  task.clear_marks();
   task.client = client.record.id;
   task.slot = header.slot();
   task.sequence = header.sequence();

@@ -55,6 +55,13 @@ struct alignas(kCacheLineBytes) Task {
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
 
+  // From round to answering, as of a task that is new. In one store: a word of which a bit was just written waits until
+  // that is in the cache.
+  void clear_marks() noexcept {
+    round = state::kNoRound;
+    client_knows = open = mirror = paces = degraded = keeps_answer = answering = false;
+  }
+
   // When its SEND came, and what its books are kept by, in one word:
   //
   //     63     62   56 55     48 47        0

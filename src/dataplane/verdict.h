@@ -18,7 +18,7 @@ enum class Action : std::uint8_t {
   kDrop,      // `reason` says why
 };
 
-struct Verdict {
+struct alignas(std::uint32_t) Verdict {  // moved as one word
   Action action = Action::kContinue;
   DropReason reason = DropReason::kNone;
   ShardId to{};
