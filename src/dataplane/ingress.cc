@@ -25,22 +25,23 @@ void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
 }
 
 // The client slot a SEND names, null when it was not granted.
-ClientSlot* slot_named(Shard& shard, const Frame& frame) noexcept {
+const ClientSlot* slot_named(Shard& shard, const Frame& frame) noexcept {
   const std::uint16_t slot = frame.header->slot();
   return slot < frame.session->record.slot_limit ? &shard.client_slot(*frame.session, slot) : nullptr;
 }
 
 // Then, when that is here, what it names in turn: of a SEND the client's slot, of a RESULT those around its task.
-void prefetch_named(Shard& shard, const Frame& frame) noexcept {
+void prefetch_named(Shard& shard, Frame& frame) noexcept {
   if (frame.session == nullptr) return;
   const wire::Header& header = *frame.header;
   if (header.type() == wire::FrameType::Send) {
-    if (const ClientSlot* slot = slot_named(shard, frame)) prefetch_to_write(slot);
+    frame.slot = slot_named(shard, frame);
+    if (frame.slot != nullptr) prefetch_to_write(frame.slot);
   } else if (header.type() == wire::FrameType::Result) {
     const Task* const task = shard.tasks.find(wire::token_of(header));
-    if (task == nullptr) return;
+    if (task == nullptr || task->worker == kNoWorker) return;
+    frame.task = task;
     shard.sessions.prefetch_towards(task->client);
-    if (task->worker == kNoWorker) return;
     shard.shared.workers.prefetch(task->worker);
     shard.mine.outcomes.prefetch(task->worker);
     shard.timers.visit_neighbours(task->timer, [&](std::uint32_t index) { shard.tasks.prefetch(index); });
@@ -49,23 +50,18 @@ void prefetch_named(Shard& shard, const Frame& frame) noexcept {
 
 // Then, of a SEND the slot's previous task, of a RESULT the client's slot.
 void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
-  if (frame.session == nullptr) return;
-  const wire::Header& header = *frame.header;
-  if (header.type() == wire::FrameType::Send) {
-    if (const ClientSlot* slot = slot_named(shard, frame)) shard.tasks.prefetch(slot->task);
-  } else if (header.type() == wire::FrameType::Result) {
-    const Task* const task = shard.tasks.find(wire::token_of(header));
-    const Session* const client = task != nullptr ? shard.sessions.find(task->client) : nullptr;
-    if (client != nullptr) prefetch_to_write(&shard.client_slot(*client, task->slot));
+  if (frame.slot != nullptr) {
+    shard.tasks.prefetch(frame.slot->task);
+  } else if (frame.task != nullptr) {
+    const Session* const client = shard.sessions.find(frame.task->client);
+    if (client != nullptr) prefetch_to_write(&shard.client_slot(*client, frame.task->slot));
   }
 }
 
 // Last, of a SEND what the worker of that task is owed, and comes to be owed.
 void prefetch_owed(Shard& shard, const Frame& frame) noexcept {
-  if (frame.session == nullptr || frame.header->type() != wire::FrameType::Send) return;
-  const ClientSlot* const slot = slot_named(shard, frame);
-  if (slot == nullptr || slot->state != ClientSlot::State::kAnswered) return;
-  const WorkerId worker = shard.tasks[slot->task].worker;
+  if (frame.slot == nullptr || frame.slot->state != ClientSlot::State::kAnswered) return;
+  const WorkerId worker = shard.tasks[frame.slot->task].worker;
   if (worker != kNoWorker) shard.owed.prefetch(worker);
 }
 
@@ -108,6 +104,8 @@ constexpr bool is_recognised(wire::FrameType type) noexcept {
 void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   const std::size_t lead = wire::peek_lead(packet.bytes());
   frame.session = nullptr;
+  frame.slot = nullptr;
+  frame.task = nullptr;
   frame.header = lead != 0 ? &wire::header_of(packet.bytes().subspan(lead)) : nullptr;
   if (frame.header != nullptr) prefetch_state(shard, *frame.header);
 }
@@ -176,9 +174,9 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
   }
   if (packets.size() < kWorthPrefetching) return;
   for (std::size_t i = 0; i < packets.size(); ++i)
-    if (!verdicts[i].decided()) prefetch_ended(shard, frames[i]);
+    if (stays(i)) prefetch_ended(shard, frames[i]);
   for (std::size_t i = 0; i < packets.size(); ++i)
-    if (!verdicts[i].decided()) prefetch_owed(shard, frames[i]);
+    if (stays(i)) prefetch_owed(shard, frames[i]);
 }
 
 }  // namespace mcplane::dataplane

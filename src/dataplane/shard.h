@@ -56,6 +56,9 @@ struct Frame {
   wire::Datagram ip;
   wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
   Session* session = nullptr;      // whose frame it is, where ingress saw that; then ip has no addresses
+  // What a SEND and a RESULT of that session name. Ingress's own, to fetch what lies behind: stations look again.
+  const ClientSlot* slot = nullptr;
+  const Task* task = nullptr;
 };
 
 // A packet that so many of the loop's departures have as their tail.
@@ -157,7 +160,7 @@ class Shard {
   // An empty buffer with full headroom; check buffer() for null.
   net::Packet take_spare() noexcept { return spares.empty() ? net::Packet{} : spares.pop(); }
   void heard_from(SessionId session) noexcept {
-    mine.last_seen[session.index()].store(now_ms == 0 ? 1 : now_ms, std::memory_order_relaxed);
+    mine.last_seen[session.index()].store(heard_ms, std::memory_order_relaxed);
   }
   ClientSlot& client_slot(const Session& session, std::uint16_t slot) noexcept {
     return client_slots[session.record.client_slot_base + slot];
@@ -222,6 +225,7 @@ class Shard {
 
   std::uint64_t now_ns = 0;
   std::uint32_t now_ms = 0;                        // since options.start_ns
+  std::uint32_t heard_ms = 1;                      // now_ms as last_seen has it, where 0 is never
   const state::RouteSnapshot* snapshot = nullptr;  // good for this loop
   bool draining = false;
 

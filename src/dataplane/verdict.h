@@ -18,16 +18,17 @@ enum class Action : std::uint8_t {
   kDrop,      // `reason` says why
 };
 
-struct alignas(std::uint32_t) Verdict {  // moved as one word
+struct Verdict {
   Action action = Action::kContinue;
   DropReason reason = DropReason::kNone;
   ShardId to{};
+  std::uint8_t reserved = 0;  // so that it is moved as one word
 
-  static constexpr Verdict forward() noexcept { return {Action::kForward, DropReason::kNone, {}}; }
-  static constexpr Verdict handoff(ShardId to) noexcept { return {Action::kHandoff, DropReason::kNone, to}; }
-  static constexpr Verdict punt() noexcept { return {Action::kPunt, DropReason::kNone, {}}; }
-  static constexpr Verdict complete() noexcept { return {Action::kComplete, DropReason::kNone, {}}; }
-  static constexpr Verdict drop(DropReason reason) noexcept { return {Action::kDrop, reason, {}}; }
+  static constexpr Verdict forward() noexcept { return {Action::kForward, DropReason::kNone, {}, 0}; }
+  static constexpr Verdict handoff(ShardId to) noexcept { return {Action::kHandoff, DropReason::kNone, to, 0}; }
+  static constexpr Verdict punt() noexcept { return {Action::kPunt, DropReason::kNone, {}, 0}; }
+  static constexpr Verdict complete() noexcept { return {Action::kComplete, DropReason::kNone, {}, 0}; }
+  static constexpr Verdict drop(DropReason reason) noexcept { return {Action::kDrop, reason, {}, 0}; }
 
   constexpr bool decided() const noexcept { return action != Action::kContinue; }
 };

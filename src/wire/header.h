@@ -66,11 +66,22 @@ inline void set_token(Header& header, TaskToken token) noexcept {
 // The session that an endpoint sends this frame as: a worker's RESULT, its GRANT of a task's parts, and its ACK of what
 // only workers get, name it beside the client's.
 inline SessionId sender_of(const Header& header) noexcept {
-  const bool to_worker =
-      header.answers() == FrameType::Route || (header.answers() == FrameType::Cancel && header.worker_session() != 0);
-  const bool worker = header.type() == FrameType::Result || (header.type() == FrameType::Ack && to_worker) ||
-                      (header.type() == FrameType::Grant && header.answers() == FrameType::Send);
-  return {worker ? header.worker_session() : header.session()};
+  const auto is_worker = [&header] {
+    switch (header.type()) {
+      case FrameType::Send:
+        return false;
+      case FrameType::Result:
+        return true;
+      case FrameType::Ack:
+        return header.answers() == FrameType::Route ||
+               (header.answers() == FrameType::Cancel && header.worker_session() != 0);
+      case FrameType::Grant:
+        return header.answers() == FrameType::Send;
+      default:
+        return false;
+    }
+  };
+  return {is_worker() ? header.worker_session() : header.session()};
 }
 
 // ROUTE and CANCEL to a worker: counts what a shard assigned to this worker's session, from 1.
