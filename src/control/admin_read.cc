@@ -1,9 +1,11 @@
-// One row a path. Where an answer is more than a report, its function is above the table.
+// One row a path that one reading answers. Where that is more than a report, its function is above the table.
 #include "control/admin_read.h"
 
 #include <httplib.h>
 
 #include <array>
+#include <memory>
+#include <vector>
 
 #include "control/admin_config.h"
 #include "control/autoscale_report.h"
@@ -55,6 +57,19 @@ constexpr std::array kReads = {Read{"/healthz", healthy},
                                Read{"/v1/breakers", show_breakers},
                                Read{"/v1/degradation", report<degradation_json>}};
 
+constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
+
+// Collected on the control thread, written on this one.
+Answer show_metrics(const Ask& ask) {
+  const auto families = std::make_shared<std::vector<prometheus::MetricFamily>>();
+  Answer answer = ask([families](Control& asked) {
+    *families = collect_metrics(asked);
+    return Answer{200, "", kMetricsType};
+  });
+  if (answer.status == 200) answer.body = metrics_text(*families);
+  return answer;
+}
+
 }  // namespace
 
 void serve_reads(httplib::Server& server, const Ask& ask) {
@@ -62,7 +77,8 @@ void serve_reads(httplib::Server& server, const Ask& ask) {
     server.Get(read.path, [ask, answer = read.answer](const httplib::Request&, httplib::Response& response) {
       give(ask(answer), response);
     });
-  serve_metrics(server, ask);
+  server.Get("/metrics",
+             [ask](const httplib::Request&, httplib::Response& response) { give(show_metrics(ask), response); });
   serve_config_reads(server, ask);
 }
 

@@ -11,18 +11,9 @@
 #include <cstdint>
 #include <deque>
 
-#include "base/types.h"
+#include "control/settings.h"
 
 namespace mcplane::control {
-
-struct AutoscaleSettings {
-  double target = 0.8;     // share of slots in use
-  double tolerance = 0.1;  // of the target: a smaller difference changes nothing
-  std::uint64_t up_window_ns = 0, down_window_ns = 300 * kNsPerSecond;
-  std::uint32_t min = 1, max = 1'000;  // workers
-
-  friend bool operator==(const AutoscaleSettings&, const AutoscaleSettings&) = default;
-};
 
 // What the workers of a pool are, added up.
 struct PoolCensus {

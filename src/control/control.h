@@ -33,6 +33,7 @@
 #include "control/neighbours.h"
 #include "control/options.h"
 #include "control/pools.h"
+#include "control/prober.h"
 #include "control/probes.h"
 #include "control/registry.h"
 #include "control/subscriptions.h"

@@ -1,26 +1,10 @@
 // See metrics.h.
 #include "control/metrics.h"
 
-#include <httplib.h>
 #include <prometheus/text_serializer.h>
-
-#include <memory>
 
 namespace mcplane::control {
 namespace {
-
-constexpr char kMetricsType[] = "text/plain; version=0.0.4; charset=utf-8";
-
-// Collected on the control thread, written on this one.
-Answer show_metrics(const Ask& ask) {
-  const auto families = std::make_shared<std::vector<prometheus::MetricFamily>>();
-  Answer answer = ask([families](Control& asked) {
-    *families = collect_metrics(asked);
-    return Answer{200, "", kMetricsType};
-  });
-  if (answer.status == 200) answer.body = metrics_text(*families);
-  return answer;
-}
 
 void add_broker_metrics(const Control& control, MetricList& list) {
   const Registry& registry = control.registry();
@@ -45,11 +29,6 @@ void add_broker_metrics(const Control& control, MetricList& list) {
 }
 
 }  // namespace
-
-void serve_metrics(httplib::Server& server, const Ask& ask) {
-  server.Get("/metrics",
-             [ask](const httplib::Request&, httplib::Response& response) { give(show_metrics(ask), response); });
-}
 
 std::vector<prometheus::MetricFamily> collect_metrics(const Control& control) {
   MetricList list;

@@ -11,18 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "control/answer.h"
 #include "control/control.h"
 #include "control/metric_list.h"
 
-namespace httplib {
-class Server;
-}
-
 namespace mcplane::control {
-
-// GET /metrics.
-void serve_metrics(httplib::Server& server, const Ask& ask);
 
 // Control thread: reads one consistent state of Control. What it found, for any thread to write.
 std::vector<prometheus::MetricFamily> collect_metrics(const Control& control);

@@ -9,7 +9,6 @@
 
 #include "base/types.h"
 #include "control/config_history.h"
-#include "control/prober.h"
 #include "wire/address.h"
 
 namespace spdlog {
@@ -18,6 +17,7 @@ class logger;
 
 namespace mcplane::control {
 
+class Prober;
 class SpanSink;
 
 struct BufferUse {

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "base/types.h"
-#include "control/autoscale.h"
 #include "state/policy.h"
 #include "state/task_limits.h"
 #include "wire/header.h"
@@ -101,6 +100,16 @@ struct TraceSettings {
   std::uint64_t slow_ns = 0;  // from a SEND's arrival to its RESULT's; 0: none is slow
 
   friend bool operator==(const TraceSettings&, const TraceSettings&) = default;
+};
+
+// How many workers pools should have (autoscale.h).
+struct AutoscaleSettings {
+  double target = 0.8;     // share of slots in use
+  double tolerance = 0.1;  // of the target: a smaller difference changes nothing
+  std::uint64_t up_window_ns = 0, down_window_ns = 300 * kNsPerSecond;
+  std::uint32_t min = 1, max = 1'000;  // workers
+
+  friend bool operator==(const AutoscaleSettings&, const AutoscaleSettings&) = default;
 };
 
 struct Settings {
