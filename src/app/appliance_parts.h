@@ -6,7 +6,7 @@
 
 #include "app/config.h"
 #include "app/observers.h"
-#include "control/options.h"
+#include "control/config/options.h"
 #include "dataplane/shard.h"
 #include "net/dpdk/eal.h"
 #include "net/dpdk/port.h"

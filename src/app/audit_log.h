@@ -9,7 +9,7 @@
 #include <string>
 
 #include "app/append_file.h"
-#include "control/options.h"
+#include "control/config/options.h"
 
 namespace spdlog {
 class async_logger;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "app/span_exporter.h"
-#include "control/span_sink.h"
+#include "control/cores/span_sink.h"
 
 namespace mcplane::app {
 

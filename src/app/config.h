@@ -15,7 +15,7 @@
 #include "app/idle.h"
 #include "app/logging.h"
 #include "base/types.h"
-#include "control/config_history.h"
+#include "control/config/history.h"
 #include "net/dpdk/device.h"
 #include "net/faults.h"
 #include "wire/address.h"

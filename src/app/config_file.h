@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "app/config_flags.h"
-#include "control/config_history.h"
-#include "control/settings.h"
+#include "control/config/history.h"
+#include "control/config/settings.h"
 
 namespace mcplane::app {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "control/settings.h"
+#include "control/config/settings.h"
 
 namespace mcplane::app {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "app/config.h"
-#include "control/admin_config.h"
+#include "control/admin/config.h"
 #include "control/control.h"
 
 namespace mcplane::app {

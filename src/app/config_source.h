@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "app/config.h"
-#include "control/admin_config.h"
+#include "control/admin/config.h"
 
 namespace mcplane::app {
 

@@ -1,7 +1,7 @@
 // What jemalloc holds. Any thread.
 #pragma once
 
-#include "control/options.h"
+#include "control/config/options.h"
 
 namespace mcplane::app {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "app/config.h"
-#include "control/options.h"
+#include "control/config/options.h"
 
 namespace mcplane::app {
 

@@ -11,7 +11,7 @@
 #include "app/config.h"
 #include "app/logging.h"
 #include "app/span_exporter.h"
-#include "control/options.h"
+#include "control/config/options.h"
 
 namespace mcplane::app {
 

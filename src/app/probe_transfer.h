@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-#include "control/prober.h"
+#include "control/workers/prober.h"
 
 namespace mcplane::app {
 

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "app/probe_transfer.h"
-#include "control/probes.h"
+#include "control/workers/probes.h"
 
 namespace mcplane::app {
 

@@ -16,9 +16,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "control/breaker_report.h"
-#include "control/degradation_report.h"
-#include "control/report.h"
+#include "control/reports/breaker_report.h"
+#include "control/reports/degradation_report.h"
+#include "control/reports/report.h"
 
 namespace mcplane::app {
 namespace {
