@@ -8,7 +8,6 @@
 #include <cctype>
 #include <charconv>
 #include <chrono>
-#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -191,16 +190,12 @@ Answer capture_counts(const Control& control) {
 AskCores ask_cores_of(Control& control, std::chrono::milliseconds patience) {
   constexpr int kPatienceTimes = 4;
   return [&control, patience = kPatienceTimes * patience](const Inquiry& inquiry, Report report) {
-    auto promise = std::make_shared<std::promise<Answer>>();
-    auto future = promise->get_future();
-    const bool posted = control.post([promise, inquiry, report = std::move(report), &control] {
-      const bool taken = control.inquire(
-          inquiry, [promise, report, &control](const Found& found) { promise->set_value(report(control, found)); });
-      if (!taken) promise->set_value(error_answer(503, "too many questions wait for the cores"));
-    });
-    if (!posted) return error_answer(503, "too many requests wait");
-    if (future.wait_for(patience) != std::future_status::ready) return error_answer(503, "the cores are busy");
-    return future.get();
+    return await_answer(
+        control, patience, "the cores are busy", [inquiry, report = std::move(report), &control](const Tell& tell) {
+          const bool taken =
+              control.inquire(inquiry, [tell, report, &control](const Found& found) { tell(report(control, found)); });
+          if (!taken) tell(error_answer(503, "too many questions wait for the cores"));
+        });
   };
 }
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "control/reports/json_line.h"
+
 namespace mcplane::control {
 namespace {
 
@@ -43,7 +45,7 @@ std::string autoscale_json(const Control& control) {
                        {"min", settings.min},
                        {"max", settings.max},
                        {"pools", pools_json(control, control.pools().all().size())}};
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_line(answer);
 }
 
 }  // namespace mcplane::control

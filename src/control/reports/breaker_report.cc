@@ -8,6 +8,8 @@
 #include <optional>
 #include <vector>
 
+#include "control/reports/json_line.h"
+
 namespace mcplane::control {
 namespace {
 
@@ -50,7 +52,7 @@ std::string breakers_json(const Control& control) {
     });
   }
   const Json answer = {{"enabled", control.breakers().settings.enabled}, {"breakers", breakers}};
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_line(answer);
 }
 
 }  // namespace mcplane::control

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/reports/json_line.h"
+
 namespace mcplane::control {
 namespace {
 
@@ -26,7 +28,7 @@ std::string degradation_json(const Control& control) {
   Json routes = Json::array();
   for (const DegradableRoute& route : control.degradations().routes()) routes.push_back(route_json(control, route));
   const Json answer = {{"routes", routes}};
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_line(answer);
 }
 
 }  // namespace mcplane::control

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "control/reports/json_line.h"
+
 namespace mcplane::control {
 namespace {
 
@@ -89,7 +91,7 @@ std::string perf_json(const Control& control) {
                        {"tsc_hz", control.options().tsc_hz},
                        {"cores", cores},
                        {"residence_ns", residence}};
-  return answer.dump() + "\n";
+  return json_line(answer);
 }
 
 }  // namespace mcplane::control

@@ -10,6 +10,7 @@
 
 #include "control/cores/shard_sums.h"
 #include "control/cores/span_sink.h"
+#include "control/reports/json_line.h"
 
 namespace mcplane::control {
 namespace {
@@ -240,9 +241,6 @@ Json traces_json(const Control& control) {
             {"unreachable", spans.dropped_unreachable}}}};
 }
 
-// Names come from peers: bytes that are no UTF-8 are replaced, not thrown at the reader.
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
-
 }  // namespace
 
 std::string info_json(const Control& control) {
@@ -252,44 +250,44 @@ std::string info_json(const Control& control) {
   for (const auto& port : control.ports())
     for (const auto& ip : ips_json(port)) ips.push_back(ip);
   const BufferUse buffers = options.hooks.buffers ? options.hooks.buffers() : BufferUse{};
-  return dump({{"version", options.version},
-               {"boot_id", hex8(shared.options.boot_id)},
-               {"uptime_s", control.uptime_ns() / kNsPerSecond},
-               {"ips", ips},
-               {"base_port", options.base_port},
-               {"shards", shared.shards.size()},
-               {"cores", options.cores},
-               {"mtu", options.mtu},
-               {"link_up", control.links().all_up()},
-               {"ports", ports_json(control)},
-               {"sessions",
-                {{"clients", control.registry().clients()},
-                 {"workers", control.registry().workers()},
-                 {"shadow_workers", control.registry().shadow_workers()}}},
-               {"tasks", tasks_json(
-                             shared, [](const auto& counters) -> const auto& { return counters; })},
-               {"degraded", degraded_json(shared)},
-               {"shadow", tasks_json(
-                              shared, [](const auto& counters) -> const auto& { return counters.shadow; })},
-               {"mirror", mirror_json(shared)},
-               {"frames", frames_json(shared)},
-               {"events",
-                {{"published", sum_of(shared, &state::ShardCounters::published)},
-                 {"sent", sum_of(shared, &state::ShardCounters::events_sent)},
-                 {"dropped", sum_of(shared, &state::ShardCounters::events_dropped)}}},
-               {"per_shard", shards_json(control)},
-               {"drops", drops_json(shared)},
-               {"traces", traces_json(control)},
-               {"stalls", control.lease_clock().stalls()},
-               {"commands_dropped", control.commands_dropped()},
-               {"buffers", {{"total", buffers.total}, {"free", buffers.free}}},
-               {"memory",
-                {{"task_bytes", options.memory.task_bytes},
-                 {"worker_bytes", options.memory.worker_bytes},
-                 {"worker_shard_bytes", options.memory.worker_shard_bytes},
-                 {"session_shard_bytes", options.memory.session_shard_bytes},
-                 {"tables_bytes", options.memory.tables_bytes},
-                 {"index_bytes", control.pools().index_bytes()}}}});
+  return json_line({{"version", options.version},
+                    {"boot_id", hex8(shared.options.boot_id)},
+                    {"uptime_s", control.uptime_ns() / kNsPerSecond},
+                    {"ips", ips},
+                    {"base_port", options.base_port},
+                    {"shards", shared.shards.size()},
+                    {"cores", options.cores},
+                    {"mtu", options.mtu},
+                    {"link_up", control.links().all_up()},
+                    {"ports", ports_json(control)},
+                    {"sessions",
+                     {{"clients", control.registry().clients()},
+                      {"workers", control.registry().workers()},
+                      {"shadow_workers", control.registry().shadow_workers()}}},
+                    {"tasks", tasks_json(
+                                  shared, [](const auto& counters) -> const auto& { return counters; })},
+                    {"degraded", degraded_json(shared)},
+                    {"shadow", tasks_json(
+                                   shared, [](const auto& counters) -> const auto& { return counters.shadow; })},
+                    {"mirror", mirror_json(shared)},
+                    {"frames", frames_json(shared)},
+                    {"events",
+                     {{"published", sum_of(shared, &state::ShardCounters::published)},
+                      {"sent", sum_of(shared, &state::ShardCounters::events_sent)},
+                      {"dropped", sum_of(shared, &state::ShardCounters::events_dropped)}}},
+                    {"per_shard", shards_json(control)},
+                    {"drops", drops_json(shared)},
+                    {"traces", traces_json(control)},
+                    {"stalls", control.lease_clock().stalls()},
+                    {"commands_dropped", control.commands_dropped()},
+                    {"buffers", {{"total", buffers.total}, {"free", buffers.free}}},
+                    {"memory",
+                     {{"task_bytes", options.memory.task_bytes},
+                      {"worker_bytes", options.memory.worker_bytes},
+                      {"worker_shard_bytes", options.memory.worker_shard_bytes},
+                      {"session_shard_bytes", options.memory.session_shard_bytes},
+                      {"tables_bytes", options.memory.tables_bytes},
+                      {"index_bytes", control.pools().index_bytes()}}}});
 }
 
 std::string nodes_json(const Control& control) {
@@ -297,14 +295,14 @@ std::string nodes_json(const Control& control) {
   std::ranges::sort(indices);
   Json nodes = Json::array();
   for (const std::uint32_t index : indices) nodes.push_back(node_json(control, control.registry().at(index)));
-  return dump({{"nodes", nodes}});
+  return json_line({{"nodes", nodes}});
 }
 
 std::string subscriptions_json(const Control& control) {
   Json subscribers = Json::array();
   for (const auto& [id, subscriptions] : control.subscriptions().by_session())
     subscribers.push_back(subscriber_json(control, control.registry().at(SessionId{id}.index()), subscriptions));
-  return dump({{"subscribers", subscribers}});
+  return json_line({{"subscribers", subscribers}});
 }
 
 }  // namespace mcplane::control

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "control/reports/json_line.h"
 #include "control/reports/selectors.h"
 
 namespace mcplane::control {
@@ -132,7 +133,7 @@ std::string routes_json(const Control& control, const Found& found) {
   Json routes = Json::array();
   for (const auto& [wanted, waiting] : rows_of(control, found)) routes.push_back(row_json(control, wanted, waiting));
   const Json answer = {{"routes", routes}};
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return json_line(answer);
 }
 
 }  // namespace mcplane::control
