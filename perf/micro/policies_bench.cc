@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "control/worker_orders.h"
+#include "control/workers/orders.h"
 #include "dataplane/worker_choice.h"
 #include "support/shard_rig.h"
 #include "wire/route_table.h"

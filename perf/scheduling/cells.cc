@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "control/options.h"
+#include "control/config/options.h"
 #include "reference.h"
 
 namespace mcplane::perf {

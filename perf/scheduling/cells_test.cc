@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
-#include "control/options.h"
+#include "control/config/options.h"
 #include "loadgen/schedule.h"
 #include "reference.h"
 

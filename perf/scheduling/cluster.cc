@@ -12,8 +12,8 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "control/control.h"
-#include "control/look_ahead.h"
-#include "control/worker_orders.h"
+#include "control/workers/look_ahead.h"
+#include "control/workers/orders.h"
 #include "generated_frames.h"
 #include "support/shard_rig.h"
 

@@ -1,5 +1,5 @@
-// How many workers pools should have, reckoned now and then (autoscale.h): the windows look at what was wanted lately,
-// whether or not somebody asked then.
+// How many workers pools should have, reckoned now and then (workers/autoscale.h): the windows look at what was wanted
+// lately, whether or not somebody asked then.
 #include "control/control.h"
 
 namespace mcplane::control {

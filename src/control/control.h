@@ -19,23 +19,24 @@
 #include <vector>
 
 #include "base/random.h"
-#include "control/breakers.h"
-#include "control/captures.h"
-#include "control/command_queue.h"
-#include "control/config_history.h"
-#include "control/core_loads.h"
-#include "control/degradations.h"
-#include "control/heartbeat_pace.h"
-#include "control/inquiries.h"
-#include "control/lease_clock.h"
-#include "control/links.h"
+#include "control/config/history.h"
+#include "control/config/options.h"
+#include "control/cores/captures.h"
+#include "control/cores/command_queue.h"
+#include "control/cores/inquiries.h"
+#include "control/cores/loads.h"
 #include "control/log.h"
-#include "control/neighbours.h"
-#include "control/options.h"
-#include "control/pools.h"
-#include "control/probes.h"
-#include "control/registry.h"
-#include "control/subscriptions.h"
+#include "control/peers/heartbeat_pace.h"
+#include "control/peers/lease_clock.h"
+#include "control/peers/links.h"
+#include "control/peers/neighbours.h"
+#include "control/peers/registry.h"
+#include "control/peers/subscriptions.h"
+#include "control/workers/breakers.h"
+#include "control/workers/degradations.h"
+#include "control/workers/pools.h"
+#include "control/workers/prober.h"
+#include "control/workers/probes.h"
 #include "state/shared.h"
 
 namespace mcplane::control {
@@ -88,7 +89,8 @@ class Control {
   // Listens to what cores would tell only with the next failure, so that reports have it.
   void hear_all();
 
-  // On: cores begin to measure loops, afresh (perf_report.h). Off: they stop, and what they measured can still be read.
+  // On: cores begin to measure loops, afresh (reports/perf_report.h). Off: they stop, and what they measured can still
+  // be read.
   void measure(bool on);
 
   // What only cores know. done: on the control thread, later. False when too many wait.

@@ -1,9 +1,9 @@
-// Who stays and who goes. A lease is judged by the shards' own stamps and clocks (lease_clock.h), never by when the
-// control thread happened to look.
+// Who stays and who goes. A lease is judged by the shards' own stamps and clocks (peers/lease_clock.h), never by when
+// the control thread happened to look.
 #include <algorithm>
 
 #include "control/control.h"
-#include "control/look_ahead.h"
+#include "control/workers/look_ahead.h"
 
 namespace mcplane::control {
 

@@ -1,4 +1,4 @@
-// From health probes to breakers: whom to ask (probes.h), asking (prober.h), and what the answers turn.
+// From health probes to breakers: whom to ask (workers/probes.h), asking (workers/prober.h), and what the answers turn.
 #include <utility>
 
 #include "base/check.h"

@@ -4,7 +4,7 @@
 #include <span>
 
 #include "control/control.h"
-#include "control/span_sink.h"
+#include "control/cores/span_sink.h"
 
 namespace mcplane::control {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "app/units.h"
+#include "app/command_line/units.h"
 #include "fuzz/fuzz_target.h"
 
 namespace {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Holds the layer table: base <- wire <- net <- state <- dataplane, state <- control, wire <- client, app on top.
+"""Holds the layer table: base <- wire <- net <- state <- dataplane, state <- control, wire <- client, app on top; and
+within control and app the table of their rooms.
 
 Usage: test_layers.py SOURCE_ROOT. Looks at #include lines and at rte_ tokens of C++ files.
 """
@@ -24,6 +25,29 @@ ALLOWED = {
     "loadgen": ("base", "wire", "net", "net/dpdk", "client", "loadgen", "mcplane"),
     "app": ("base", "wire", "net", "net/dpdk", "state", "dataplane", "control", "client", "loadgen", "app", "mcplane"),
 }
+# What a room of a layer may include of that layer besides itself: other rooms, and single headers. "control" itself is
+# what lies beside the rooms.
+CONTROL_DATA = ("control/config", "control/cores", "control/peers", "control/workers")
+PROGRAM_PARTS = ("app/command_line", "app/telemetry", "app/config")
+ROOMS = {
+    "control/config": (),
+    "control/cores": (),
+    "control/peers": ("control/cores",),
+    "control/workers": ("control/config", "control/log.h"),
+    "control": CONTROL_DATA,
+    "control/reports": ("control",) + CONTROL_DATA,
+    "control/metrics": ("control",) + CONTROL_DATA,
+    "control/admin": ("control", "control/reports", "control/metrics") + CONTROL_DATA,
+    "app/command_line": (),
+    "app/telemetry": ("app/command_line",),
+    "app/config": ("app/command_line", "app/telemetry"),
+    "app/appliance": PROGRAM_PARTS,
+    "app/mcplane": ("app/appliance",) + PROGRAM_PARTS,
+    "app/ctl": PROGRAM_PARTS,
+    "app/load": PROGRAM_PARTS,
+    "app/worker": PROGRAM_PARTS,
+}
+LAYERS_WITH_ROOMS = ("control", "app")
 GENERATED_HEADER = "mcp_generated.h"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 DPDK_TOKEN = re.compile(r"\b(?:rte|RTE)_\w+")
@@ -34,6 +58,22 @@ def layer_of(path):
     """'src/net/dpdk/port.h' -> 'net/dpdk', 'net/ring.h' -> 'net'."""
     path = path.removeprefix("src/")
     return "net/dpdk" if path.startswith("net/dpdk/") else path.split("/")[0]
+
+
+def room_of(path):
+    """'src/control/peers/links.h' -> 'control/peers', 'src/control/control.h' -> 'control'."""
+    parts = path.removeprefix("src/").split("/")
+    return "/".join(parts[:2]) if len(parts) > 2 else parts[0]
+
+
+def room_violation(path, name):
+    """Why this file of a layer with rooms may not include `name` of the same layer, or ''."""
+    room = room_of(path)
+    if room not in ROOMS:
+        return f"src/{room} is not in the table of rooms"
+    if name in ROOMS[room] or room_of(name) in ROOMS[room] + (room,):
+        return ""
+    return f"{room} may not include {name}"
 
 
 def include_violation(path, bracket, name):
@@ -53,9 +93,9 @@ def include_violation(path, bracket, name):
     layer = layer_of(path)
     if layer not in ALLOWED:
         return f"src/{layer} is not in the layer table"
-    if name in ALLOWED[layer] or layer_of(name) in ALLOWED[layer]:
-        return ""
-    return f"{layer} may not include {name}"
+    if name not in ALLOWED[layer] and layer_of(name) not in ALLOWED[layer]:
+        return f"{layer} may not include {name}"
+    return room_violation(path, name) if layer in LAYERS_WITH_ROOMS and layer_of(name) == layer else ""
 
 
 def violations_in(path, text):
@@ -88,6 +128,14 @@ class Layers(TreeTest):
             ("src/dataplane/x.cc", '#include "net/dpdk/port.h"'),
             ("src/dataplane/x.cc", '#include "control/registry.h"'),
             ("src/net/x.cc", '#include "net/dpdk/eal.h"'),
+            ("src/control/peers/x.h", '#include "control/workers/pools.h"'),
+            ("src/control/workers/x.cc", '#include "control/control.h"'),
+            ("src/control/x.cc", '#include "control/reports/report.h"'),
+            ("src/control/metrics/x.cc", '#include "control/admin/answer.h"'),
+            ("src/control/novel/x.cc", '#include "control/control.h"'),
+            ("src/app/command_line/x.h", '#include "app/config/config.h"'),
+            ("src/app/ctl/top/x.cc", '#include "app/worker/flags.h"'),
+            ("src/app/x.cc", '#include "app/command_line/cli.h"'),
             ("src/client/x.cc", '  #  include "net/ring.h"'),
             ("src/novel/x.cc", '#include "base/types.h"'),
             ("src/wire/x.cc", '#include "header.h"'),
@@ -107,6 +155,11 @@ class Layers(TreeTest):
             ("src/state/messages.h", '#include "net/ring.h"'),
             ("src/control/x.cc", '#include "net/ring.h"  // rings only'),
             ("src/loadgen/x.cc", '#include "net/dpdk/port.h"'),
+            ("src/control/x.cc", '#include "control/peers/links.h"'),
+            ("src/control/workers/x.h", '#include "control/log.h"'),
+            ("src/control/admin/x.cc", '#include "control/control.h"'),
+            ("src/app/ctl/top/x.cc", '#include "app/ctl/admin.h"'),
+            ("src/app/mcplane/x.cc", '#include "control/admin/admin.h"'),
             ("src/wire/header.cc", '#include "mcp_generated.h"'),
             ("src/client/x.cc", '#include "mcplane/client.h"'),
             ("include/mcplane/x.h", "#include <string_view>"),

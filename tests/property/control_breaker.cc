@@ -7,7 +7,7 @@
 #include <deque>
 #include <vector>
 
-#include "control/breaker.h"
+#include "control/workers/breaker.h"
 
 namespace mcplane::control {
 namespace {

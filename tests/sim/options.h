@@ -9,7 +9,7 @@
 #include "base/planted_bug.h"
 #include "base/random.h"
 #include "base/types.h"
-#include "control/settings.h"
+#include "control/config/settings.h"
 
 namespace mcplane::sim {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "control/probes.h"
+#include "control/workers/probes.h"
 #include "options.h"
 
 namespace mcplane::sim {

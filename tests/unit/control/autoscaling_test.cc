@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "control/autoscale_report.h"
+#include "control/reports/autoscale_report.h"
 #include "control_fixture.h"
 
 namespace mcplane::control {

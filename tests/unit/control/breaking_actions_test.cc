@@ -1,6 +1,6 @@
 // A worker that fails at one of its actions: that alone is out, and comes back by probes of its own.
 #include "breaking_test.h"
-#include "control/breaker_report.h"
+#include "control/reports/breaker_report.h"
 
 namespace mcplane::control {
 namespace {

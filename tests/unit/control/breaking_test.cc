@@ -1,6 +1,6 @@
 // From what cores tell of tasks to gates that shut and open.
 #include "breaking_test.h"
-#include "control/breaker_report.h"
+#include "control/reports/breaker_report.h"
 
 namespace mcplane::control {
 namespace {

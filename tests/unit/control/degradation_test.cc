@@ -1,7 +1,7 @@
 // When routes are degraded, as people see it and as cores are told.
 #include <nlohmann/json.hpp>
 
-#include "control/degradation_report.h"
+#include "control/reports/degradation_report.h"
 #include "control_fixture.h"
 
 namespace mcplane::control {

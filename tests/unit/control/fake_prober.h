@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "control/prober.h"
+#include "control/workers/prober.h"
 
 namespace mcplane::control {
 

@@ -1,6 +1,6 @@
 // From health probes to gates, the answers made up.
-#include "control/breaker_report.h"
-#include "control/report.h"
+#include "control/reports/breaker_report.h"
+#include "control/reports/report.h"
 #include "control_fixture.h"
 #include "fake_prober.h"
 

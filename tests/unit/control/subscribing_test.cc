@@ -1,5 +1,5 @@
 // SUBSCRIBE and UNSUBSCRIBE: what the cores match by, what is answered, and in which order.
-#include "control/report.h"
+#include "control/reports/report.h"
 #include "control_fixture.h"
 #include "wire/layout.h"
 #include "wire/topic.h"

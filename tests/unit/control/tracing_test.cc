@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "control/report.h"
-#include "control/span_sink.h"
+#include "control/cores/span_sink.h"
+#include "control/reports/report.h"
 #include "control_fixture.h"
 
 namespace mcplane::control {

@@ -1,5 +1,5 @@
 // The command line of mcplane-load: what becomes an option, and what is refused in one line.
-#include "app/load_config.h"
+#include "app/load/config.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "app/load_values.h"
+#include "app/load/values.h"
 
 namespace mcplane::app {
 namespace {

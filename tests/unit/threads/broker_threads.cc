@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-#include "control/report.h"
+#include "control/reports/report.h"
 
 namespace mcplane::testing {
 namespace {
