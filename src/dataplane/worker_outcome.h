@@ -1,4 +1,4 @@
-// What a task's end says of its worker, to the worker's breaker (control/breaker.h). Runs on the task's core.
+// What a task's end says of its worker, to the worker's breaker (control/workers/breaker.h). Runs on the task's core.
 //
 //   counts as failed   RESULT that says WorkerError, or took the worker too long; TTL passed with a worker
 //   as succeeded       any other RESULT with an answer

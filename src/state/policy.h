@@ -1,4 +1,4 @@
-// How a route chooses among the workers that serve it. Set by people (control/settings.h), carried to the cores in
+// How a route chooses among the workers that serve it. Set by people (control/config/settings.h), carried to the cores in
 // route snapshots. Plain values.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What people said about the tasks of a route (control/settings.h), as the cores need it. Plain values; part of a
+// What people said about the tasks of a route (control/config/settings.h), as the cores need it. Plain values; part of a
 // snapshot.
 #pragma once
 

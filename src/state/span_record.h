@@ -1,5 +1,5 @@
 // What a core tells control of a task that is traced, when it ends: plain values, by one SPSC ring a core. Control
-// makes spans of them (control/tracing.h). A full ring costs a record, which is counted, and never the core's time.
+// makes spans of them (control/tracing.cc). A full ring costs a record, which is counted, and never the core's time.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
 // How long a worker's round trip is, measured in its own service times: what says how far ahead of free slots tasks
 // have to be sent so that no slot stands idle while a RESULT and the next ROUTE are on their way. Kept by the cores in
-// the worker's line, which a RESULT writes to anyway; read by control (control/look_ahead.h).
+// the worker's line, which a RESULT writes to anyway; read by control (control/workers/look_ahead.h).
 //
 // It is the mean of log2(round trip ÷ service time), so of the ratios' geometric mean: one task in a hundred that takes
 // a thousand times as long does not hide that most need the next one at hand, and a frame that was lost once does not
