@@ -86,7 +86,7 @@ HandoffLoad::HandoffLoad(const HandoffLoadOptions& options)
   for (std::uint32_t i = 0; i < kSides; ++i) {
     sides_.push_back(std::make_unique<Side>(pool_));
     sides_[i]->loop = std::make_unique<dataplane::CoreLoop<testing::RingNic>>(
-        rig_.shard(i), std::vector{&sides_[i]->nic}, static_cast<std::uint16_t>(kBurst));
+        rig_.shard(i), std::vector{&sides_[i]->nic}, dataplane::Burst{static_cast<std::uint16_t>(kBurst)});
     add_peers(i);
   }
   rig_.publish();

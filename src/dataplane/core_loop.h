@@ -27,12 +27,17 @@ struct Relay {
   NicQueue* pool = nullptr;      // for a core without any queue: only allocate() and free() are called
 };
 
+// Frames a poll, 1 to kBurstMax. A frame leaves when the last one of its burst is done, so a core that keeps up takes
+// few at once; one that finds more than that time and again takes full bursts, which cost less a frame.
+struct Burst {
+  std::uint16_t full = 32, at_ease = full;
+};
+
 template <net::Nic NicQueue>
 class CoreLoop {
  public:
-  // nics: this core's queue of each port, by PortId, null where it has none; they outlive the loop. burst: frames a
-  // poll, 1 to kBurstMax.
-  CoreLoop(Shard& shard, std::vector<NicQueue*> nics, std::uint16_t burst, Relay<NicQueue> relay = {})
+  // nics: this core's queue of each port, by PortId, null where it has none; they outlive the loop.
+  CoreLoop(Shard& shard, std::vector<NicQueue*> nics, Burst burst, Relay<NicQueue> relay = {})
       : shard_(shard),
         full_(nics.size()),
         nics_(std::move(nics)),
@@ -56,8 +61,10 @@ class CoreLoop {
     std::size_t work = 0;
     // One port a turn: what a turn can produce stays within a departure batch, whatever the number of ports.
     turn_ = turn_ + 1 < receiving_.size() ? turn_ + 1 : 0;
-    if (!receiving_.empty()) work += through_stations(receive(*receiving_[turn_]));
-    const bool more_to_come = work == burst_;
+    const std::size_t wanted = frames_wanted();
+    if (!receiving_.empty()) work += through_stations(receive(*receiving_[turn_], wanted));
+    const bool more_to_come = work == wanted;
+    note_pressure(more_to_come);
     work += through_stations(shard_.handoff_mesh.pop(shard_.options.id, burst()));
     work += run_commands(shard_);
     sampler_.lap(Station::kCommands);
@@ -97,7 +104,7 @@ class CoreLoop {
  private:
   using Station = state::Station;
 
-  std::span<net::Packet> burst() noexcept { return {packets_.data(), burst_}; }
+  std::span<net::Packet> burst() noexcept { return {packets_.data(), burst_.full}; }
 
   // After a pause the queue holds what timers would ask for: that is taken in first, as far as a queue is deep.
   bool is_time_for_timers(bool more_to_come) noexcept {
@@ -105,8 +112,16 @@ class CoreLoop {
     return loops_behind_ % kLoopsBehindMax == 0;
   }
 
-  std::size_t receive(NicQueue& nic) noexcept {
-    const std::size_t count = nic.rx_burst(burst());
+  std::size_t frames_wanted() const noexcept { return pressure_ < kPressureHigh ? burst_.at_ease : burst_.full; }
+  void note_pressure(bool more_to_come) noexcept {
+    if (more_to_come)
+      pressure_ = std::min(pressure_ + 1, 2 * kPressureHigh);
+    else if (pressure_ > 0)
+      --pressure_;
+  }
+
+  std::size_t receive(NicQueue& nic, std::size_t wanted) noexcept {
+    const std::size_t count = nic.rx_burst(burst().first(wanted));
     tap(shard_, burst().first(count), {.at_ns = shard_.now_ns});
     return count;
   }
@@ -204,6 +219,7 @@ class CoreLoop {
   }
 
   static constexpr std::size_t kRefill = 32;
+  static constexpr std::uint32_t kPressureHigh = 4;  // polls
   static constexpr std::uint32_t kLoopsBehindMax = 64;
   static constexpr std::uint32_t kRefusalsMax = 128;  // in a row
   static constexpr std::uint64_t kFullNsMax = 2 * kNsPerMs;
@@ -222,8 +238,9 @@ class CoreLoop {
   std::vector<NicQueue*> receiving_;  // those there are
   NicQueue* pool_ = nullptr;
   Relay<NicQueue> relay_;
-  std::uint16_t burst_;
+  Burst burst_;
   std::size_t turn_ = 0;
+  std::uint32_t pressure_ = 0;  // polls that came back full, less those that did not
   std::uint32_t loops_behind_ = 0;
   bool was_busy_ = false;
   LoopSampler sampler_;

@@ -92,7 +92,7 @@ ShardRig::ShardRig(const RigOptions& given)
       relay = {.mesh = &relay_mesh_,
                .senders = std::vector(given.ports, ShardId(static_cast<std::uint8_t>(sender_of(i)))),
                .pool = nics_[i][0].get()};
-    loops_.push_back(std::make_unique<Loop>(*shards_[i], queues, given.burst, relay));
+    loops_.push_back(std::make_unique<Loop>(*shards_[i], queues, dataplane::Burst{.full = given.burst}, relay));
   }
   now_ns = given.shard.start_ns;
 }

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <optional>
@@ -20,6 +21,8 @@
 
 namespace mcplane::app {
 namespace {
+
+constexpr std::uint16_t kBurstAtEase = 8;  // frames; fewer cost more each than they wait less
 
 // How a core makes its queues. pool(): one that only allocates and frees.
 struct SoundQueues {
@@ -83,7 +86,8 @@ class CoreOver final : public Core {
     }
     for (std::size_t port = 0; !waits_.empty() && port < ports_.size(); ++port)
       if (queues_[port] != nullptr) own_wait().watch(*ports_[port], raw(id));
-    loop_.emplace(shard_, std::move(nics), config.rx_burst, std::move(relay));
+    const dataplane::Burst burst{.full = config.rx_burst, .at_ease = std::min(config.rx_burst, kBurstAtEase)};
+    loop_.emplace(shard_, std::move(nics), burst, std::move(relay));
   }
 
   void run(const std::atomic<bool>& stop, bool yields) noexcept override {

@@ -46,7 +46,7 @@ BrokerThreads::BrokerThreads(const BrokerOptions& options)
                .senders = {ShardId(static_cast<std::uint8_t>(i % options.queues))},
                .pool = nics_[i].get()};
     RingNic* const queue = i < options.queues ? nics_[i].get() : nullptr;
-    loops_.push_back(std::make_unique<Loop>(rig_.shard(i), std::vector{queue}, std::uint16_t{32}, relay));
+    loops_.push_back(std::make_unique<Loop>(rig_.shard(i), std::vector{queue}, dataplane::Burst{}, relay));
   }
   for (auto& loop : loops_) threads_.emplace_back([this, &loop] { run_shard(*loop); });
   control_thread_ = std::make_unique<control::ControlThread>(control_);
