@@ -146,7 +146,7 @@ std::string_view route_refusal(const Control& control, const Wanted& wanted) {
   return "";
 }
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string body_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 // nullopt: not so many hexadecimal digits.
 std::optional<std::uint32_t> hex8(std::string_view digits) {
@@ -192,7 +192,7 @@ std::string tasks_json(const Control& control, const Found& found) {
   std::ranges::stable_sort(ordered, std::ranges::greater{}, &state::TaskCopy::age_ms);
   Json tasks = Json::array();
   for (const state::TaskCopy& task : ordered) tasks.push_back(task_json(control, task));
-  return dump({{"tasks", tasks}, {"more", found.more}});
+  return body_of({{"tasks", tasks}, {"more", found.more}});
 }
 
 std::string explanation_json(const Control& control, const Found& found) {
@@ -208,7 +208,7 @@ std::string explanation_json(const Control& control, const Found& found) {
     json["candidates_left_out"] = left_out;
     tasks.push_back(json);
   }
-  return dump({{"tasks", tasks}});
+  return body_of({{"tasks", tasks}});
 }
 
 }  // namespace mcplane::control
