@@ -15,10 +15,10 @@ namespace mcplane::client {
 namespace {
 
 constexpr int kSocketBufferBytes = 4 << 20;
-constexpr std::size_t kFirst = 2;
+constexpr std::size_t kLead = 2;
 // One byte more than a datagram may have, so that longer ones show.
 constexpr std::size_t kRoom = Outbox::kDatagramBytesMax + 1;
-constexpr std::size_t kStride = (kFirst + kRoom + 15) / 16 * 16;
+constexpr std::size_t kPieceBytes = (kLead + kRoom + 15) / 16 * 16;
 
 template <class Value>
 bool set(int fd, int level, int option, Value value) noexcept {
@@ -59,7 +59,7 @@ wire::Endpoint read_address(const sockaddr_storage& storage) noexcept {
 UdpSocket::UdpSocket(const wire::Endpoint& peer)
     : ipv6_(!peer.ip.is_v4()),
       fd_(::socket(ipv6_ ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
-      storage_(std::make_unique_for_overwrite<std::byte[]>(kBurst * kStride)) {
+      storage_(std::make_unique_for_overwrite<std::byte[]>(kBurst * kPieceBytes)) {
   if (fd() < 0 || !forbid_fragments(fd(), ipv6_))
     throw std::runtime_error(std::string("cannot open a UDP socket: ") + std::strerror(errno));
   widen_buffers(fd());
@@ -69,7 +69,7 @@ UdpSocket::UdpSocket(const wire::Endpoint& peer)
 std::span<const UdpSocket::Received> UdpSocket::receive() noexcept {
   received_.clear();
   for (std::size_t i = 0; i < kBurst; ++i) {
-    pieces_[i] = {storage_.get() + i * kStride + kFirst, kRoom};
+    pieces_[i] = {storage_.get() + i * kPieceBytes + kLead, kRoom};
     messages_[i].msg_hdr = {};
     messages_[i].msg_hdr.msg_name = &addresses_[i];
     messages_[i].msg_hdr.msg_namelen = sizeof addresses_[i];

@@ -13,8 +13,8 @@ namespace mcplane::client {
 
 namespace {
 
-constexpr int kBurstsMax = 16;
-constexpr int kTimersMax = 300;  // a registration may owe 256 shards a PING each
+constexpr int kLinkBurstsMax = 16;
+constexpr int kLinkTimersMax = 300;  // a registration may owe 256 shards a PING each
 
 }  // namespace
 
@@ -30,7 +30,7 @@ void WorkerLink::turn(HandlerPool& pool) {
   receive(pool);
   emit_pieces();
   const std::uint64_t now = now_ns();
-  for (int i = 0; i < kTimersMax && engine_.next_timer_ns() <= now; ++i) {
+  for (int i = 0; i < kLinkTimersMax && engine_.next_timer_ns() <= now; ++i) {
     engine_.on_timer(now, outbox_);
     if (outbox_.full()) flush();
   }
@@ -38,7 +38,7 @@ void WorkerLink::turn(HandlerPool& pool) {
 }
 
 void WorkerLink::receive(HandlerPool& pool) {
-  for (int i = 0; i < kBurstsMax; ++i) {
+  for (int i = 0; i < kLinkBurstsMax; ++i) {
     const auto burst = socket_.receive();
     if (burst.empty()) return;
     const std::uint64_t now = now_ns();

@@ -11,9 +11,9 @@
 namespace mcplane::loadgen {
 namespace {
 
-constexpr int kSchemaVersion = 1;
+constexpr int kEventSchemaVersion = 1;
 // Of late sends: as of run.cc.
-constexpr double kLateShare = 0.01;
+constexpr double kEventLateShare = 0.01;
 
 // Counts by name, in the order of table and JSON.
 std::vector<std::pair<std::string_view, std::uint64_t>> counts_of(const EventTally& tally) {
@@ -30,7 +30,7 @@ std::string bottleneck_of(const Options& options, const EventResult& result) {
     return options.port ? fmt::format("{:.0f} % of its core's time went to polls that found work", 100 * result.busy)
                         : fmt::format("its thread used {:.0f} % of a CPU", 100 * result.busy);
   const double published = static_cast<double>(tally.published);
-  if (tally.published_late > 0 && static_cast<double>(tally.published_late) >= kLateShare * published)
+  if (tally.published_late > 0 && static_cast<double>(tally.published_late) >= kEventLateShare * published)
     return fmt::format("{} of {} events were published more than 1 ms late", tally.published_late, tally.published);
   return {};
 }
@@ -75,7 +75,7 @@ std::string table_of(const Options& options, const EventResult& result) {
 
 std::string json_of(const Options& options, const EventResult& result, std::string_view command_line) {
   const EventTally& tally = result.tally;
-  Json json = {{"schema_version", kSchemaVersion},
+  Json json = {{"schema_version", kEventSchemaVersion},
                {"command_line", command_line},
                {"loop", options.open_loop() ? "open" : "closed"}};
   json["target_rate_per_s"] = options.open_loop() ? Json(options.rate_per_second) : Json(nullptr);

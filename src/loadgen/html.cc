@@ -60,9 +60,6 @@ td:first-child, th:first-child { text-align: left; }
 td { text-align: right; }
 )";
 
-double us(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }
-double seconds(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerSecond); }
-
 // "250 us", "1.5 ms".
 std::string time_label(double microseconds) {
   if (microseconds < 1'000) return fmt::format("{:.3g} us", microseconds);

@@ -9,8 +9,6 @@
 namespace mcplane::loadgen {
 namespace {
 
-double us(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }
-
 class Figures {
  public:
   void count(std::string_view name, std::uint64_t value) { text(name, fmt::format("{}", value)); }

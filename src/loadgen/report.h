@@ -2,15 +2,22 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/types.h"
 #include "loadgen/options.h"
 #include "loadgen/run.h"
 
 namespace mcplane::loadgen {
+
+constexpr double us(std::uint64_t ns) noexcept { return static_cast<double>(ns) / static_cast<double>(kNsPerUs); }
+constexpr double seconds(std::uint64_t ns) noexcept {
+  return static_cast<double>(ns) / static_cast<double>(kNsPerSecond);
+}
 
 struct Quantile {
   std::string_view table_name, json_name;

@@ -48,14 +48,14 @@ std::string with_range(const std::string& help, Bounds bounds, std::string (*for
   return bounds.max == Bounds{}.max ? help : help + ", " + format(bounds.min) + " to " + format(bounds.max);
 }
 
-struct Form {
+struct FlagForm {
   const char* type;
   Parsed<std::uint64_t> (*parse)(std::string_view);
   std::string (*format)(std::uint64_t);
 };
 
 CLI::Option* add_bounded(CLI::App& app, const std::string& flag, std::uint64_t default_value, const std::string& help,
-                         Bounds bounds, Form form, std::function<void(std::uint64_t)> store) {
+                         Bounds bounds, FlagForm form, std::function<void(std::uint64_t)> store) {
   const auto accept = [bounds, form, store = std::move(store)](const std::string& typed) -> std::string {
     const auto parsed = form.parse(typed);
     if (!parsed) return parsed.error;

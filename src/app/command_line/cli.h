@@ -25,6 +25,11 @@ inline constexpr int kExitConfigInvalid = 4;
 inline constexpr int kExitBrokerUnreachable = 5;
 inline constexpr int kExitObjectiveMissed = 10;
 
+// The programs, as their messages begin.
+inline constexpr const char* kBrokerProgram = "mcplane";
+inline constexpr const char* kCtlProgram = "mcplane-ctl";
+inline constexpr const char* kWorkerProgram = "mcplane-worker";
+
 // The process ends here: `text` goes to stdout when exit_code is kExitOk, otherwise it is one line for stderr.
 struct Stop {
   int exit_code = kExitOk;

@@ -26,7 +26,7 @@ std::vector<std::string> flags_of(const CLI::App& command) {
   return flags;
 }
 
-std::vector<std::string> commands_of(const CLI::App& app) {
+std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
   return names;
@@ -41,10 +41,10 @@ std::string help_command(const CLI::App& app) {
 
 std::string explain_left_over(const CLI::App& app, const std::string& typed) {
   const bool flag = typed.size() > 1 && typed[0] == '-';
-  const bool command = !flag && !commands_of(app).empty();
+  const bool command = !flag && !command_names(app).empty();
   const std::string name = flag ? typed.substr(0, typed.find('=')) : typed;
   const std::string meant = flag      ? nearest(name, flags_of(app))
-                            : command ? nearest(name, commands_of(app))
+                            : command ? nearest(name, command_names(app))
                                       : std::string();
   std::string line =
       flag ? "unknown flag " + name : (command ? "unknown command " : "unexpected argument ") + quote(name);
@@ -63,12 +63,6 @@ std::string flag_in(const std::string& message) {
   const std::size_t start = message.find("--");
   if (start == std::string::npos) return "";
   return message.substr(start, message.find_first_of(": =", start) - start);
-}
-
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : &word == &words.back() ? " or " : ", ") + word;
-  return text;
 }
 
 // "--udp HOST[:PORT]".
@@ -104,7 +98,7 @@ std::string explain_mistake(const CLI::App& app, const CLI::ParseError& error, s
   const std::string positional = message.substr(0, message.find(" is required"));
   if (flag.empty() && typed.get_option_no_throw(positional) != nullptr) return positional + " is missing" + see_help;
   if (flag.empty() && error.get_name() == "ValidationError") return message + see_help;
-  if (flag.empty()) return "type a command: " + join(commands_of(typed)) + see_help;
+  if (flag.empty()) return "type a command: " + alternatives(command_names(typed)) + see_help;
   // What was not typed came from the environment.
   const std::string where = is_among(flag, arguments) ? flag : environment_name(flag);
   const std::string kind = error.get_name();
@@ -121,6 +115,12 @@ std::string environment_name(std::string_view flag) {
   for (const char letter : flag.substr(2))
     name += letter == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
   return name;
+}
+
+std::string alternatives(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : &word == &words.back() ? " or " : ", ") + word;
+  return text;
 }
 
 std::string nearest(std::string_view typed, const std::vector<std::string>& candidates) {

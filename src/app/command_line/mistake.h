@@ -19,5 +19,7 @@ std::string environment_name(std::string_view flag);
 
 // The candidate that `typed` was most likely meant to be, by edit distance; empty when none is close.
 std::string nearest(std::string_view typed, const std::vector<std::string>& candidates);
+// "a, b or c".
+std::string alternatives(const std::vector<std::string>& words);
 
 }  // namespace mcplane::app

@@ -10,7 +10,7 @@
 namespace mcplane::app {
 namespace {
 
-using Result = Parsed<net::DeviceSpec>;
+using ParsedDevice = Parsed<net::DeviceSpec>;
 using net::DeviceKind;
 
 constexpr std::size_t kInterfaceBytesMax = 15;  // IFNAMSIZ less its NUL
@@ -42,7 +42,7 @@ bool is_socket_path(std::string_view name) noexcept {
   return name.starts_with('/') && name.size() < sizeof(sockaddr_un::sun_path);
 }
 
-struct Form {
+struct DeviceForm {
   DeviceKind kind;
   bool (*accepts)(std::string_view) noexcept;
   std::string_view example, rule;
@@ -51,7 +51,7 @@ struct Form {
 constexpr std::string_view kInterfaceRule = "an interface name is 1 to 15 letters, digits, '_', '-' or '.'";
 constexpr std::string_view kPathRule = "a socket's path starts with '/' and is at most 107 bytes";
 
-constexpr std::array<Form, 7> kForms = {{
+constexpr std::array<DeviceForm, 7> kForms = {{
     {DeviceKind::kTap, is_interface, "tap:mc0", kInterfaceRule},
     {DeviceKind::kVhost, is_socket_path, "vhost:/run/mcplane/vhost.sock", kPathRule},
     {DeviceKind::kVirtio, is_socket_path, "virtio:/run/mcplane/vhost.sock", kPathRule},
@@ -63,7 +63,8 @@ constexpr std::array<Form, 7> kForms = {{
 
 std::string kinds() {
   std::string list;
-  for (const Form& form : kForms) list += fmt::format("{}{}", list.empty() ? "" : ", ", net::kind_name(form.kind));
+  for (const DeviceForm& form : kForms)
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", net::kind_name(form.kind));
   return list;
 }
 
@@ -89,18 +90,20 @@ std::string take_queues(std::string_view typed, std::string_view& name, std::uin
 Parsed<net::DeviceSpec> parse_port(std::string_view typed) {
   const std::size_t colon = typed.find(':');
   const std::string_view kind = typed.substr(0, colon);
-  const auto form = std::ranges::find_if(kForms, [&](const Form& known) { return net::kind_name(known.kind) == kind; });
+  const auto form =
+      std::ranges::find_if(kForms, [&](const DeviceForm& known) { return net::kind_name(known.kind) == kind; });
   if (colon == std::string_view::npos || form == kForms.end())
-    return Result::bad(
+    return ParsedDevice::bad(
         fmt::format("{} is not a port; type KIND:NAME, such as tap:mc0; kinds: {}", quote(typed), kinds()));
   std::string_view name = typed.substr(colon + 1);
   net::DeviceSpec device;
-  if (std::string error = take_queues(typed, name, device.queues); !error.empty()) return Result::bad(std::move(error));
+  if (std::string error = take_queues(typed, name, device.queues); !error.empty())
+    return ParsedDevice::bad(std::move(error));
   if (!form->accepts(name))
-    return Result::bad(fmt::format("{}: {}; type one such as {}", quote(typed), form->rule, form->example));
+    return ParsedDevice::bad(fmt::format("{}: {}; type one such as {}", quote(typed), form->rule, form->example));
   device.kind = form->kind;
   device.name = name;
-  return Result::good(std::move(device));
+  return ParsedDevice::good(std::move(device));
 }
 
 }  // namespace mcplane::app

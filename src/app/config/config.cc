@@ -15,7 +15,6 @@
 namespace mcplane::app {
 namespace {
 
-constexpr const char* kProgram = "mcplane";
 // What DPDK and its devices need around a frame in a packet buffer.
 constexpr std::uint64_t kBufferOverheadBytes = 384;
 
@@ -88,12 +87,13 @@ ApplianceCommand parse_appliance_config(int argc, const char* const* argv) {
   if (reading.stop) return {reading.stop, {}};
   if (reading.config.help) return {Stop{kExitOk, config_help()}, {}};
   if (reading.config.demo) {
-    if (argc > 2) return {failure(kProgram, "--demo chooses its flags itself; leave out the others", kExitUsage), {}};
+    if (argc > 2)
+      return {failure(kBrokerProgram, "--demo chooses its flags itself; leave out the others", kExitUsage), {}};
     return {std::nullopt, std::move(reading.config)};
   }
   const std::string path = reading.config.config_path;
   const Parsed<std::string> text = path.empty() ? Parsed<std::string>::good("") : read_text(path);
-  if (!text) return {failure(kProgram, "--config: " + text.error, kExitConfigInvalid), {}};
+  if (!text) return {failure(kBrokerProgram, "--config: " + text.error, kExitConfigInvalid), {}};
 
   reading = read_appliance(arguments, *text.value, path);
   if (reading.stop) return {reading.stop, {}};

@@ -13,7 +13,7 @@
 namespace mcplane::app {
 namespace {
 
-using Result = Parsed<net::Faults>;
+using ParsedFaults = Parsed<net::Faults>;
 
 constexpr std::string_view kExample = "loss=0.3,duplicate=0.1,reorder=0.1,corrupt=0.01,seed=7";
 constexpr std::uint64_t kWithheldMax = 16'777'215;
@@ -22,10 +22,10 @@ struct Share {
   std::string_view name;
   double net::Faults::*value;
 };
-constexpr std::array<Share, 4> kShares = {{{"loss", &net::Faults::loss},
-                                           {"duplicate", &net::Faults::duplicate},
-                                           {"reorder", &net::Faults::reorder},
-                                           {"corrupt", &net::Faults::corrupt}}};
+constexpr std::array<Share, 4> kFaultShares = {{{"loss", &net::Faults::loss},
+                                                {"duplicate", &net::Faults::duplicate},
+                                                {"reorder", &net::Faults::reorder},
+                                                {"corrupt", &net::Faults::corrupt}}};
 
 std::string take_share(std::string_view name, std::string_view text, double& share) {
   const bool digits =
@@ -46,8 +46,8 @@ std::string take_count(std::string_view name, std::string_view text, std::uint64
 }
 
 std::string take(std::string_view name, std::string_view text, net::Faults& faults) {
-  const auto share = std::ranges::find(kShares, name, &Share::name);
-  if (share != kShares.end()) return take_share(name, text, faults.*share->value);
+  const auto share = std::ranges::find(kFaultShares, name, &Share::name);
+  if (share != kFaultShares.end()) return take_share(name, text, faults.*share->value);
   if (name == "seed") return take_count(name, text, UINT64_MAX, faults.seed);
   if (name != "withhold")
     return fmt::format("{} is no fault; type loss, duplicate, reorder, corrupt, withhold or seed, such as {}",
@@ -68,14 +68,14 @@ Parsed<net::Faults> parse_faults(std::string_view typed) {
     const std::string_view item = rest.substr(0, comma);
     const std::size_t equals = item.find('=');
     if (equals == std::string_view::npos)
-      return Result::bad(fmt::format("{} is not NAME=VALUE; type some of {}", quote(item), kExample));
+      return ParsedFaults::bad(fmt::format("{} is not NAME=VALUE; type some of {}", quote(item), kExample));
     const std::string_view name = item.substr(0, equals);
     if (std::ranges::find(names, name) != names.end())
-      return Result::bad(fmt::format("{} is given twice; keep one", quote(name)));
+      return ParsedFaults::bad(fmt::format("{} is given twice; keep one", quote(name)));
     names.push_back(name);
     if (std::string line = take(name, item.substr(equals + 1), faults); !line.empty())
-      return Result::bad(std::move(line));
-    if (comma == std::string_view::npos) return Result::good(faults);
+      return ParsedFaults::bad(std::move(line));
+    if (comma == std::string_view::npos) return ParsedFaults::good(faults);
     rest.remove_prefix(comma + 1);
   }
 }

@@ -61,12 +61,6 @@ std::optional<std::string> typed_list(const toml::array& list) {
   return typed;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 std::vector<std::string> sections() {
   std::vector<std::string> names = {std::string(kAppliance), std::string(kPort), std::string(kRoute)};
   for (const auto& key : settings_keys())
@@ -169,7 +163,7 @@ void Reader::refuse_unknown_table(const toml::key& key, const toml::node& node) 
     if (!meant.empty()) meant = "put it under [" + meant + "]";
   }
   add(place_of(key.source()), one_line(typed),
-      "is unknown; " + (meant.empty() ? "the tables are " + joined(sections()) : meant));
+      "is unknown; " + (meant.empty() ? "the tables are " + fmt::format("{}", fmt::join(sections(), ", ")) : meant));
 }
 
 void Reader::refuse_unknown_key(const std::string& section, const toml::key& key,
@@ -183,7 +177,7 @@ void Reader::refuse_unknown_key(const std::string& section, const toml::key& key
   for (const RestartKey& known : flags_)
     if (known.name == typed) meant = fmt::format("{}.{}", kAppliance, typed);
   add(place_of(key.source()), fmt::format("{}.{}", section, one_line(typed)),
-      "is unknown; " + (meant.empty() ? fmt::format("[{}] has {}", section, joined(leaves))
+      "is unknown; " + (meant.empty() ? fmt::format("[{}] has {}", section, fmt::format("{}", fmt::join(leaves, ", ")))
                                       : fmt::format("did you mean {}?", meant)));
 }
 

@@ -74,12 +74,6 @@ Form<bool> yes_or_no() {
   return {"true or false", read, [](const bool& on) { return std::string(on ? "true" : "false"); }, KeyForm::kNumber};
 }
 
-std::string join(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : &word == &words.back() ? " or " : ", ") + word;
-  return text;
-}
-
 // `names`: by the enum's values.
 template <class Enum>
 Form<Enum> name_among(const std::vector<std::string>& names) {
@@ -88,9 +82,9 @@ Form<Enum> name_among(const std::vector<std::string>& names) {
     if (found != names.end()) return Parsed<Enum>::good(static_cast<Enum>(found - names.begin()));
     const std::string meant = nearest(typed, names);
     return Parsed<Enum>::bad(quote(typed) + " is none; " +
-                             (meant.empty() ? "type " + join(names) : "did you mean " + meant + "?"));
+                             (meant.empty() ? "type " + alternatives(names) : "did you mean " + meant + "?"));
   };
-  return {join(names), read, [names](const Enum& value) { return names[static_cast<std::size_t>(value)]; }};
+  return {alternatives(names), read, [names](const Enum& value) { return names[static_cast<std::size_t>(value)]; }};
 }
 
 Form<std::string> label() {
@@ -130,7 +124,7 @@ Form<std::vector<wire::Substitute>> chain() {
     }
     return Parsed<Chain>::good(std::move(chain));
   };
-  return {"list of " + join(names), read, control::chain_text, KeyForm::kList};
+  return {"list of " + alternatives(names), read, control::chain_text, KeyForm::kList};
 }
 
 // `kept` gives the field of a constant or changeable Owner.

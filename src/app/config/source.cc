@@ -20,8 +20,6 @@
 namespace mcplane::app {
 namespace {
 
-constexpr const char* kProgram = "mcplane";
-
 using Arguments = std::vector<std::string>;
 
 bool is_typed(const Arguments& arguments, const std::string& flag) {
@@ -115,7 +113,7 @@ std::string located(std::string line, const ConfigFile& file) {
     const auto set = std::ranges::find(file.flags, name, &FileFlag::name);
     if (set != file.flags.end()) return fmt::format("{}: appliance.{}: {}", set->place, name, line);
   }
-  return fmt::format("{}: {}", kProgram, line);
+  return fmt::format("{}: {}", kBrokerProgram, line);
 }
 
 void stop_for(ApplianceReading& reading, int exit_code) {
@@ -131,7 +129,7 @@ ApplianceReading read_command_line(const Arguments& arguments) {
   CLI::App app(
       "mcplane: brokers tasks between clients and model workers over UDP.\n"
       "mcplane doctor: what this machine has of what a port needs.",
-      kProgram);
+      kBrokerProgram);
   reading.stop = parse(app, reading.config, arguments);
   return reading;
 }
@@ -145,7 +143,7 @@ ApplianceReading read_appliance(const Arguments& arguments, const std::string& t
     stop_for(reading, kExitConfigInvalid);
     return reading;
   }
-  CLI::App app("", kProgram);
+  CLI::App app("", kBrokerProgram);
   reading.stop = parse(app, config, expand(arguments, file));
   if (reading.stop) {
     reading.mistakes = {reading.stop->text};
@@ -158,7 +156,7 @@ ApplianceReading read_appliance(const Arguments& arguments, const std::string& t
       return reading;
     }
   } else if (!config.check) {  // who checks a file need not say what other flags will be typed
-    reading.mistakes = {fmt::format("{}: {}", kProgram, line)};
+    reading.mistakes = {fmt::format("{}: {}", kBrokerProgram, line)};
     stop_for(reading, kExitUsage);
     return reading;
   }

@@ -18,7 +18,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kProgram = "mcplane-ctl";
 constexpr time_t kPatienceSeconds = 5;
 
 // "4" and "busy", "a, b" of lists; whatever else as JSON.
@@ -87,7 +86,7 @@ std::string health_text(const Json& probe) {
   return said.empty() ? health : health + ", " + said;
 }
 
-Row row_of(const Json& node) {
+Row node_row(const Json& node) {
   return {text_of(node.at("node_id")),
           (node.at("shadow").get<bool>() ? "shadow " : "") + text_of(node.at("service")),
           text_of(node.at("name")),
@@ -108,14 +107,14 @@ Row row_of(const Json& node) {
 std::string nodes_text(const Json& answer) {
   std::vector<Row> rows = {{"NODE", "SERVICE", "NAME", "ADDRESS", "STATE", "BREAKER", "PROBE", "HEALTH", "SEEN", "AGE",
                             "SLOTS", "BUSY", "ACTIONS", "MODELS", "TAGS"}};
-  for (const Json& node : answer.at("nodes")) rows.push_back(row_of(node));
+  for (const Json& node : answer.at("nodes")) rows.push_back(node_row(node));
   if (rows.size() == 1) return "no node is registered; next: mcplane-worker --broker HOST --backend echo\n";
   return aligned(rows);
 }
 
 Stop unreachable(const std::string& path) {
   const std::string why = access(path.c_str(), R_OK | W_OK) == 0 ? "nobody listens there" : std::strerror(errno);
-  return failure(kProgram,
+  return failure(kCtlProgram,
                  "no appliance at the admin socket " + quote(path) + ": " + why +
                      "; is mcplane running? --admin PATH names another socket",
                  kExitBrokerUnreachable);
@@ -142,6 +141,8 @@ std::string aligned(const std::vector<Row>& rows) {
   }
   return text;
 }
+
+std::string string_of(const Json& json) { return one_line(json.get<std::string>()); }
 
 Parsed<std::string> table_of(std::string_view body, std::string (*format)(const nlohmann::ordered_json&)) {
   try {
@@ -180,16 +181,16 @@ std::optional<Reply> ask(const AdminFlags& flags, const Request& request) {
 int print_refusal(const Request& request, const Reply& reply) {
   const Json body = Json::parse(reply.body, nullptr, false);
   if (body.is_object() && body.contains("error") && body["error"].is_string())
-    return end(failure(kProgram, one_line(body["error"].get<std::string>()), kExitRuntime));
+    return end(failure(kCtlProgram, one_line(body["error"].get<std::string>()), kExitRuntime));
   return end(
-      failure(kProgram,
+      failure(kCtlProgram,
               fmt::format("{}: the appliance answers HTTP {}: {}", request.target, reply.status, one_line(reply.body)),
               kExitRuntime));
 }
 
 int print_reply(const AdminFlags& flags, const Reply& reply, Parsed<std::string> (*table)(std::string_view)) {
   const auto text = flags.json ? Parsed<std::string>::good(reply.body) : table(reply.body);
-  return end(text ? Stop{kExitOk, *text.value} : failure(kProgram, text.error, kExitRuntime));
+  return end(text ? Stop{kExitOk, *text.value} : failure(kCtlProgram, text.error, kExitRuntime));
 }
 
 int ask_and_print(const AdminFlags& flags, const Request& request, Parsed<std::string> (*table)(std::string_view)) {

@@ -33,6 +33,8 @@ using Row = std::vector<std::string>;
 std::string age_text(std::uint64_t age_s);
 // Columns as wide as their widest cell; the first row has the most cells.
 std::string aligned(const std::vector<Row>& rows);
+// A string of an answer's JSON, on one line.
+std::string string_of(const nlohmann::ordered_json& json);
 // An answer's JSON through `format`; an error when it is no JSON, or `format` misses something in it.
 Parsed<std::string> table_of(std::string_view body, std::string (*format)(const nlohmann::ordered_json&));
 

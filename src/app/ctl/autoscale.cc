@@ -17,20 +17,20 @@ std::string names(const Json& list) {
   return text.empty() ? "-" : text;
 }
 
-std::string count(const Json& pool, const char* key) { return std::to_string(pool.at(key).get<std::uint64_t>()); }
+std::string count_text(const Json& pool, const char* key) { return std::to_string(pool.at(key).get<std::uint64_t>()); }
 
-Row row_of(const Json& pool) {
-  return {names(pool.at("actions")),  names(pool.at("models")),
-          names(pool.at("tags")),     count(pool, "ready") + "/" + count(pool, "workers"),
-          count(pool, "slots"),       count(pool, "in_flight"),
-          count(pool, "queued"),      fmt::format("{:.0f}%", 100 * pool.at("utilisation").get<double>()),
-          count(pool, "recommended"), count(pool, "desired")};
+Row pool_row(const Json& pool) {
+  return {names(pool.at("actions")),       names(pool.at("models")),
+          names(pool.at("tags")),          count_text(pool, "ready") + "/" + count_text(pool, "workers"),
+          count_text(pool, "slots"),       count_text(pool, "in_flight"),
+          count_text(pool, "queued"),      fmt::format("{:.0f}%", 100 * pool.at("utilisation").get<double>()),
+          count_text(pool, "recommended"), count_text(pool, "desired")};
 }
 
 std::string pools_text(const Json& answer) {
   std::vector<Row> rows = {
       {"ACTIONS", "MODELS", "TAGS", "READY", "SLOTS", "IN FLIGHT", "QUEUED", "USED", "NOW", "DESIRED"}};
-  for (const Json& pool : answer.at("pools")) rows.push_back(row_of(pool));
+  for (const Json& pool : answer.at("pools")) rows.push_back(pool_row(pool));
   if (rows.size() == 1) return "no worker is registered; next: mcplane-worker --broker HOST --backend echo\n";
   return aligned(rows);
 }

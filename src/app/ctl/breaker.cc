@@ -21,22 +21,24 @@ std::string take_node(std::string& node) {
   return sound ? "" : quote(node) + " is no node; it is 8 hexadecimal digits, see mcplane-ctl nodes";
 }
 
-std::string count(const Json& breaker, const char* key) { return std::to_string(breaker.at(key).get<std::uint64_t>()); }
+std::string figure(const Json& breaker, const char* key) {
+  return std::to_string(breaker.at(key).get<std::uint64_t>());
+}
 
 std::string text(const Json& breaker, const char* key) { return one_line(breaker.at(key).get<std::string>()); }
 
 std::string all_or(const std::string& action) { return action.empty() ? "all" : action; }
 
-Row row_of(const Json& breaker) {
+Row breaker_row(const Json& breaker) {
   const auto left_ms = breaker.at("retry_in_ms").get<std::uint64_t>();
   return {text(breaker, "node_id"),
           text(breaker, "name"),
           all_or(text(breaker, "action")),
           text(breaker, "state"),
           text(breaker, "mode"),
-          count(breaker, "failures") + "/" + count(breaker, "outcomes"),
-          count(breaker, "in_a_row"),
-          count(breaker, "openings"),
+          figure(breaker, "failures") + "/" + figure(breaker, "outcomes"),
+          figure(breaker, "in_a_row"),
+          figure(breaker, "openings"),
           left_ms == 0 ? "-" : fmt::format("{:.1f}s", static_cast<double>(left_ms) / 1'000),
           text(breaker, "reason")};
 }
@@ -45,7 +47,7 @@ std::string breakers_text(const Json& answer) {
   const std::string off = answer.at("enabled").get<bool>() ? "" : "breakers are off\n";
   std::vector<Row> rows = {
       {"NODE", "NAME", "ACTION", "BREAKER", "MODE", "FAILED", "IN A ROW", "OPENINGS", "RETRY IN", "REASON"}};
-  for (const Json& breaker : answer.at("breakers")) rows.push_back(row_of(breaker));
+  for (const Json& breaker : answer.at("breakers")) rows.push_back(breaker_row(breaker));
   return off + (rows.size() == 1 ? "no worker takes tasks\n" : aligned(rows));
 }
 

@@ -16,7 +16,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-constexpr const char* kProgram = "mcplane-ctl";
 constexpr std::uint32_t kGraceSeconds = 5;
 
 std::string counts_text(const Json& answer) {
@@ -33,7 +32,7 @@ File open_file(const std::string& path) {
 }
 
 int cannot_write(const std::string& path) {
-  return end(failure(kProgram, "cannot write " + quote(path) + ": " + std::strerror(errno), kExitRuntime));
+  return end(failure(kCtlProgram, "cannot write " + quote(path) + ": " + std::strerror(errno), kExitRuntime));
 }
 
 // A refusal's body goes to `refusal`, whatever else to the file.

@@ -19,20 +19,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kProgram = "mcplane-ctl";
-
-std::string text_of(const Json& json) { return one_line(json.get<std::string>()); }
-
 // What is empty is told, or a line would end in an arrow.
 std::string shown(const Json& json) {
-  const std::string text = text_of(json);
+  const std::string text = string_of(json);
   return text.empty() ? "(none)" : text;
 }
 
 std::string change_lines(const Json& changes) {
   std::string text;
   for (const Json& change : changes)
-    text += fmt::format("{}: {} -> {}{}\n", text_of(change.at("key")), shown(change.at("before")),
+    text += fmt::format("{}: {} -> {}{}\n", string_of(change.at("key")), shown(change.at("before")),
                         shown(change.at("after")), change.at("restart").get<bool>() ? "  (needs a restart)" : "");
   return text;
 }
@@ -53,8 +49,8 @@ std::string values_text(const Json& answer, bool origin) {
   std::vector<Row> rows = {{"KEY", "VALUE"}};
   if (origin) rows.front().emplace_back("FROM");
   for (const Json& value : answer.at("values")) {
-    rows.push_back({text_of(value.at("key")), shown(value.at("value"))});
-    if (origin) rows.back().push_back(text_of(value.at("origin")));
+    rows.push_back({string_of(value.at("key")), shown(value.at("value"))});
+    if (origin) rows.back().push_back(string_of(value.at("origin")));
   }
   return running_text(answer) + "\n" + aligned(rows);
 }
@@ -71,8 +67,8 @@ std::string history_text(const Json& answer) {
   std::vector<Row> rows = {{"GENERATION", "TIME", "HOW", "BY", "FILE"}};
   for (const Json& kept : answer.at("generations"))
     rows.push_back({std::to_string(kept.at("generation").get<std::uint64_t>()),
-                    time_text(kept.at("unix_s").get<std::uint64_t>()), text_of(kept.at("how")), text_of(kept.at("by")),
-                    text_of(kept.at("origin"))});
+                    time_text(kept.at("unix_s").get<std::uint64_t>()), string_of(kept.at("how")),
+                    string_of(kept.at("by")), string_of(kept.at("origin"))});
   return running_text(answer) + "\n" + aligned(rows);
 }
 
@@ -100,9 +96,9 @@ int print_mistakes(const AdminFlags& flags, const Reply& reply) {
   std::string lines;
   if (answer.is_object() && answer.contains("mistakes"))
     for (const Json& line : answer["mistakes"])
-      if (line.is_string()) lines += (lines.empty() ? "" : "\n") + text_of(line);
+      if (line.is_string()) lines += (lines.empty() ? "" : "\n") + string_of(line);
   if (lines.empty() && answer.is_object() && answer.contains("error") && answer["error"].is_string())
-    lines = fmt::format("{}: {}", kProgram, text_of(answer["error"]));
+    lines = fmt::format("{}: {}", kCtlProgram, string_of(answer["error"]));
   if (flags.json) std::fputs(reply.body.c_str(), stdout);
   return end({reply.status == 422 ? kExitConfigInvalid : kExitRuntime, lines.empty() ? reply.body : lines});
 }
@@ -116,9 +112,9 @@ int post(const AdminFlags& flags, const Request& request, Parsed<std::string> (*
 int post_file(const ConfigFlags& flags, const std::string& command, Parsed<std::string> (*table)(std::string_view)) {
   if (flags.file.empty())
     return end(
-        failure(kProgram, fmt::format("FILE is missing; type {} config {} FILE", kProgram, command), kExitUsage));
+        failure(kCtlProgram, fmt::format("FILE is missing; type {} config {} FILE", kCtlProgram, command), kExitUsage));
   const auto text = read_text(flags.file);
-  if (!text) return end(failure(kProgram, text.error, kExitConfigInvalid));
+  if (!text) return end(failure(kCtlProgram, text.error, kExitConfigInvalid));
   std::error_code error;
   const std::string path = std::filesystem::absolute(flags.file, error).lexically_normal();
   std::string target = fmt::format("/v1/config/{}?origin={}&by={}", command, encoded(path), encoded(user_name()));
@@ -131,7 +127,7 @@ int roll_back(const ConfigFlags& flags) {
   std::string target = "/v1/config/rollback?by=" + encoded(user_name());
   if (!flags.generation.empty()) {
     if (const auto number = parse_count(flags.generation); !number)
-      return end(failure(kProgram, "GENERATION: " + number.error, kExitUsage));
+      return end(failure(kCtlProgram, "GENERATION: " + number.error, kExitUsage));
     target += "&generation=" + flags.generation;
   }
   return post(flags.admin, {Method::kPost, target}, changed_table);

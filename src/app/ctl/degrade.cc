@@ -10,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Row row_of(const Json& route) {
+Row chain_row(const Json& route) {
   std::string chain;
   for (const Json& kind : route.at("chain")) chain += (chain.empty() ? "" : ", ") + one_line(kind.get<std::string>());
   const Json &command = route.at("command"), &since_ms = route.at("since_ms");
@@ -23,9 +23,9 @@ Row row_of(const Json& route) {
           one_line(route.at("why").get<std::string>())};
 }
 
-std::string routes_text(const Json& answer) {
+std::string chains_text(const Json& answer) {
   std::vector<Row> rows = {{"ROUTE", "CHAIN", "WHEN", "COMMAND", "DEGRADED", "SINCE", "WHY"}};
-  for (const Json& route : answer.at("routes")) rows.push_back(row_of(route));
+  for (const Json& route : answer.at("routes")) rows.push_back(chain_row(route));
   return rows.size() == 1 ? "no route has a chain; set degrade in a [[route]] of the configuration\n" : aligned(rows);
 }
 
@@ -48,7 +48,7 @@ Request degrade_request(const DegradeFlags& flags) {
   return {Method::kPost, fmt::format("/v1/degradation/{}?route={}", flags.change, encoded(flags.route))};
 }
 
-Parsed<std::string> degradation_table(std::string_view body) { return table_of(body, routes_text); }
+Parsed<std::string> degradation_table(std::string_view body) { return table_of(body, chains_text); }
 
 int run_degrade(const DegradeFlags& flags) {
   return ask_and_print(flags.admin, degrade_request(flags), degradation_table);

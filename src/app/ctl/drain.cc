@@ -16,16 +16,15 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kProgram = "mcplane-ctl";
 constexpr std::chrono::milliseconds kLookEvery(100);
 
-struct Outcome {
+struct Drained {
   bool gone = false;
   std::uint64_t held = 0;
   std::uint64_t waited_ms = 0;
 };
 
-int say(const DrainFlags& flags, const Outcome& outcome) {
+int say(const DrainFlags& flags, const Drained& outcome) {
   const bool drained = outcome.gone || outcome.held == 0;
   if (flags.admin.json)
     end({kExitOk, Json{{"node_id", flags.node},
@@ -36,7 +35,7 @@ int say(const DrainFlags& flags, const Outcome& outcome) {
                           .dump() +
                       "\n"});
   if (!drained)
-    return end(failure(kProgram,
+    return end(failure(kCtlProgram,
                        fmt::format("{} still holds {} tasks; it gets no new ones, drain --undo gives it some again",
                                    flags.node, outcome.held),
                        kExitRuntime));
@@ -46,7 +45,7 @@ int say(const DrainFlags& flags, const Outcome& outcome) {
 }
 
 void show_progress(const DrainFlags& flags, std::uint64_t held) {
-  std::fprintf(stderr, "%s: %s holds %llu tasks\n", kProgram, flags.node.c_str(),
+  std::fprintf(stderr, "%s: %s holds %llu tasks\n", kCtlProgram, flags.node.c_str(),
                static_cast<unsigned long long>(held));
 }
 
@@ -58,7 +57,7 @@ int wait(const DrainFlags& flags) {
     if (!reply) return kExitBrokerUnreachable;
     const auto held = tasks_held(reply->body, flags.node);
     const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
-    const Outcome outcome{!held, held.value_or(0), static_cast<std::uint64_t>(waited.count())};
+    const Drained outcome{!held, held.value_or(0), static_cast<std::uint64_t>(waited.count())};
     if (outcome.gone || outcome.held == 0 || outcome.waited_ms * kNsPerMs >= flags.timeout_ns)
       return say(flags, outcome);
     if (outcome.held != std::exchange(shown, outcome.held)) show_progress(flags, outcome.held);

@@ -29,7 +29,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kProgram = "mcplane-ctl";
 constexpr std::size_t kPayloadBytesMax = 16'384;  // more than any frame holds
 
 std::string json_line(const Json& json) {
@@ -39,7 +38,7 @@ std::string json_line(const Json& json) {
 
 ClientOptions client_options(const std::string& broker, std::uint64_t connect_timeout_ns) {
   return {.broker = broker,
-          .name = kProgram,
+          .name = kCtlProgram,
           .slots = 1,
           .connect_timeout = std::chrono::milliseconds(connect_timeout_ns / kNsPerMs)};
 }
@@ -114,7 +113,7 @@ class Subscriber {
   std::uint64_t received_ = 0;
 };
 
-int mistaken(const std::string& line) { return end(failure(kProgram, line, kExitUsage)); }
+int mistaken(const std::string& line) { return end(failure(kCtlProgram, line, kExitUsage)); }
 
 }  // namespace
 
@@ -165,7 +164,7 @@ int run_sub(const SubFlags& flags) {
   } catch (const std::invalid_argument& error) {
     return mistaken(error.what());
   } catch (const std::runtime_error& error) {
-    return end(failure(kProgram, error.what(), kExitBrokerUnreachable));
+    return end(failure(kCtlProgram, error.what(), kExitBrokerUnreachable));
   }
 }
 
@@ -180,7 +179,7 @@ int run_pub(const PubFlags& flags) {
   } catch (const std::invalid_argument& error) {
     return mistaken(error.what());
   } catch (const std::runtime_error& error) {
-    return end(failure(kProgram, error.what(), kExitBrokerUnreachable));
+    return end(failure(kCtlProgram, error.what(), kExitBrokerUnreachable));
   }
 }
 

@@ -15,8 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kProgram = "mcplane-ctl";
-
 struct Breakdown {
   std::int64_t queue_us, broker_us, worker_us, network_us, total_us;
 };
@@ -96,7 +94,7 @@ SendReport report_on(const Outcome& outcome, bool json, std::string_view printed
   if (json) report.standard_output = outcome_json(outcome);
   if (!outcome.ok()) {
     if (!printed.empty() && !printed.ends_with('\n')) report.standard_output += '\n';
-    report.standard_error = failure(kProgram, failure_line(outcome), kExitRuntime).text + "\n";
+    report.standard_error = failure(kCtlProgram, failure_line(outcome), kExitRuntime).text + "\n";
   } else if (!json) {
     report.standard_output = outcome.text;
     const std::string_view last = outcome.text.empty() ? printed : outcome.text;

@@ -10,13 +10,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text(const Json& json) { return one_line(json.get<std::string>()); }
-
 std::uint64_t count(const Json& json) { return json.get<std::uint64_t>(); }
 
 std::string list(const Json& names) {
   std::string joined;
-  for (const Json& name : names) joined += (joined.empty() ? "" : ", ") + text(name);
+  for (const Json& name : names) joined += (joined.empty() ? "" : ", ") + string_of(name);
   return joined.empty() ? "-" : joined;
 }
 
@@ -51,16 +49,16 @@ std::string limits_text(const Json& limits) {
 
 std::string degraded_text(const Json& degrade) {
   if (degrade.is_null()) return "-";
-  return degrade.at("degraded").get<bool>() ? "yes: " + text(degrade.at("why")) : "no";
+  return degrade.at("degraded").get<bool>() ? "yes: " + string_of(degrade.at("why")) : "no";
 }
 
-Row row_of(const Json& route) {
-  const std::string model = text(route.at("model"));
+Row route_row(const Json& route) {
+  const std::string model = string_of(route.at("model"));
   const Json& workers = route.at("workers");
-  return {(route.at("shadow").get<bool>() ? "shadow " : "") + text(route.at("action")),
+  return {(route.at("shadow").get<bool>() ? "shadow " : "") + string_of(route.at("action")),
           model.empty() ? "any" : model,
           list(route.at("tags")),
-          text(route.at("policy")),
+          string_of(route.at("policy")),
           workers_text(workers),
           std::to_string(count(workers.at("slots"))),
           std::to_string(count(workers.at("in_flight"))),
@@ -72,7 +70,7 @@ Row row_of(const Json& route) {
 std::string routes_text(const Json& answer) {
   std::vector<Row> rows = {
       {"ACTION", "MODEL", "TAGS", "POLICY", "WORKERS", "SLOTS", "BUSY", "WAITING 0/1/2/3", "LIMITS", "DEGRADED"}};
-  for (const Json& route : answer.at("routes")) rows.push_back(row_of(route));
+  for (const Json& route : answer.at("routes")) rows.push_back(route_row(route));
   return rows.size() == 1 ? "nothing is offered, asked for or configured; next: mcplane-worker --broker HOST\n"
                           : aligned(rows);
 }

@@ -25,7 +25,6 @@
 namespace mcplane::app {
 namespace {
 
-constexpr const char* kProgram = "mcplane-ctl";
 constexpr const char* kTraceparentSample = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 constexpr std::size_t kFileBytesMax = 64U << 20;
 
@@ -189,18 +188,18 @@ SendReport send_and_print(Client& client, Task task, bool json) {
 
 int run_send(const SendFlags& flags) {
   if (const std::string line = broker_mistake(flags.broker); !line.empty())
-    return end(failure(kProgram, line, kExitUsage));
+    return end(failure(kCtlProgram, line, kExitUsage));
   auto task = make_task(flags, std::cin);
-  if (!task) return end(failure(kProgram, task.error, kExitUsage));
+  if (!task) return end(failure(kCtlProgram, task.error, kExitUsage));
   try {
-    const auto exporter = make_exporter(kProgram, flags.otlp_endpoint, flags.trace_path, [](const std::string& line) {
-      std::fprintf(stderr, "%s: %s\n", kProgram, line.c_str());
-    });
+    const auto exporter =
+        make_exporter(kCtlProgram, flags.otlp_endpoint, flags.trace_path,
+                      [](const std::string& line) { std::fprintf(stderr, "%s: %s\n", kCtlProgram, line.c_str()); });
     TraceOptions trace;
     // Who asks for a trace gets one.
     if (exporter) trace = {.sample = 1, .on_span = [&exporter](Span span) { exporter->add(std::move(span)); }};
     Client client({.broker = flags.broker,
-                   .name = kProgram,
+                   .name = kCtlProgram,
                    .slots = 1,
                    .connect_timeout = std::chrono::milliseconds(flags.connect_timeout_ns / kNsPerMs),
                    .trace = std::move(trace)});
@@ -209,7 +208,7 @@ int run_send(const SendFlags& flags) {
     std::fputs(report.standard_error.c_str(), stderr);
     return report.exit_code;
   } catch (const std::runtime_error& error) {
-    return end(failure(kProgram, error.what(), kExitBrokerUnreachable));
+    return end(failure(kCtlProgram, error.what(), kExitBrokerUnreachable));
   }
 }
 

@@ -13,8 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text(const Json& json) { return one_line(json.get<std::string>()); }
-
 // "12ms", "3.4s", "-0.5s".
 std::string ms_text(const Json& ms) {
   const auto value = ms.get<std::int64_t>();
@@ -25,18 +23,18 @@ std::string ms_text(const Json& ms) {
 // A name, or the id of who has none or is gone.
 std::string node_text(const Json& node) {
   if (node.is_null()) return "-";
-  const std::string name = text(node.at("name"));
-  return name.empty() ? text(node.at("node_id")) : name;
+  const std::string name = string_of(node.at("name"));
+  return name.empty() ? string_of(node.at("node_id")) : name;
 }
 
 std::string route_text(const Json& task) {
-  const std::string action = text(task.at("action")), model = text(task.at("model"));
+  const std::string action = string_of(task.at("action")), model = string_of(task.at("model"));
   return action.empty() ? "?" : model.empty() ? action : action + "/" + model;
 }
 
-Row row_of(const Json& task) {
-  return {text(task.at("id")),
-          text(task.at("state")),
+Row task_row(const Json& task) {
+  return {string_of(task.at("id")),
+          string_of(task.at("state")),
           route_text(task),
           ms_text(task.at("age_ms")),
           ms_text(task.at("ttl_left_ms")),
@@ -48,14 +46,14 @@ Row row_of(const Json& task) {
 
 std::string tasks_text(const Json& answer) {
   std::vector<Row> rows = {{"TASK", "STATE", "ROUTE", "AGE", "TTL LEFT", "PRIORITY", "ATTEMPT", "CLIENT", "WORKER"}};
-  for (const Json& task : answer.at("tasks")) rows.push_back(row_of(task));
+  for (const Json& task : answer.at("tasks")) rows.push_back(task_row(task));
   const std::string more = answer.at("more").get<bool>() ? "there are more; --limit COUNT shows them\n" : "";
   return rows.size() == 1 ? "no such task is open\n" : aligned(rows) + more;
 }
 
 // What there is to say of the state besides its name.
 std::string state_text(const Json& task) {
-  const std::string state = text(task.at("state"));
+  const std::string state = string_of(task.at("state"));
   if (state == "queued")
     return fmt::format("queued {}, {} wait in its class, {} in its route", ms_text(task.at("queued_ms")),
                        task.at("waiting_in_class").get<std::uint64_t>(),
@@ -71,23 +69,23 @@ std::string state_text(const Json& task) {
 
 std::string tags_text(const Json& tags) {
   std::string joined;
-  for (const Json& tag : tags) joined += (joined.empty() ? ", tags " : ", ") + text(tag);
+  for (const Json& tag : tags) joined += (joined.empty() ? ", tags " : ", ") + string_of(tag);
   return joined;
 }
 
 std::string candidates_text(const Json& task) {
-  if (text(task.at("action")).empty()) return "  what it asked for is not known any more\n";
+  if (string_of(task.at("action")).empty()) return "  what it asked for is not known any more\n";
   std::string lines;
-  if (const std::string why = text(task.at("route_refuses")); !why.empty()) lines += "  " + why + "\n";
+  if (const std::string why = string_of(task.at("route_refuses")); !why.empty()) lines += "  " + why + "\n";
   if (task.at("candidates").empty()) return lines + "  no worker is registered\n";
-  const std::string holder = task.at("worker").is_null() ? "" : text(task.at("worker").at("node_id"));
+  const std::string holder = task.at("worker").is_null() ? "" : string_of(task.at("worker").at("node_id"));
   std::vector<Row> rows = {{"  CANDIDATE", "NODE", "BREAKER", "BUSY", "A TASK LIKE IT NOW"}};
   for (const Json& worker : task.at("candidates"))
     rows.push_back(
-        {"  " + text(worker.at("name")), text(worker.at("node_id")), text(worker.at("breaker")),
+        {"  " + string_of(worker.at("name")), string_of(worker.at("node_id")), string_of(worker.at("breaker")),
          fmt::format("{}/{}", worker.at("outstanding").get<std::uint64_t>(), worker.at("bound").get<std::uint64_t>()),
-         (worker.at("takes_it").get<bool>() ? "may go there" : "refused: " + text(worker.at("why_not"))) +
-             (text(worker.at("node_id")) == holder ? "; has this one" : "")});
+         (worker.at("takes_it").get<bool>() ? "may go there" : "refused: " + string_of(worker.at("why_not"))) +
+             (string_of(worker.at("node_id")) == holder ? "; has this one" : "")});
   lines += aligned(rows);
   if (const auto left_out = task.at("candidates_left_out").get<std::uint64_t>(); left_out > 0)
     lines += fmt::format("  and {} more\n", left_out);
@@ -95,8 +93,8 @@ std::string candidates_text(const Json& task) {
 }
 
 std::string task_text(const Json& task) {
-  std::string lines = fmt::format("task {}, token {}, shard {}\n", text(task.at("id")), text(task.at("token")),
-                                  task.at("shard").get<unsigned>());
+  std::string lines = fmt::format("task {}, token {}, shard {}\n", string_of(task.at("id")),
+                                  string_of(task.at("token")), task.at("shard").get<unsigned>());
   const auto row = [&lines](const char* name, const std::string& value) {
     lines += fmt::format("  {:<9}{}\n", name, value);
   };

@@ -26,7 +26,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr const char* kProgram = "mcplane-ctl";
 constexpr std::size_t kDepthMax = 32;
 // Said already, by the tree itself.
 constexpr std::string_view kSaid[] = {"messaging.system", "messaging.operation.name", "messaging.operation.type",
@@ -223,7 +222,7 @@ std::string trace_json(const TraceFound& found, std::string_view trace_id) {
 }
 
 int run_trace(const TraceFlags& flags) {
-  const auto refuse = [](const std::string& line, int code) { return end(failure(kProgram, line, code)); };
+  const auto refuse = [](const std::string& line, int code) { return end(failure(kCtlProgram, line, code)); };
   if (!wire::parse_trace_id(flags.trace_id))
     return refuse(quote(flags.trace_id) + " is no trace id; type 32 hexadecimal digits in lower case", kExitUsage);
   TraceFound found;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::nanoseconds kStatusInterval = std::chrono::seconds(5);
 
-unsigned long long us_of(std::uint64_t ns) { return ns / kNsPerUs; }
+unsigned long long whole_us(std::uint64_t ns) { return ns / kNsPerUs; }
 
 // Of the clock that systemd compares with.
 std::uint64_t monotonic_ns() {
@@ -29,11 +29,11 @@ ServiceManager::ServiceManager() : beat_interval_(kStatusInterval) {
 
 void ServiceManager::ready() const { sd_notify(0, "READY=1\nSTATUS=serving"); }
 
-void ServiceManager::reloading() const { sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", us_of(monotonic_ns())); }
+void ServiceManager::reloading() const { sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", whole_us(monotonic_ns())); }
 
 void ServiceManager::stopping(std::uint64_t within_ns) const {
   // What is left to do after the wait takes less than a second.
-  sd_notifyf(0, "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%llu", us_of(within_ns + 5 * kNsPerSecond));
+  sd_notifyf(0, "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%llu", whole_us(within_ns + 5 * kNsPerSecond));
 }
 
 void ServiceManager::beat(const control::Control& control) {

@@ -20,7 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kProgram = "mcplane-worker";
 constexpr std::uint64_t kSlotsMax = 1'024;  // each is a thread
 
 void add_capability(CLI::App& app, const std::string& flag, std::vector<std::string>& names, const std::string& help) {
@@ -103,14 +102,15 @@ std::string failed_line(const Span& span) {
 
 WorkerCommand parse_worker_command(int argc, const char* const* argv) {
   WorkerCommand command;
-  command.options.name = kProgram;
+  command.options.name = kWorkerProgram;
   std::uint64_t connect_timeout_ns = 5 * kNsPerSecond;
-  CLI::App app("mcplane-worker: answers tasks that a broker routes to it.", kProgram);
+  CLI::App app("mcplane-worker: answers tasks that a broker routes to it.", kWorkerProgram);
   set_conventions(app);
   add_flags(app, command, connect_timeout_ns);
   command.stop = parse_command_line(app, argc, argv);
   if (command.stop) return command;
-  if (const std::string line = mistake_in(command); !line.empty()) command.stop = failure(kProgram, line, kExitUsage);
+  if (const std::string line = mistake_in(command); !line.empty())
+    command.stop = failure(kWorkerProgram, line, kExitUsage);
   if (command.options.actions.empty()) command.options.actions = {"generate"};
   command.options.trace.slow = std::chrono::microseconds(command.trace_slow_ns / kNsPerUs);
   command.options.connect_timeout = std::chrono::milliseconds(connect_timeout_ns / kNsPerMs);
@@ -118,8 +118,8 @@ WorkerCommand parse_worker_command(int argc, const char* const* argv) {
 }
 
 WorkerObservers::WorkerObservers(WorkerCommand& command)
-    : log_(command.log, kProgram),
-      exporter_(make_exporter(kProgram, command.otlp_endpoint, command.trace_path,
+    : log_(command.log, kWorkerProgram),
+      exporter_(make_exporter(kWorkerProgram, command.otlp_endpoint, command.trace_path,
                               [this](const std::string& line) { log_.warning(line); })) {
   command.options.trace.on_span = [this](Span span) {
     if (!span.error.empty()) log_.debug(failed_line(span));
@@ -144,13 +144,13 @@ std::string registered_line(const WorkerCommand& command, std::uint32_t node_id)
   const char* const shadow = options.shadow ? " --shadow" : "";
   return one_line(fmt::format(
       "{}: node {} at broker {} offers {}, {} at once; next: mcplane-ctl send --broker {} --action {}{} --prompt hi",
-      kProgram, node, options.broker, fmt::join(options.actions, ", "), options.slots, options.broker,
+      kWorkerProgram, node, options.broker, fmt::join(options.actions, ", "), options.slots, options.broker,
       options.actions.front(), shadow));
 }
 
 std::string stopped_line(const WorkerCommand& command, std::uint64_t tasks_done) {
   if (command.json) return dump({{"event", "stopped"}, {"tasks_done", tasks_done}});
-  return fmt::format("{}: stopped after {} tasks", kProgram, tasks_done);
+  return fmt::format("{}: stopped after {} tasks", kWorkerProgram, tasks_done);
 }
 
 }  // namespace mcplane::app

@@ -22,7 +22,7 @@ namespace {
 using Handled = httplib::Server::HandlerResponse;
 
 // Beside those that listen to the feed.
-constexpr std::size_t kServerThreads = 4;
+constexpr std::size_t kRequestThreads = 4;
 constexpr int kBacklog = 64;
 constexpr std::time_t kIdleSeconds = 1;  // a connection that says nothing
 
@@ -61,7 +61,7 @@ struct HttpListener::Impl {
   wire::Endpoint at;
   socket_t listening = INVALID_SOCKET;
   LiveFeed live;
-  Serving serving{kServerThreads + LiveFeed::kListenersMax};
+  Serving serving{kRequestThreads + LiveFeed::kListenersMax};
 };
 
 // cpp-httplib would share the port with another process of the same user, each getting some of the connections, and

@@ -9,7 +9,7 @@ namespace {
 
 using wire::Reason;
 
-std::vector<std::uint64_t> times_ms(const std::vector<Sent>& all, FrameType type, std::uint64_t since) {
+std::vector<std::uint64_t> sent_at_ms(const std::vector<Sent>& all, FrameType type, std::uint64_t since) {
   std::vector<std::uint64_t> times;
   for (const auto& sent : all)
     if (sent.header().type() == type) times.push_back((sent.at_ns - since) / kMs);
@@ -31,7 +31,7 @@ TEST_F(WorkerDeliveryTest, RouteWhoseResultTakesTimeIsAcknowledged) {
   EXPECT_TRUE(out_.empty());
   const auto sent = pass_until(start + 100 * kMs);
   ASSERT_EQ(sent.size(), 1U);
-  EXPECT_EQ(times_ms(sent, FrameType::Ack, start), (std::vector<std::uint64_t>{1}));
+  EXPECT_EQ(sent_at_ms(sent, FrameType::Ack, start), (std::vector<std::uint64_t>{1}));
   const auto& header = sent[0].header();
   EXPECT_EQ(header.answers(), FrameType::Route);
   EXPECT_EQ(header.reason(), Reason::Ok);
@@ -141,7 +141,7 @@ TEST_F(WorkerDeliveryTest, ResultIsRepeatedByPtoDoublingToASecond) {
   const std::uint64_t start = now_;
   run({});
   const auto sent = pass_until(start + 3'000 * kMs);
-  EXPECT_EQ(times_ms(sent, FrameType::Result, start),
+  EXPECT_EQ(sent_at_ms(sent, FrameType::Result, start),
             (std::vector<std::uint64_t>{5, 15, 35, 75, 155, 315, 635, 1'275, 2'275}));
   EXPECT_EQ(engine_.retransmissions(), 9U);
   for (const auto& again : sent) EXPECT_TRUE(wire::has(again.header().flags(), wire::Flag::Retry));
@@ -163,7 +163,7 @@ TEST_F(WorkerDeliveryTest, HeldResultIsKeptAndRepeatedOnlyEachSecond) {
   run({});
   receive(test::acknowledge_result(life_, 1, Reason::Held));
   const std::uint64_t start = now_;
-  EXPECT_EQ(times_ms(pass_until(start + 2'500 * kMs), FrameType::Result, start),
+  EXPECT_EQ(sent_at_ms(pass_until(start + 2'500 * kMs), FrameType::Result, start),
             (std::vector<std::uint64_t>{1'000, 2'000}));
   EXPECT_EQ(engine_.kept(), 1U);
   receive(test::acknowledge_result(life_, 1, Reason::Held));
@@ -208,7 +208,7 @@ TEST_F(WorkerDeliveryTest, PulledResultIsSentAtOnce) {
   EXPECT_EQ(wire::read_answer(wire::payload_of(again.frame.bytes())), "hello");
   // From then on by PTO: the pulled one may be lost.
   const std::uint64_t start = now_;
-  EXPECT_EQ(times_ms(pass_until(start + 16 * kMs), FrameType::Result, start), (std::vector<std::uint64_t>{5, 15}));
+  EXPECT_EQ(sent_at_ms(pass_until(start + 16 * kMs), FrameType::Result, start), (std::vector<std::uint64_t>{5, 15}));
   receive(test::pull_result(life_, {Attempt{}.token, 2}));
   EXPECT_TRUE(out_.empty());
 }
@@ -324,7 +324,7 @@ TEST_F(WorkerDeliveryTest, ClosedWorkerTakesNothingNewAndDeliversWhatItHas) {
   take_one(out_, FrameType::Result);
   EXPECT_FALSE(engine_.idle());
   const std::uint64_t start = now_;
-  EXPECT_EQ(times_ms(pass_until(start + 16 * kMs), FrameType::Result, start), (std::vector<std::uint64_t>{5, 15}));
+  EXPECT_EQ(sent_at_ms(pass_until(start + 16 * kMs), FrameType::Result, start), (std::vector<std::uint64_t>{5, 15}));
   receive(test::acknowledge_result(life_, 1));
   EXPECT_TRUE(engine_.idle());
 }

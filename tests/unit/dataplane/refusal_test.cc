@@ -5,7 +5,7 @@
 namespace mcplane::dataplane {
 namespace {
 
-class Refusal : public PairTest {
+class Refusals : public PairTest {
  protected:
   Bytes table(std::string_view action) { return wire::write_route_table(action, "", {}, ""); }
   FrameSpec send_to(std::string_view action, std::uint16_t slot) {
@@ -27,13 +27,13 @@ class Refusal : public PairTest {
   }
 };
 
-TEST_F(Refusal, NoWorkerServesTheSelector) {
+TEST_F(Refusals, NoWorkerServesTheSelector) {
   start(1);
   expect_refused(send_to("fly", 0), Reason::NoWorker);
   EXPECT_EQ(rig().counters().accepted.read(), 0U);
 }
 
-TEST_F(Refusal, TheWaitingLineIsFull) {
+TEST_F(Refusals, TheWaitingLineIsFull) {
   options.shard.max_queued = 3;
   start(1);
   const Sent running = route(0);
@@ -43,7 +43,7 @@ TEST_F(Refusal, TheWaitingLineIsFull) {
   EXPECT_EQ(rig().in_state(TaskState::kQueued), 3U);
 }
 
-TEST_F(Refusal, TheTaskTableIsFull) {
+TEST_F(Refusals, TheTaskTableIsFull) {
   options.shard.max_tasks = 4;
   start(64);
   std::vector<Sent> routed;
@@ -54,7 +54,7 @@ TEST_F(Refusal, TheTaskTableIsFull) {
   EXPECT_EQ(submit(4, 2).size(), 1U);
 }
 
-TEST_F(Refusal, AllRoutesOfItsCacheSetWait) {
+TEST_F(Refusals, AllRoutesOfItsCacheSetWait) {
   options.shard.max_routes = 4;  // one set
   client = &rig().add_client();
   for (const char* action : {"a", "b", "c", "d", "e"}) rig().add_worker(1, {.actions = {action}});
@@ -68,7 +68,7 @@ TEST_F(Refusal, AllRoutesOfItsCacheSetWait) {
   expect_refused(send_to("e", slot), Reason::TableFull);
 }
 
-TEST_F(Refusal, TheRouteTableIsUnsound) {
+TEST_F(Refusals, TheRouteTableIsUnsound) {
   start(1);
   FrameSpec spec = rig().send_spec(*client, 0, 1);
   std::ranges::fill(spec.table, std::byte{0xff});
@@ -76,7 +76,7 @@ TEST_F(Refusal, TheRouteTableIsUnsound) {
   EXPECT_EQ(rig().shard().tasks.in_use(), 0U);
 }
 
-TEST_F(Refusal, TheTaskFitsItsOwnFamilyButNotTheLargerHeadersOfTheOther) {
+TEST_F(Refusals, TheTaskFitsItsOwnFamilyButNotTheLargerHeadersOfTheOther) {
   start(1);
   FrameSpec spec = rig().send_spec(*client, 0, 1);
   spec.payload.resize(options.shard.datagram_bytes_max - wire::kLeadBytes - spec.table.size() + 1);
@@ -86,7 +86,7 @@ TEST_F(Refusal, TheTaskFitsItsOwnFamilyButNotTheLargerHeadersOfTheOther) {
   EXPECT_EQ(only(exchange(spec), FrameType::Route).parsed.datagram.size(), options.shard.datagram_bytes_max);
 }
 
-TEST_F(Refusal, TheBrokerDrains) {
+TEST_F(Refusals, TheBrokerDrains) {
   start(1);
   const Sent running = route(0);
   submit(1);
@@ -103,13 +103,13 @@ TEST_F(Refusal, TheBrokerDrains) {
   EXPECT_EQ(rig().counters().accepted.read(), 3U);
 }
 
-TEST_F(Refusal, AWorkerThatAdmitsNothingIsNoWorker) {
+TEST_F(Refusals, AWorkerThatAdmitsNothingIsNoWorker) {
   start(1);
   rig().withdraw(*worker);
   expect_refused(rig().send_spec(*client, 0, 1), Reason::NoWorker);
 }
 
-TEST_F(Refusal, NoQueueAtAllRefusesWhatFindsNoWorkerFree) {
+TEST_F(Refusals, NoQueueAtAllRefusesWhatFindsNoWorkerFree) {
   options.shard.max_queued = 0;
   start(1);
   const Sent running = route(0);

@@ -11,14 +11,14 @@
 namespace mcplane::loadgen {
 namespace {
 
-Options options_of_run() {
+Options drawn_options() {
   Options options;
   options.broker = {wire::IpAddress::v4({10, 0, 0, 1}), 4'800};
   options.rate_per_second = 1'000;
   return options;
 }
 
-RunResult good_run() {
+RunResult drawn_run() {
   RunResult result;
   result.tally.sent = 3'000;
   result.tally.endings[static_cast<std::size_t>(Ending::kDelivered)] = 3'000;
@@ -45,7 +45,7 @@ std::size_t count_of(const std::string& text, std::string_view part) {
 }
 
 TEST(Html, HasAPictureForEachQuestionAndLoadsNothing) {
-  const std::string page = html_of(options_of_run(), good_run(), "mcplane-load --rate 1k/s");
+  const std::string page = html_of(drawn_options(), drawn_run(), "mcplane-load --rate 1k/s");
   EXPECT_EQ(count_of(page, "<svg "), 3U);
   EXPECT_EQ(count_of(page, "</svg>"), 3U);
   for (const char* outside : {"http", "src=", "href=", "url(", "@import", "<script"})
@@ -55,7 +55,7 @@ TEST(Html, HasAPictureForEachQuestionAndLoadsNothing) {
 }
 
 TEST(Html, ShowsASweepAgainstItsOfferedLoad) {
-  RunResult result = good_run();
+  RunResult result = drawn_run();
   result.sweep = {{.rate_per_second = 1'000,
                    .offered_per_second = 1'000,
                    .achieved_per_second = 1'000,
@@ -70,7 +70,7 @@ TEST(Html, ShowsASweepAgainstItsOfferedLoad) {
                    .p99_ns = 9'000'000,
                    .p999_ns = 9'000'000}};
   result.knee_per_second = 1'000;
-  Options options = options_of_run();
+  Options options = drawn_options();
   options.sweep = SweepRange{1'000, 2'000};
   const std::string page = html_of(options, result, "mcplane-load --sweep 1k/s..2k/s");
   EXPECT_EQ(count_of(page, "<svg "), 5U);
@@ -79,12 +79,12 @@ TEST(Html, ShowsASweepAgainstItsOfferedLoad) {
 }
 
 TEST(Html, EscapesWhatSomebodyTyped) {
-  const std::string page = html_of(options_of_run(), good_run(), "mcplane-load --action <script>\"&");
+  const std::string page = html_of(drawn_options(), drawn_run(), "mcplane-load --action <script>\"&");
   EXPECT_NE(page.find("&lt;script&gt;&quot;&amp;"), std::string::npos);
 }
 
 TEST(Html, ARunWithoutAnAnswerStillHasAPage) {
-  const std::string page = html_of(options_of_run(), RunResult{}, "mcplane-load");
+  const std::string page = html_of(drawn_options(), RunResult{}, "mcplane-load");
   EXPECT_EQ(count_of(page, "<svg "), 0U);
   EXPECT_NE(page.find("</html>"), std::string::npos);
 }
@@ -120,7 +120,7 @@ std::vector<Line> lines_of(const std::string& text) {
 }
 
 TEST(Hgrm, RisesToEverythingAndAgreesWithTheHistogram) {
-  const Histogram histogram = good_run().tally.latency;
+  const Histogram histogram = drawn_run().tally.latency;
   const std::string text = hgrm_of(histogram);
   const std::vector<Line> lines = lines_of(text);
   ASSERT_GT(lines.size(), 20U);

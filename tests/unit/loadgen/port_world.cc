@@ -8,7 +8,7 @@
 namespace mcplane::loadgen {
 namespace {
 
-constexpr wire::MacAddress kOurMac = {2, 0, 0, 0, 0, 2}, kBrokerMac = {2, 0, 0, 0, 0, 1};
+constexpr wire::MacAddress kLoadMac = {2, 0, 0, 0, 0, 2}, kWorldMac = {2, 0, 0, 0, 0, 1};
 const wire::IpAddress kOurIp = wire::IpAddress::v4({10, 0, 0, 2});
 
 std::vector<wire::Prefix> addresses_for(Options options) {
@@ -19,7 +19,7 @@ std::vector<wire::Prefix> addresses_for(Options options) {
 wire::LocalAddresses broker_host() {
   wire::LocalAddresses local;
   local.ips[local.count++] = {FakeWorld::broker_endpoint().ip, 24};
-  local.mac = kBrokerMac;
+  local.mac = kWorldMac;
   return local;
 }
 
@@ -28,7 +28,7 @@ wire::LocalAddresses broker_host() {
 PortWire::PortWire(const Options& given, const Faults& faults, const net::MemoryNic::Options& nic_options)
     : options(given),
       nic(nic_options),
-      link({addresses_for(given), kOurMac, given.broker.ip, given.broker.ip}),
+      link({addresses_for(given), kLoadMac, given.broker.ip, given.broker.ip}),
       broker(faults) {}
 
 void PortWire::exchange() {
@@ -74,7 +74,7 @@ void PortWire::to_broker(std::span<const std::byte> frame) {
 }
 
 std::vector<std::byte> PortWire::frame_to(const wire::Endpoint& to, std::span<const std::byte> datagram) const {
-  const auto lower = wire::make_lower_headers(kBrokerMac, kOurMac, wire::kNoVlan, options.broker, to);
+  const auto lower = wire::make_lower_headers(kWorldMac, kLoadMac, wire::kNoVlan, options.broker, to);
   std::vector<std::byte> frame(std::max(lower.length + datagram.size(), wire::kLowerBytesMax));
   wire::write_lower_headers(lower, frame.data(), static_cast<std::uint16_t>(datagram.size()),
                             wire::sum_bytes(datagram));

@@ -52,7 +52,7 @@ class ReflectWorld : public PortWire {
   std::size_t allocations_in_polls = 0;
 };
 
-void expect_all_right(const Tally& tally) {
+void expect_reflected(const Tally& tally) {
   EXPECT_GT(tally.delivered(), 100U);
   EXPECT_EQ(tally.delivered(), tally.sent);
   EXPECT_EQ(tally.lost() + tally.mismatched + tally.refused(), 0U);
@@ -63,14 +63,14 @@ void expect_all_right(const Tally& tally) {
 
 TEST(Reflector, TasksOfOneFrame) {
   ReflectWorld world(reflecting(8, 4, 256));
-  expect_all_right(world.run());
+  expect_reflected(world.run());
   EXPECT_EQ(world.reflector.fleet().parts(), 1U);
   EXPECT_EQ(world.reflector.counts().rx_dropped + world.reflector.counts().tx_dropped, 0U);
 }
 
 TEST(Reflector, TasksInParts) {
   ReflectWorld world(reflecting(4, 2, 300'000));
-  expect_all_right(world.run());
+  expect_reflected(world.run());
   EXPECT_GT(world.reflector.fleet().parts(), 200U);
 }
 
@@ -80,7 +80,7 @@ TEST(Reflector, PartsOfAnyLastLength) {
   const std::size_t around = send_bytes(reflecting(1, 1, 4'000)) - wire::kLeadBytes - 4'000;
   for (const std::size_t message : {room, room + 4, 2 * room, 2 * room + 4, 70 * room}) {
     ReflectWorld world(reflecting(4, 2, message - around));
-    expect_all_right(world.run());
+    expect_reflected(world.run());
     EXPECT_EQ(world.reflector.fleet().parts(), (message + room - 1) / room);
   }
 }
@@ -96,7 +96,7 @@ TEST(Reflector, EveryBufferComesBack) {
 
 TEST(Reflector, AFullTransmitRingDelaysAndLosesNothing) {
   ReflectWorld world(reflecting(16, 4, 256), {}, {.tx_capacity = 5});
-  expect_all_right(world.run());
+  expect_reflected(world.run());
 }
 
 TEST(Reflector, ATaskAllocatesNothing) {
@@ -126,7 +126,7 @@ TEST(Reflector, WhatIsLostOrAskedForAgainIsWrittenAgain) {
     Options options = reflecting(8, 4, prompt_bytes);
     options.check_every = 1;
     ReflectWorld world(options, {.miss_every = 50, .ask_every = 3});
-    expect_all_right(world.run());
+    expect_reflected(world.run());
   }
 }
 

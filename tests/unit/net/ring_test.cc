@@ -30,8 +30,8 @@ struct Element {
 };
 
 template <class T>
-class RingOf : public testing::Test {};
-using ElementSizes = testing::Types<Element<4>, Element<8>, Element<12>, Element<32>, Element<2048>>;
+class RingOf : public ::testing::Test {};
+using ElementSizes = ::testing::Types<Element<4>, Element<8>, Element<12>, Element<32>, Element<2048>>;
 TYPED_TEST_SUITE(RingOf, ElementSizes);
 
 TYPED_TEST(RingOf, IsFirstInFirstOutThroughManyWraps) {

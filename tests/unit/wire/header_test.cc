@@ -28,13 +28,13 @@ FrameSpec body(FrameType type, std::size_t table_bytes, std::size_t payload_byte
 
 DropReason reason_of(const FrameSpec& spec) { return testing::parse(build_frame(spec)).reason; }
 
-struct Case {
+struct FrameCase {
   const char* what;
   FrameSpec spec;
   DropReason want;
 };
-void expect_all(const std::vector<Case>& cases) {
-  for (const Case& one : cases) EXPECT_EQ(name_of(reason_of(one.spec)), name_of(one.want)) << one.what;
+void expect_all(const std::vector<FrameCase>& cases) {
+  for (const FrameCase& one : cases) EXPECT_EQ(name_of(reason_of(one.spec)), name_of(one.want)) << one.what;
 }
 
 TEST(CheckDatagram, EverySampleIsSound) {

@@ -21,7 +21,7 @@ Bytes answer_to(const Bytes& frame) {
   return answer;
 }
 
-Bytes hex(std::string_view text) {
+Bytes from_hex(std::string_view text) {
   Bytes bytes;
   std::string digits;
   for (const char c : text)
@@ -41,11 +41,12 @@ const IpAddress kOurV4 = testing::our_endpoint(Family::kIpv4).ip;
 const IpAddress kOurV6 = testing::our_endpoint(Family::kIpv6).ip;
 
 TEST(Neighbour, AnswersArp) {
-  EXPECT_EQ(answer_to(testing::build_arp_request(kOurV4)), hex("020000000002 020000000001 0806 0001 0800 06 04 0002"
-                                                               "020000000001 0a000001 020000000002 0a000002"));
+  EXPECT_EQ(answer_to(testing::build_arp_request(kOurV4)),
+            from_hex("020000000002 020000000001 0806 0001 0800 06 04 0002"
+                     "020000000001 0a000001 020000000002 0a000002"));
   EXPECT_EQ(answer_to(testing::build_arp_request(kOurV4, 0x123)),
-            hex("020000000002 020000000001 8100 0123 0806 0001 0800 06 04 0002"
-                "020000000001 0a000001 020000000002 0a000002"));
+            from_hex("020000000002 020000000001 8100 0123 0806 0001 0800 06 04 0002"
+                     "020000000001 0a000001 020000000002 0a000002"));
 }
 
 TEST(Neighbour, AnswersNoArpReplyAndNoOtherAddress) {
@@ -58,8 +59,8 @@ TEST(Neighbour, AnswersNoArpReplyAndNoOtherAddress) {
 TEST(Neighbour, AnswersEchoOverIpv4) {
   const Bytes answer = answer_to(testing::build_icmp_echo(Family::kIpv4, 4));
   // Echo data are the builder's: each byte its offset, from the identifier on.
-  EXPECT_EQ(answer, hex("020000000002 020000000001 0800 4500 0020 0000 4000 4001 26db 0a000001 0a000002"
-                        "00 00 5b57 26272829 2a2b2c2d"))
+  EXPECT_EQ(answer, from_hex("020000000002 020000000001 0800 4500 0020 0000 4000 4001 26db 0a000001 0a000002"
+                             "00 00 5b57 26272829 2a2b2c2d"))
       << "checksums by hand";
   expect_checksums_right(answer);
 }
@@ -92,20 +93,20 @@ TEST(Neighbour, EchoLeavesEthernetPaddingOut) {
 
 TEST(Neighbour, AnswersSolicitation) {
   const Bytes answer = answer_to(testing::build_neighbour_solicitation(kOurV6));
-  Bytes want =
-      hex("020000000002 020000000001 86dd 60000000 0020 3a ff"
-          "fd000000000000000000000000000001 fd000000000000000000000000000002"
-          "88 00 0000 60000000 fd000000000000000000000000000001 02 01 020000000001");
+  Bytes want = from_hex(
+      "020000000002 020000000001 86dd 60000000 0020 3a ff"
+      "fd000000000000000000000000000001 fd000000000000000000000000000002"
+      "88 00 0000 60000000 fd000000000000000000000000000001 02 01 020000000001");
   testing::refresh_checksums(want);
   EXPECT_EQ(answer, want);
 }
 
 TEST(Neighbour, AnswersAnAddressProbeToAll) {
   const Bytes answer = answer_to(testing::build_neighbour_solicitation(kOurV6, true, 9));
-  Bytes want =
-      hex("333300000001 020000000001 8100 0009 86dd 60000000 0020 3a ff"
-          "fd000000000000000000000000000001 ff020000000000000000000000000001"
-          "88 00 0000 20000000 fd000000000000000000000000000001 02 01 020000000001");
+  Bytes want = from_hex(
+      "333300000001 020000000001 8100 0009 86dd 60000000 0020 3a ff"
+      "fd000000000000000000000000000001 ff020000000000000000000000000001"
+      "88 00 0000 20000000 fd000000000000000000000000000001 02 01 020000000001");
   testing::refresh_checksums(want);
   EXPECT_EQ(answer, want);
 }
@@ -133,18 +134,18 @@ TEST(Neighbour, WritesNothingWithoutRoom) {
 TEST(Neighbour, AnnouncesIpv4) {
   Bytes frame(200);
   frame.resize(announce(kOurV4, testing::kOurMac, frame));
-  EXPECT_EQ(frame, hex("ffffffffffff 020000000001 0806 0001 0800 06 04 0001"
-                       "020000000001 0a000001 000000000000 0a000001"));
+  EXPECT_EQ(frame, from_hex("ffffffffffff 020000000001 0806 0001 0800 06 04 0001"
+                            "020000000001 0a000001 000000000000 0a000001"));
   EXPECT_EQ(announce(kOurV4, testing::kOurMac, std::span(frame).first(frame.size() - 1)), 0U);
 }
 
 TEST(Neighbour, AnnouncesIpv6) {
   Bytes frame(200);
   frame.resize(announce(kOurV6, testing::kOurMac, frame));
-  Bytes want =
-      hex("333300000001 020000000001 86dd 60000000 0020 3a ff"
-          "fd000000000000000000000000000001 ff020000000000000000000000000001"
-          "88 00 0000 20000000 fd000000000000000000000000000001 02 01 020000000001");
+  Bytes want = from_hex(
+      "333300000001 020000000001 86dd 60000000 0020 3a ff"
+      "fd000000000000000000000000000001 ff020000000000000000000000000001"
+      "88 00 0000 20000000 fd000000000000000000000000000001 02 01 020000000001");
   testing::refresh_checksums(want);
   EXPECT_EQ(frame, want);
   EXPECT_EQ(announce(kOurV6, testing::kOurMac, std::span(frame).first(frame.size() - 1)), 0U);
@@ -167,24 +168,24 @@ Bytes asked(const Question& question) {
 
 TEST(Neighbour, AsksByArp) {
   EXPECT_EQ(asked({.target = kPeerV4, .source = kOurV4, .source_mac = testing::kOurMac}),
-            hex("ffffffffffff 020000000001 0806 0001 0800 06 04 0001"
-                "020000000001 0a000001 000000000000 0a000002"));
+            from_hex("ffffffffffff 020000000001 0806 0001 0800 06 04 0001"
+                     "020000000001 0a000001 000000000000 0a000002"));
   EXPECT_EQ(asked({.target = kPeerV4, .source = kOurV4, .source_mac = testing::kOurMac, .vlan = 5, .to = kNewMac}),
-            hex("020000000077 020000000001 8100 0005 0806 0001 0800 06 04 0001"
-                "020000000001 0a000001 000000000000 0a000002"));
+            from_hex("020000000077 020000000001 8100 0005 0806 0001 0800 06 04 0001"
+                     "020000000001 0a000001 000000000000 0a000002"));
 }
 
 TEST(Neighbour, AsksBySolicitation) {
-  Bytes everyone =
-      hex("3333ff000002 020000000001 8100 0005 86dd 60000000 0020 3a ff"
-          "fd000000000000000000000000000001 ff0200000000000000000001ff000002"
-          "87 00 0000 00000000 fd000000000000000000000000000002 01 01 020000000001");
+  Bytes everyone = from_hex(
+      "3333ff000002 020000000001 8100 0005 86dd 60000000 0020 3a ff"
+      "fd000000000000000000000000000001 ff0200000000000000000001ff000002"
+      "87 00 0000 00000000 fd000000000000000000000000000002 01 01 020000000001");
   testing::refresh_checksums(everyone);
   EXPECT_EQ(asked({.target = kPeerV6, .source = kOurV6, .source_mac = testing::kOurMac, .vlan = 5}), everyone);
-  Bytes directly =
-      hex("020000000077 020000000001 86dd 60000000 0020 3a ff"
-          "fd000000000000000000000000000001 fd000000000000000000000000000002"
-          "87 00 0000 00000000 fd000000000000000000000000000002 01 01 020000000001");
+  Bytes directly = from_hex(
+      "020000000077 020000000001 86dd 60000000 0020 3a ff"
+      "fd000000000000000000000000000001 fd000000000000000000000000000002"
+      "87 00 0000 00000000 fd000000000000000000000000000002 01 01 020000000001");
   testing::refresh_checksums(directly);
   EXPECT_EQ(asked({.target = kPeerV6, .source = kOurV6, .source_mac = testing::kOurMac, .to = kNewMac}), directly);
 }
@@ -265,7 +266,7 @@ TEST(Neighbour, ReadsWhatDiscoveryTells) {
 TEST(Neighbour, FindsTheLinkAddressBehindOtherOptions) {
   Bytes frame = testing::build_neighbour_advertisement();
   const std::size_t options = kEthernetBytes + kIpv6Bytes + kNeighbourBytes;
-  Bytes other = hex("0e 01 112233445566");  // a nonce (RFC 3971 5.3.2)
+  Bytes other = from_hex("0e 01 112233445566");  // a nonce (RFC 3971 5.3.2)
   frame.insert(frame.begin() + static_cast<std::ptrdiff_t>(options), other.begin(), other.end());
   store_be16(frame.data() + kEthernetBytes + 4, static_cast<std::uint16_t>(kNeighbourBytes + 2 * kLinkOptionBytes));
   testing::refresh_checksums(frame);

@@ -11,7 +11,7 @@ using testing::Bytes;
 using testing::Family;
 
 // A copy of its own, so that ASan sees a read one byte behind it.
-Bytes cut(const Bytes& bytes, std::size_t length) {
+Bytes cut_to(const Bytes& bytes, std::size_t length) {
   return Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
 }
 
@@ -21,7 +21,7 @@ TEST(Truncation, FramesCutOnTheWireAreRefused) {
       for (const std::uint16_t vlan : {kNoVlan, std::uint16_t{5}}) {
         const Bytes frame = build_frame(testing::sample_spec(type, family, vlan));
         for (std::size_t length = 0; length < frame.size(); ++length) {
-          const auto reason = testing::parse(cut(frame, length)).reason;
+          const auto reason = testing::parse(cut_to(frame, length)).reason;
           ASSERT_TRUE(reason == DropReason::kShortFrame || reason == DropReason::kBadIpHeader)
               << EnumNameFrameType(type) << ' ' << length << ' ' << name_of(reason);
         }
@@ -52,7 +52,7 @@ TEST(Truncation, ControlFramesCutAreRefused) {
                              testing::build_icmp_echo(Family::kIpv4, 16), testing::build_icmp_echo(Family::kIpv6, 16),
                              testing::build_neighbour_solicitation(testing::our_endpoint(Family::kIpv6).ip)})
     for (std::size_t length = 0; length < frame.size(); ++length)
-      ASSERT_EQ(testing::parse(cut(frame, length)).lower.frame_class, FrameClass::kDrop) << length;
+      ASSERT_EQ(testing::parse(cut_to(frame, length)).lower.frame_class, FrameClass::kDrop) << length;
 }
 
 }  // namespace

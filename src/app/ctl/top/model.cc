@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text(const Json& json) { return one_line(json.get<std::string>()); }
+std::string line_of(const Json& json) { return one_line(json.get<std::string>()); }
 std::uint64_t count(const Json& json, const char* key) { return json.at(key).get<std::uint64_t>(); }
 
 std::uint64_t sum(const Json& counts, std::initializer_list<const char*> keys) {
@@ -36,9 +36,9 @@ double rate(std::uint64_t before, std::uint64_t now, double seconds) {
   return seconds > 0 && now > before ? static_cast<double>(now - before) / seconds : 0;
 }
 
-std::string list(const Json& names) {
+std::string joined(const Json& names) {
   std::string joined;
-  for (const Json& name : names) joined += (joined.empty() ? "" : ",") + text(name);
+  for (const Json& name : names) joined += (joined.empty() ? "" : ",") + line_of(name);
   return joined;
 }
 
@@ -100,9 +100,9 @@ void TopModel::read_totals(const TopLook& look, double seconds) {
   };
   const Json& tasks = info.at("tasks");
   totals_ = {};
-  totals_.version = text(info.at("version"));
-  totals_.boot = text(info.at("boot_id"));
-  totals_.address = fmt::format("{} port {}", list(info.at("ips")), count(info, "base_port"));
+  totals_.version = line_of(info.at("version"));
+  totals_.boot = line_of(info.at("boot_id"));
+  totals_.address = fmt::format("{} port {}", joined(info.at("ips")), count(info, "base_port"));
   totals_.uptime_s = count(info, "uptime_s");
   totals_.clients = count(info.at("sessions"), "clients");
   totals_.workers = count(info.at("sessions"), "workers");
@@ -150,12 +150,12 @@ void TopModel::read_workers(const TopLook& look, double seconds) {
   workers_.clear();
   for (const Json& node : look.nodes.at("nodes")) {
     if (!is_worker(node)) continue;
-    TopWorker worker{.node = text(node.at("node_id")),
-                     .name = text(node.at("name")),
-                     .state = text(node.at("state")),
-                     .breaker = text(node.at("breaker")),
-                     .serves = list(node.at("actions"))};
-    if (!node.at("models").empty()) worker.serves += "/" + list(node.at("models"));
+    TopWorker worker{.node = line_of(node.at("node_id")),
+                     .name = line_of(node.at("name")),
+                     .state = line_of(node.at("state")),
+                     .breaker = line_of(node.at("breaker")),
+                     .serves = joined(node.at("actions"))};
+    if (!node.at("models").empty()) worker.serves += "/" + joined(node.at("models"));
     worker.busy = count(node, "outstanding");
     worker.slots = count(node, "slots");
     worker.seen_s = static_cast<double>(count(node, "last_seen_ms")) / 1'000;

@@ -10,11 +10,11 @@
 namespace mcplane::app {
 namespace {
 
-ConfigFile read(const std::string& text) { return read_config_file(text, "f", restart_keys()); }
+ConfigFile file_of(const std::string& text) { return read_config_file(text, "f", restart_keys()); }
 
 // The only line, less "f:".
 std::string mistake(const std::string& text) {
-  const ConfigFile file = read(text);
+  const ConfigFile file = file_of(text);
   EXPECT_EQ(file.mistakes.size(), 1U) << text;
   return file.mistakes.empty() ? "" : file.mistakes.front().substr(2);
 }
@@ -25,7 +25,7 @@ std::string value_of(const ConfigFile& file, const std::string& key) {
 }
 
 TEST(ConfigFile, NoTextSetsNothing) {
-  const ConfigFile file = read("");
+  const ConfigFile file = file_of("");
   EXPECT_TRUE(file.mistakes.empty());
   EXPECT_TRUE(file.flags.empty());
   EXPECT_EQ(value_of(file, "breaker.window"), "100 @default");
@@ -33,7 +33,7 @@ TEST(ConfigFile, NoTextSetsNothing) {
 }
 
 TEST(ConfigFile, EveryHotKeyIsStored) {
-  const ConfigFile file = read(R"(
+  const ConfigFile file = file_of(R"(
 [scheduling]
 slow-start = "30s"
 [breaker]
@@ -145,12 +145,13 @@ TEST(ConfigFile, WhatIsShownIsReadBack) {
   }
   for (const char* const name :
        {"least-outstanding", "round-robin", "weighted", "power-of-two", "source-hash", "session", "prefix"})
-    EXPECT_TRUE(read("[[route]]\naction = \"a\"\npolicy = \"" + std::string(name) + "\"\n").mistakes.empty()) << name;
+    EXPECT_TRUE(file_of("[[route]]\naction = \"a\"\npolicy = \"" + std::string(name) + "\"\n").mistakes.empty())
+        << name;
 }
 
 TEST(ConfigFile, RestartKeysBecomeFlags) {
-  const ConfigFile file =
-      read("[appliance]\nmtu = 9000\nport = \"tap:mc0\"\nip = [\"10.0.0.1/24\", \"fd00::1/64\"]\nhugepages = true\n");
+  const ConfigFile file = file_of(
+      "[appliance]\nmtu = 9000\nport = \"tap:mc0\"\nip = [\"10.0.0.1/24\", \"fd00::1/64\"]\nhugepages = true\n");
   ASSERT_TRUE(file.mistakes.empty()) << file.mistakes.front();
   std::string typed;
   for (const FileFlag& flag : file.flags) typed += flag.name + "=" + flag.value + " ";
@@ -159,8 +160,8 @@ TEST(ConfigFile, RestartKeysBecomeFlags) {
 }
 
 TEST(ConfigFile, PortTablesKeepAddressesWithTheirPort) {
-  const ConfigFile file =
-      read("[[port]]\nip = \"10.0.0.1/24\"\ndevice = \"tap:a\"\n[[port]]\ndevice = \"tap:b\"\nip = \"10.1.0.1/24\"\n");
+  const ConfigFile file = file_of(
+      "[[port]]\nip = \"10.0.0.1/24\"\ndevice = \"tap:a\"\n[[port]]\ndevice = \"tap:b\"\nip = \"10.1.0.1/24\"\n");
   ASSERT_TRUE(file.mistakes.empty()) << file.mistakes.front();
   std::string typed;
   for (const FileFlag& flag : file.flags) typed += flag.name + "=" + flag.value + " ";
@@ -252,7 +253,7 @@ TEST(ConfigFile, EachMistakeHasItsPlaceAndItsCure) {
 }
 
 TEST(ConfigFile, AllMistakesAreToldInTheOrderOfTheText) {
-  const ConfigFile file = read(
+  const ConfigFile file = file_of(
       "[[route]]\npolicy = \"x\"\n[client]\nrate = 5\nburst = \"x\"\n[breaker]\nwindow = 10\nxyzzy = 1\n[zzz]\nmtu = "
       "1\n");
   std::string starts;
@@ -278,7 +279,7 @@ TEST(ConfigFile, HostileTextIsOnlyAMistake) {
   for (const std::string& text :
        {std::string("\xff\xfe"), std::string("a\0b", 3), std::string(100'000, '['), "x = \"" + std::string(10'000, 'a'),
         std::string("[breaker]\n\"win\\u001bdow\" = 5")}) {
-    const ConfigFile file = read(text);
+    const ConfigFile file = file_of(text);
     EXPECT_FALSE(file.mistakes.empty());
     for (const std::string& line : file.mistakes)
       for (const char letter : line) EXPECT_GE(static_cast<unsigned char>(letter), 0x20U);

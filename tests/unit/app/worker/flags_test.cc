@@ -9,13 +9,13 @@
 namespace mcplane::app {
 namespace {
 
-WorkerCommand parse(std::vector<const char*> arguments) {
+WorkerCommand parse_worker(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "mcplane-worker");
   return parse_worker_command(static_cast<int>(arguments.size()), arguments.data());
 }
 
 TEST(WorkerFlags, Defaults) {
-  const auto command = parse({"--broker", "10.0.0.1", "--backend", "echo"});
+  const auto command = parse_worker({"--broker", "10.0.0.1", "--backend", "echo"});
   ASSERT_FALSE(command.stop) << command.stop->text;
   EXPECT_EQ(command.options.broker, "10.0.0.1");
   EXPECT_EQ(command.options.actions, std::vector<std::string>({"generate"}));
@@ -26,16 +26,16 @@ TEST(WorkerFlags, Defaults) {
 }
 
 TEST(WorkerFlags, RepeatedFlagsAddUp) {
-  const auto command = parse({"--broker",  "[fd00::1]:5000",
-                              "--backend", "exec:cat",
-                              "--action",  "a",
-                              "--action",  "b",
-                              "--model",   "m",
-                              "--tag",     "gpu",
-                              "--slots",   "64",
-                              "--name",    "w1",
-                              "--probe",   "grpc:9000/my.Service",
-                              "--shadow",  "--json"});
+  const auto command = parse_worker({"--broker",  "[fd00::1]:5000",
+                                     "--backend", "exec:cat",
+                                     "--action",  "a",
+                                     "--action",  "b",
+                                     "--model",   "m",
+                                     "--tag",     "gpu",
+                                     "--slots",   "64",
+                                     "--name",    "w1",
+                                     "--probe",   "grpc:9000/my.Service",
+                                     "--shadow",  "--json"});
   ASSERT_FALSE(command.stop) << command.stop->text;
   EXPECT_EQ(command.options.actions, std::vector<std::string>({"a", "b"}));
   EXPECT_EQ(command.options.models, std::vector<std::string>({"m"}));
@@ -64,7 +64,7 @@ TEST(WorkerFlags, MistakesAreExit2AndOneLine) {
            {{"--broker", "10.0.0.1", "--backend", "echo", "--probe", "http:9000"}, "has no path behind its port"},
            {{"--broker", "10.0.0.1", "--backend", "echo", "--slot", "2"}, "did you mean --slots?"},
        }) {
-    const auto command = parse(typed);
+    const auto command = parse_worker(typed);
     ASSERT_TRUE(command.stop) << says;
     EXPECT_EQ(command.stop->exit_code, kExitUsage);
     EXPECT_NE(command.stop->text.find(says), std::string::npos) << command.stop->text;
@@ -73,7 +73,7 @@ TEST(WorkerFlags, MistakesAreExit2AndOneLine) {
 }
 
 TEST(WorkerFlags, LinesForPeopleAndForPrograms) {
-  auto command = parse({"--broker", "10.0.0.1", "--backend", "echo", "--slots", "2"});
+  auto command = parse_worker({"--broker", "10.0.0.1", "--backend", "echo", "--slots", "2"});
   EXPECT_EQ(
       registered_line(command, 0x1a2b3c),
       "mcplane-worker: node 001a2b3c at broker 10.0.0.1 offers generate, 2 at once; next: mcplane-ctl send --broker "

@@ -19,7 +19,7 @@ constexpr MacAddress kFirst = {2, 0, 0, 0, 0, 0x11}, kSecond = {2, 0, 0, 0, 0, 0
 const IpAddress kPeer = testing::peer_endpoint(Family::kIpv4).ip;
 const IpAddress kPeer6 = testing::peer_endpoint(Family::kIpv6).ip;
 const IpAddress kFar = IpAddress::v4({192, 0, 2, 1});
-const IpAddress kGateway = IpAddress::v4({10, 0, 0, 254});
+const IpAddress kRouter = IpAddress::v4({10, 0, 0, 254});
 const IpAddress kLinkLocal = *wire::parse_ip("fe80::9");
 constexpr PortId kPort{0};
 
@@ -138,14 +138,14 @@ TEST_F(NeighboursTest, ClaimsFollowTheOverrideRules) {
 }
 
 TEST_F(NeighboursTest, UnknownGatewayTakesWhatItHears) {
-  start({{kGateway}});
+  start({{kRouter}});
   const NeighbourId id{1};
   EXPECT_EQ(neighbours->state(id), State::kIncomplete);
   EXPECT_FALSE(table->find(id));
   ASSERT_EQ(due().size(), 1U) << "asked for from the start";
-  hear(kGateway, std::nullopt, true);
+  hear(kRouter, std::nullopt, true);
   EXPECT_EQ(neighbours->state(id), State::kIncomplete) << "no address in it";
-  hear(kGateway, kSecond, false, false);
+  hear(kRouter, kSecond, false, false);
   EXPECT_EQ(neighbours->state(id), State::kRefreshing);
   EXPECT_EQ(table->find(id), kSecond);
   EXPECT_TRUE(due().empty()) << "asked a moment ago";
@@ -156,7 +156,7 @@ TEST_F(NeighboursTest, UnknownGatewayTakesWhatItHears) {
 }
 
 TEST_F(NeighboursTest, SilentGatewayIsAskedThreeTimesThenSlowly) {
-  start({{kGateway}});
+  start({{kRouter}});
   std::vector<std::uint64_t> at_s;
   const std::uint64_t start_ns = now_ns;
   for (int i = 0; i < 24'000; ++i, pass(1))
@@ -175,10 +175,10 @@ TEST_F(NeighboursTest, SilentGatewayIsAskedThreeTimesThenSlowly) {
 TEST_F(NeighboursTest, NextHops) {
   ports[0].ips[2] = {IpAddress::v4({172, 16, 0, 1}), 16};
   ports[0].count = 3;
-  start({{kGateway}});
+  start({{kRouter}});
   const auto target_of = [&](const IpAddress& peer) {
     pass(10'000);
-    hear(kGateway, kSecond, true);
+    hear(kRouter, kSecond, true);
     due();
     const NeighbourId id = take(peer, kThird);
     const auto asks = due();
@@ -212,9 +212,9 @@ TEST_F(NeighboursTest, WithoutAGatewayOnlyHellosTellWhereAFarPeerIs) {
 }
 
 TEST_F(NeighboursTest, AHelloFromElsewhereIsAskedAboutNotBelieved) {
-  start({{kGateway}});
+  start({{kRouter}});
   due();
-  hear(kGateway, kSecond, true);
+  hear(kRouter, kSecond, true);
   EXPECT_EQ(take(kFar, kThird), NeighbourId{1});
   EXPECT_EQ(table->find(NeighbourId{1}), kSecond);
   EXPECT_EQ(neighbours->state(NeighbourId{1}), State::kReachable) << "another router's hand";

@@ -18,7 +18,7 @@ std::uint32_t ahead(std::uint16_t slots, std::uint32_t sixteenths, double max_sh
   return look_ahead(slots, pace, max_share);
 }
 
-constexpr std::uint32_t kFar = 1'000'000'000;
+constexpr std::uint32_t kNoLimit = 1'000'000'000;
 
 TEST(LookAhead, IsNoneWhereTheRoundTripIsShort) {
   for (const std::uint16_t slots : {std::uint16_t{1}, std::uint16_t{64}, std::uint16_t{65'535}}) {
@@ -37,15 +37,15 @@ TEST(LookAhead, FillsTheRoundTripOfEachSlot) {
 }
 
 TEST(LookAhead, StaysWithinItsShareAndTheWorkersRoom) {
-  EXPECT_EQ(ahead(1, kFar), 8U);
-  EXPECT_EQ(ahead(1, kFar, 1), 1U);
-  EXPECT_EQ(ahead(3, kFar, 0.5), 1U);
-  EXPECT_EQ(ahead(1, kFar, 0), 0U);
-  EXPECT_EQ(ahead(64, kFar), 80U);
+  EXPECT_EQ(ahead(1, kNoLimit), 8U);
+  EXPECT_EQ(ahead(1, kNoLimit, 1), 1U);
+  EXPECT_EQ(ahead(3, kNoLimit, 0.5), 1U);
+  EXPECT_EQ(ahead(1, kNoLimit, 0), 0U);
+  EXPECT_EQ(ahead(64, kNoLimit), 80U);
   for (std::uint32_t slots = 1; slots <= 0xffff; slots += 97) {
     const auto of = static_cast<std::uint16_t>(slots);
-    EXPECT_LE(of + ahead(of, kFar, 64), wire::worker_tasks_max(of)) << slots;
-    EXPECT_LE(of + ahead(of, kFar, 64), 0xffffU) << slots;
+    EXPECT_LE(of + ahead(of, kNoLimit, 64), wire::worker_tasks_max(of)) << slots;
+    EXPECT_LE(of + ahead(of, kNoLimit, 64), 0xffffU) << slots;
   }
 }
 
