@@ -1,5 +1,5 @@
-// How a route chooses among the workers that serve it. Set by people (control/config/settings.h), carried to the cores in
-// route snapshots. Plain values.
+// How a route chooses among the workers that serve it. Set by people (control/config/settings.h), carried to the cores
+// in route snapshots. Plain values.
 #pragma once
 
 #include <array>
