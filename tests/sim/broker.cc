@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "unit/net/allocations.h"
+#include "support/allocations.h"
 
 namespace mcplane::sim {
 namespace {

@@ -1,7 +1,7 @@
 // See port_world.h.
 #include "port_world.h"
 
-#include "../net/allocations.h"
+#include "support/allocations.h"
 #include "wire/checksum.h"
 #include "wire/neighbour.h"
 

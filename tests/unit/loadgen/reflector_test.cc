@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "../net/allocations.h"
+#include "support/allocations.h"
 #include "port_world.h"
 
 namespace mcplane::loadgen {

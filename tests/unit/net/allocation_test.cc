@@ -5,7 +5,7 @@
 #include <array>
 #include <vector>
 
-#include "allocations.h"
+#include "support/allocations.h"
 #include "net/faulty_nic.h"
 #include "net/memory_nic.h"
 

@@ -51,14 +51,14 @@ IpAddress our(Family family) { return testing::our_endpoint(family).ip; }
 Bytes solicitation() { return testing::build_neighbour_solicitation(our(Family::kIpv6)); }
 Bytes arp() { return testing::build_arp_request(our(Family::kIpv4)); }
 
-struct Case {
+struct Fault {
   const char* what;
   Bytes frame;
   DropReason want;
 };
 
-void expect_all(const std::vector<Case>& cases) {
-  for (const Case& one : cases) {
+void expect_all(const std::vector<Fault>& cases) {
+  for (const Fault& one : cases) {
     const Datagram got = parse_frame(one.frame, testing::our_addresses(), false);
     EXPECT_EQ(name_of(got.reason), name_of(one.want)) << one.what;
     EXPECT_EQ(got.frame_class == FrameClass::kDrop, one.want != DropReason::kNone) << one.what;

@@ -32,8 +32,8 @@ class Collector {
         response.status = 400;
         return;
       }
-      const auto json = nlohmann::json::parse(request.body);
-      spans += json["resourceSpans"][0]["scopeSpans"][0]["spans"].size();
+      const auto batch = nlohmann::json::parse(request.body);
+      spans += batch["resourceSpans"][0]["scopeSpans"][0]["spans"].size();
       response.set_content(answer, "application/json");
     });
     thread_ = std::thread([this] { server_.listen_after_bind(); });

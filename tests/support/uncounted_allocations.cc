@@ -1,5 +1,5 @@
 // In place of the counting operator new, where a sanitizer brings its own.
-#include "unit/net/allocations.h"
+#include "support/allocations.h"
 
 namespace mcplane {
 

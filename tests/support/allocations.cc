@@ -1,5 +1,5 @@
-// In a file of its own, so that no caller's new expression is inlined into a mismatch with malloc.
-#include "allocations.h"
+// See allocations.h. Compiled by itself, so that no caller's new expression is inlined into a mismatch with malloc.
+#include "support/allocations.h"
 
 #include <atomic>
 #include <cstdlib>
