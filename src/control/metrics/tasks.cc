@@ -113,20 +113,20 @@ prometheus::ClientMetric::Histogram histogram_of(const state::Shared& shared, Du
   using Buckets = Durations::Buckets;
   constexpr double kSecondsPerNs = 1e-9;
   prometheus::ClientMetric::Histogram histogram;
-  std::uint64_t count = 0, sum_ns = 0;
+  std::uint64_t tasks = 0, sum_ns = 0;
   std::size_t bucket = 0;
   const auto count_to = [&](std::size_t end) {
     for (; bucket < end; ++bucket)
-      for (const auto& shard : shared.shards) count += (shard->timings.*which).counts[bucket].read();
+      for (const auto& shard : shared.shards) tasks += (shard->timings.*which).counts[bucket].read();
   };
   for (unsigned bits = kFirstBoundBits; bits <= kLastBoundBits; ++bits) {
     const std::uint64_t bound_ns = std::uint64_t{1} << bits;
     count_to(Buckets::bucket_of(bound_ns));
-    histogram.bucket.push_back({count, static_cast<double>(bound_ns) / static_cast<double>(kNsPerSecond)});
+    histogram.bucket.push_back({tasks, static_cast<double>(bound_ns) / static_cast<double>(kNsPerSecond)});
   }
   count_to(Buckets::kBuckets);
   for (const auto& shard : shared.shards) sum_ns += (shard->timings.*which).sum_ns.read();
-  histogram.sample_count = count;
+  histogram.sample_count = tasks;
   histogram.sample_sum = static_cast<double>(sum_ns) * kSecondsPerNs;
   return histogram;
 }
