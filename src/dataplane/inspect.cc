@@ -16,7 +16,7 @@ void copy_selector(const RouteEntry& entry, Selector& to) noexcept {
 }
 
 // The client slot that its SEND came on; null of copies, and when that has gone on.
-const ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {
+const ClientSlot* asking_slot(Shard& shard, const Task& task) noexcept {
   const Session* const client = task.mirror ? nullptr : shard.sessions.find(task.client);
   if (client == nullptr) return nullptr;
   const ClientSlot& slot = shard.client_slot(*client, task.slot);
@@ -90,7 +90,7 @@ void inspect(Shard& shard) noexcept {
     walk(piece, shard.tasks.touched(), [&](std::uint32_t index) {
       const Task& task = shard.tasks[index];
       if (task.state == TaskState::kFree) return false;
-      const ClientSlot* const slot = slot_of(shard, task);
+      const ClientSlot* const slot = asking_slot(shard, task);
       const RouteEntry* const entry = entry_of(shard, slot);
       if (!is_asked_for(piece.question, task, slot, entry)) return false;
       copy_task(shard, task, slot, entry, piece.tasks[piece.count]);

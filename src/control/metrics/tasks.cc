@@ -111,7 +111,6 @@ constexpr unsigned kFirstBoundBits = 10, kLastBoundBits = 37;
 
 prometheus::ClientMetric::Histogram histogram_of(const state::Shared& shared, Durations state::TaskTimings::*which) {
   using Buckets = Durations::Buckets;
-  constexpr double kSecondsPerNs = 1e-9;
   prometheus::ClientMetric::Histogram histogram;
   std::uint64_t tasks = 0, sum_ns = 0;
   std::size_t bucket = 0;
@@ -127,7 +126,7 @@ prometheus::ClientMetric::Histogram histogram_of(const state::Shared& shared, Du
   count_to(Buckets::kBuckets);
   for (const auto& shard : shared.shards) sum_ns += (shard->timings.*which).sum_ns.read();
   histogram.sample_count = tasks;
-  histogram.sample_sum = static_cast<double>(sum_ns) * kSecondsPerNs;
+  histogram.sample_sum = static_cast<double>(sum_ns) / static_cast<double>(kNsPerSecond);
   return histogram;
 }
 
