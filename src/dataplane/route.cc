@@ -78,13 +78,15 @@ Place find_place(Shard& shard, RouteEntry& entry, const Asker& asker) noexcept {
   return place;
 }
 
-// To a worker, or into the line, which has room.
+// Into the line, which has room.
+Verdict join_line(Shard& shard, RouteEntry& entry, Task& task, net::Packet& packet, Frame& frame) noexcept {
+  enqueue(shard, entry, task, packet, frame);
+  return Verdict::complete();
+}
+
+// To the worker that was found.
 Verdict go_to(Shard& shard, const Place& place, RouteEntry& entry, Task& task, net::Packet& packet,
               Frame& frame) noexcept {
-  if (place.to == nullptr) {
-    enqueue(shard, entry, task, packet, frame);
-    return Verdict::complete();
-  }
   route_task(shard, task, place.worker, *place.to, packet, frame);
   mirror(shard, entry, task);
   if (place.stands_in) [[unlikely]]
@@ -133,14 +135,17 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
     if (place.to != nullptr) return_slot(shard, place.worker);
     return refused({.reason = wire::Reason::TableFull});
   }
+  if (observed()) slot.ask_for(entry.name, wire::task_id_of(*frame.header));
   Task& task = shard.tasks[index];
   begin_task(shard, entry, task, *frame.header, client);
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
-  if (observed()) slot.ask_for(entry.name, wire::task_id_of(*frame.header));
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
     expect_answer(shard, entry, task, packet, frame);
-  if (observed() && place.to == nullptr && !entry.shadow) shard.joined.add();
+  if (place.to == nullptr) [[unlikely]] {
+    if (observed() && !entry.shadow) shard.joined.add();
+    return join_line(shard, entry, task, packet, frame);
+  }
   return go_to(shard, place, entry, task, packet, frame);
 }
 
@@ -205,7 +210,8 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
   // The client keeps the payload: the next RESEND asks for it again.
   const bool full = shard.held.full() || (checked.entry->shadow && check_shadow_line(shard));
   if (place.to == nullptr && full) return Verdict::drop(DropReason::kQueueFull);
-  return go_to(shard, place, *checked.entry, *task, packet, frame);
+  return place.to != nullptr ? go_to(shard, place, *checked.entry, *task, packet, frame)
+                             : join_line(shard, *checked.entry, *task, packet, frame);
 }
 
 }  // namespace
