@@ -1,5 +1,5 @@
-// What people said about the tasks of a route (control/config/settings.h), as the cores need it. Plain values; part of a
-// snapshot.
+// What people said about the tasks of a route (control/config/settings.h), as the cores need it. Plain values; part of
+// a snapshot.
 #pragma once
 
 #include <array>
