@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "support/allocations.h"
 #include "port_world.h"
+#include "support/allocations.h"
 
 namespace mcplane::loadgen {
 namespace {
