@@ -1,7 +1,7 @@
 // No heap allocation on a dataplane core after its start, over everything that can happen to a task.
 #include "base/random.h"
-#include "unit/dataplane/dataplane_test.h"
 #include "support/allocations.h"
+#include "unit/dataplane/dataplane_test.h"
 #include "wire/route_table.h"
 
 namespace mcplane::dataplane {

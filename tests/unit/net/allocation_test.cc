@@ -5,9 +5,9 @@
 #include <array>
 #include <vector>
 
-#include "support/allocations.h"
 #include "net/faulty_nic.h"
 #include "net/memory_nic.h"
+#include "support/allocations.h"
 
 namespace mcplane::net {
 namespace {
