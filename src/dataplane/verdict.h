@@ -24,11 +24,11 @@ struct Verdict {
   ShardId to{};
   std::uint8_t reserved = 0;  // so that it is moved as one word
 
-  static constexpr Verdict forward() noexcept { return {Action::kForward, DropReason::kNone, {}, 0}; }
-  static constexpr Verdict handoff(ShardId to) noexcept { return {Action::kHandoff, DropReason::kNone, to, 0}; }
-  static constexpr Verdict punt() noexcept { return {Action::kPunt, DropReason::kNone, {}, 0}; }
-  static constexpr Verdict complete() noexcept { return {Action::kComplete, DropReason::kNone, {}, 0}; }
-  static constexpr Verdict drop(DropReason reason) noexcept { return {Action::kDrop, reason, {}, 0}; }
+  static constexpr Verdict forward() noexcept { return {.action = Action::kForward}; }
+  static constexpr Verdict handoff(ShardId to) noexcept { return {.action = Action::kHandoff, .to = to}; }
+  static constexpr Verdict punt() noexcept { return {.action = Action::kPunt}; }
+  static constexpr Verdict complete() noexcept { return {.action = Action::kComplete}; }
+  static constexpr Verdict drop(DropReason reason) noexcept { return {.action = Action::kDrop, .reason = reason}; }
 
   constexpr bool decided() const noexcept { return action != Action::kContinue; }
 };

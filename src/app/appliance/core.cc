@@ -22,8 +22,6 @@
 namespace mcplane::app {
 namespace {
 
-constexpr std::uint16_t kBurstAtEase = 8;  // frames; fewer cost more each than they wait less
-
 // How a core makes its queues. pool(): one that only allocates and frees.
 struct SoundQueues {
   using Queue = net::DpdkNic;
@@ -86,7 +84,8 @@ class CoreOver final : public Core {
     }
     for (std::size_t port = 0; !waits_.empty() && port < ports_.size(); ++port)
       if (queues_[port] != nullptr) own_wait().watch(*ports_[port], raw(id));
-    const dataplane::Burst burst{.full = config.rx_burst, .at_ease = std::min(config.rx_burst, kBurstAtEase)};
+    const dataplane::Burst burst{.full = config.rx_burst,
+                                 .at_ease = std::min(config.rx_burst, ApplianceConfig::kRxBurstAtEase)};
     loop_.emplace(shard_, std::move(nics), burst, std::move(relay));
   }
 

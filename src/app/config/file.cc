@@ -163,7 +163,7 @@ void Reader::refuse_unknown_table(const toml::key& key, const toml::node& node) 
     if (!meant.empty()) meant = "put it under [" + meant + "]";
   }
   add(place_of(key.source()), one_line(typed),
-      "is unknown; " + (meant.empty() ? "the tables are " + fmt::format("{}", fmt::join(sections(), ", ")) : meant));
+      "is unknown; " + (meant.empty() ? fmt::format("the tables are {}", fmt::join(sections(), ", ")) : meant));
 }
 
 void Reader::refuse_unknown_key(const std::string& section, const toml::key& key,
@@ -177,7 +177,7 @@ void Reader::refuse_unknown_key(const std::string& section, const toml::key& key
   for (const RestartKey& known : flags_)
     if (known.name == typed) meant = fmt::format("{}.{}", kAppliance, typed);
   add(place_of(key.source()), fmt::format("{}.{}", section, one_line(typed)),
-      "is unknown; " + (meant.empty() ? fmt::format("[{}] has {}", section, fmt::format("{}", fmt::join(leaves, ", ")))
+      "is unknown; " + (meant.empty() ? fmt::format("[{}] has {}", section, fmt::join(leaves, ", "))
                                       : fmt::format("did you mean {}?", meant)));
 }
 

@@ -69,7 +69,9 @@ std::string accept_http(const std::string& typed, ApplianceConfig& config) {
 }
 
 void add_buffers(CLI::App& app, ApplianceConfig& config) {
-  add_count(app, "--rx-burst", config.rx_burst, "Frames taken at once when many wait; else at most 8", {1, 64});
+  add_count(app, "--rx-burst", config.rx_burst,
+            fmt::format("Frames taken at once when many wait; else at most {}", ApplianceConfig::kRxBurstAtEase),
+            {1, 64});
   add_value(app, "--rx-descriptors", "COUNT", "1024", "Receive ring, power of two, 64 to 32768",
             [&config](const std::string& typed) { return accept_descriptors(typed, config.rx_descriptors); });
   add_value(app, "--tx-descriptors", "COUNT", "1024", "Transmit ring, power of two, 64 to 32768",

@@ -144,6 +144,14 @@ std::string aligned(const std::vector<Row>& rows) {
 
 std::string string_of(const Json& json) { return one_line(json.get<std::string>()); }
 
+std::string list_text(const Json& names) {
+  std::string joined;
+  for (const Json& name : names) joined += (joined.empty() ? "" : ", ") + string_of(name);
+  return joined.empty() ? "-" : joined;
+}
+
+std::string figure(const Json& json, const char* key) { return std::to_string(json.at(key).get<std::uint64_t>()); }
+
 Parsed<std::string> table_of(std::string_view body, std::string (*format)(const nlohmann::ordered_json&)) {
   try {
     return Parsed<std::string>::good(format(Json::parse(body)));

@@ -35,6 +35,10 @@ std::string age_text(std::uint64_t age_s);
 std::string aligned(const std::vector<Row>& rows);
 // A string of an answer's JSON, on one line.
 std::string string_of(const nlohmann::ordered_json& json);
+// "embed, generate"; "-" for none.
+std::string list_text(const nlohmann::ordered_json& names);
+// A number of an answer's JSON.
+std::string figure(const nlohmann::ordered_json& json, const char* key);
 // An answer's JSON through `format`; an error when it is no JSON, or `format` misses something in it.
 Parsed<std::string> table_of(std::string_view body, std::string (*format)(const nlohmann::ordered_json&));
 

@@ -10,21 +10,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// "embed, generate"; "-" for none.
-std::string names(const Json& list) {
-  std::string text;
-  for (const Json& name : list) text += (text.empty() ? "" : ", ") + one_line(name.get<std::string>());
-  return text.empty() ? "-" : text;
-}
-
-std::string count_text(const Json& pool, const char* key) { return std::to_string(pool.at(key).get<std::uint64_t>()); }
-
 Row pool_row(const Json& pool) {
-  return {names(pool.at("actions")),       names(pool.at("models")),
-          names(pool.at("tags")),          count_text(pool, "ready") + "/" + count_text(pool, "workers"),
-          count_text(pool, "slots"),       count_text(pool, "in_flight"),
-          count_text(pool, "queued"),      fmt::format("{:.0f}%", 100 * pool.at("utilisation").get<double>()),
-          count_text(pool, "recommended"), count_text(pool, "desired")};
+  return {list_text(pool.at("actions")), list_text(pool.at("models")),
+          list_text(pool.at("tags")),    figure(pool, "ready") + "/" + figure(pool, "workers"),
+          figure(pool, "slots"),         figure(pool, "in_flight"),
+          figure(pool, "queued"),        fmt::format("{:.0f}%", 100 * pool.at("utilisation").get<double>()),
+          figure(pool, "recommended"),   figure(pool, "desired")};
 }
 
 std::string pools_text(const Json& answer) {

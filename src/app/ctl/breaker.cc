@@ -21,11 +21,7 @@ std::string take_node(std::string& node) {
   return sound ? "" : quote(node) + " is no node; it is 8 hexadecimal digits, see mcplane-ctl nodes";
 }
 
-std::string figure(const Json& breaker, const char* key) {
-  return std::to_string(breaker.at(key).get<std::uint64_t>());
-}
-
-std::string text(const Json& breaker, const char* key) { return one_line(breaker.at(key).get<std::string>()); }
+std::string text(const Json& breaker, const char* key) { return string_of(breaker.at(key)); }
 
 std::string all_or(const std::string& action) { return action.empty() ? "all" : action; }
 

@@ -12,12 +12,6 @@ using Json = nlohmann::ordered_json;
 
 std::uint64_t count(const Json& json) { return json.get<std::uint64_t>(); }
 
-std::string list(const Json& names) {
-  std::string joined;
-  for (const Json& name : names) joined += (joined.empty() ? "" : ", ") + string_of(name);
-  return joined.empty() ? "-" : joined;
-}
-
 // "3 in, 1 on trial, 2 out": those there are.
 std::string workers_text(const Json& workers) {
   std::string parts;
@@ -57,7 +51,7 @@ Row route_row(const Json& route) {
   const Json& workers = route.at("workers");
   return {(route.at("shadow").get<bool>() ? "shadow " : "") + string_of(route.at("action")),
           model.empty() ? "any" : model,
-          list(route.at("tags")),
+          list_text(route.at("tags")),
           string_of(route.at("policy")),
           workers_text(workers),
           std::to_string(count(workers.at("slots"))),

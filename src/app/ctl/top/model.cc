@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "app/command_line/units.h"
+#include "app/ctl/admin.h"
 #include "app/ctl/top/metrics.h"
 
 namespace mcplane::app {
@@ -16,7 +17,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string line_of(const Json& json) { return one_line(json.get<std::string>()); }
 std::uint64_t count(const Json& json, const char* key) { return json.at(key).get<std::uint64_t>(); }
 
 std::uint64_t sum(const Json& counts, std::initializer_list<const char*> keys) {
@@ -38,7 +38,7 @@ double rate(std::uint64_t before, std::uint64_t now, double seconds) {
 
 std::string joined(const Json& names) {
   std::string joined;
-  for (const Json& name : names) joined += (joined.empty() ? "" : ",") + line_of(name);
+  for (const Json& name : names) joined += (joined.empty() ? "" : ",") + string_of(name);
   return joined;
 }
 
@@ -100,8 +100,8 @@ void TopModel::read_totals(const TopLook& look, double seconds) {
   };
   const Json& tasks = info.at("tasks");
   totals_ = {};
-  totals_.version = line_of(info.at("version"));
-  totals_.boot = line_of(info.at("boot_id"));
+  totals_.version = string_of(info.at("version"));
+  totals_.boot = string_of(info.at("boot_id"));
   totals_.address = fmt::format("{} port {}", joined(info.at("ips")), count(info, "base_port"));
   totals_.uptime_s = count(info, "uptime_s");
   totals_.clients = count(info.at("sessions"), "clients");
@@ -150,10 +150,10 @@ void TopModel::read_workers(const TopLook& look, double seconds) {
   workers_.clear();
   for (const Json& node : look.nodes.at("nodes")) {
     if (!is_worker(node)) continue;
-    TopWorker worker{.node = line_of(node.at("node_id")),
-                     .name = line_of(node.at("name")),
-                     .state = line_of(node.at("state")),
-                     .breaker = line_of(node.at("breaker")),
+    TopWorker worker{.node = string_of(node.at("node_id")),
+                     .name = string_of(node.at("name")),
+                     .state = string_of(node.at("state")),
+                     .breaker = string_of(node.at("breaker")),
                      .serves = joined(node.at("actions"))};
     if (!node.at("models").empty()) worker.serves += "/" + joined(node.at("models"));
     worker.busy = count(node, "outstanding");
