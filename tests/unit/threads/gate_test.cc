@@ -23,7 +23,7 @@ TEST(GateThreads, NoMoreTasksGetInThanThereArePermits) {
   line.bound = 64;
   line.admits = 1;
   line.session = SessionId::make(3, 7).value;
-  // By round: acquires, less those whose permit was given back. A round's permits are all taken before the next.
+  // By round: acquires, without those whose permit is given back. A round's permits are all taken before the next.
   std::vector<std::atomic<std::uint32_t>> taken(256);
   std::atomic<bool> over{false};
   std::latch ready(kCores + 1);
@@ -36,8 +36,7 @@ TEST(GateThreads, NoMoreTasksGetInThanThereArePermits) {
         continue;
       }
       const bool neutral = turn % kNeutralEvery == 0;
-      taken[round].fetch_add(1);
-      if (neutral) taken[round].fetch_sub(1);
+      if (!neutral) taken[round].fetch_add(1);
       table.release(kWorker, neutral ? round : kNoRound);
     }
   };
