@@ -40,18 +40,28 @@ class UdpSocket {
   int refusal() const noexcept { return refusal_; }
 
  private:
-  std::size_t send_burst(std::span<const Outbox::Entry> entries) noexcept;
+  // What says where the kernel is to cut a train; aligned as its header.
+  struct Cut {
+    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> bytes;
+  };
+
+  // Returns the number of entries that left; 0: errno says why.
+  std::size_t send_burst(std::span<const Outbox::Entry> entries, bool trains) noexcept;
+  static std::size_t train_length(std::span<const Outbox::Entry> entries) noexcept;
+  static void cut_at(std::size_t bytes, Cut& cut, msghdr& header) noexcept;
   socklen_t write_address(const wire::Endpoint& endpoint, sockaddr_storage& address) const noexcept;
 
   bool ipv6_;
   FileDescriptor fd_;
   int refusal_ = 0;
+  bool trains_ = true;    // until one was refused for good
   std::size_t sent_ = 0;  // entries of the outbox that have left
   std::unique_ptr<std::byte[]> storage_;
   std::vector<Received> received_;
   std::array<mmsghdr, kBurst> messages_{};
   std::array<iovec, kBurst> pieces_{};
   std::array<sockaddr_storage, kBurst> addresses_{};
+  std::array<Cut, kBurst> cuts_{};
 };
 
 }  // namespace mcplane::client

@@ -18,6 +18,7 @@ COMPLETIONS_MAX = 2_048
 VETH, VETH_PEER = "mcv0", "mcv1"
 REJECT_US_MAX = 1_000
 ATTEMPTS_MAX = 4
+O_ASYNC = 0o20000  # fcntl(2)
 # A tail of 1 % says nothing of the appliance where its CPU, or the load's, is away for about as long.
 TAKEN_AWAY_MAX = 0.005
 GAP_S = 0.0002
@@ -51,8 +52,22 @@ def hundred_thousand(bench, shards, over=None, slack=0):
     return info
 
 
+def signals_of_tap(process):
+    """By descriptor of a TAP: whether each frame makes the kernel signal the process, which its sender would pay for."""
+    signals = []
+    for descriptor in os.listdir(f"/proc/{process.pid}/fd"):
+        if os.readlink(f"/proc/{process.pid}/fd/{descriptor}") != "/dev/net/tun":
+            continue
+        with open(f"/proc/{process.pid}/fdinfo/{descriptor}", encoding="ascii") as file:
+            flags = next(line.split()[1] for line in file if line.startswith("flags:"))
+        signals.append(int(flags, 8) & O_ASYNC != 0)
+    return signals
+
+
 def over_tap(bench, shards):
-    bench.start_appliance("--shards", str(shards))
+    appliance = bench.start_appliance("--shards", str(shards))
+    signals = signals_of_tap(appliance)
+    assert len(signals) >= shards and not any(signals), signals
     return hundred_thousand(bench, shards)
 
 
