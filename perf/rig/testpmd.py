@@ -73,13 +73,17 @@ class Testpmd:
                 raise rig.Failure(f"the port's link does not come up: {shlex.join(self.command)}")
             time.sleep(0.05)
 
-    def sent(self, seconds):
-        """(frames/s, mean bytes of a frame), by its own counters and its own clock."""
+    def sent(self, seconds, interval_s):
+        """(frames/s by interval, mean bytes of a frame), by its own counters and its own clock."""
         self.say("show port stats 0")
-        time.sleep(seconds)
-        text = self.say("show port stats 0")
-        frames, bits = (int(re.search(rf"Tx-{unit}ps:\s+(\d+)", text).group(1)) for unit in "pb")
-        return frames, bits / 8 / frames if frames else 0.0
+        frames_per_s, bits_per_s = [], []
+        for _ in range(round(seconds / interval_s)):
+            time.sleep(interval_s)
+            text = self.say("show port stats 0")
+            frames, bits = (int(re.search(rf"Tx-{unit}ps:\s+(\d+)", text).group(1)) for unit in "pb")
+            frames_per_s.append(frames)
+            bits_per_s.append(bits)
+        return frames_per_s, sum(bits_per_s) / 8 / sum(frames_per_s) if any(frames_per_s) else 0.0
 
     def stop(self):
         """Ends forwarding. Returns the share of its polls that found nothing, and the frames its port refused."""
