@@ -198,7 +198,10 @@ Eal::Eal(const EalOptions& options) {
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
 
-  leave_no_signal_free();
+  const std::vector<DeviceSpec> devices = all_devices(options);
+  // Beside a port that costs no system call its polls would be what a busy core waits for.
+  if (std::ranges::all_of(devices, [](const DeviceSpec& device) { return device.kind == DeviceKind::kTap; }))
+    leave_no_signal_free();
   std::optional<LogCapture> log;
   if (!contains_option(options.pass_through, "--log-level")) log.emplace();
   const auto because = [&log](const std::string& fallback) {
@@ -207,7 +210,6 @@ Eal::Eal(const EalOptions& options) {
   };
   if (rte_eal_init(static_cast<int>(arguments.size()), argv.data()) < 0)
     throw std::runtime_error("DPDK does not start" + because(rte_strerror(rte_errno)));
-  const std::vector<DeviceSpec> devices = all_devices(options);
   if (const DeviceSpec* missing = missing_device(devices)) {
     const std::string line = to_string(*missing) + " was not made" + because("its driver says no more") +
                              "; it needs " + std::string(needs_of(missing->kind));
