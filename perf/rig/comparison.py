@@ -33,7 +33,8 @@ CHECKED_BYTES = 64 << 20
 RESIDENCE_SHARE = 0.7  # the share at which time in the broker is measured, by the broker
 # A virtual machine's CPUs are moved between near and far caches within a second, and not in step with the rounds. So both
 # are looked at by tenths of a second too: what each exceeds in one of ten is what it does where its CPUs are best placed.
-INTERVAL_MS, BEST_OF = 100, 10
+INTERVAL_S, BEST_OF = 0.1, 10
+LOOK_S = 0.1  # for the first answer
 CPU_SHARE_MIN = 0.95  # of a CPU to itself, less what the clock of CPU time is coarse
 QUICK_ROUNDS, QUICK_SECONDS = 2, 2
 
@@ -79,15 +80,16 @@ class Comparison:
         answer = self.perf("--json")
         return json.loads(answer).get("residence_ns") if answer else None
 
-    def mcplane(self, *flags, residence=False):
-        """One run of load against an appliance of its own."""
+    def mcplane(self, *flags, residence=False, interval_s=None):
+        """One run of load against an appliance of its own, which is looked at from interval to interval. None: twice,
+        since the one who answers shares the load's CPU, which a tail of latency shows."""
         bench = self.bench
         appliance = bench.start_appliance(*self.ends.appliance, "--cores", str(self.cpu))
         self.ends.attach()
         if residence:
             self.perf("--on")
         load = bench.start_load(*flags, "--warmup", f"{int(WARMUP_S * 1000)}ms", *self.ends.load, cpu=self.load_cpu)
-        by_interval, cpu_share, passed_s, before, after = self.watch(load)
+        watched = self.watch(load, interval_s or self.options.seconds / 2)
         load_command, result = bench.result_of(load)
         in_broker = self.residence_ns() if residence else None
         info = self.settled_info(result)
@@ -95,18 +97,14 @@ class Comparison:
         self.commands.setdefault("mcplane", appliance)
         self.commands.setdefault("mcplane_load", load_command)
         self.wrong += rig.verdict(result, info)
-        loops, busy_ms = (after[name] - before[name] for name in ("busy_loops", "busy_ms"))
         return {
             "tasks_per_s": result["achieved_rate_per_s"],
-            "tasks_per_s_by_interval": by_interval,
+            **watched,
             **{name: result[name] for name in ("sent", "delivered", "lost", "duplicates", "mismatched", "skipped")},
             "rejected": sum(result["errors"].values()),
             "parts_per_task": result.get("parts_per_task", 1),
             "frame_bytes": min(result["send_bytes"] + ETHERNET_IP_UDP_BYTES, FRAME_BYTES_MAX),
             "latency_us": {name: result["latency_us"][name] for name in ("p50", "p99", "p999")},
-            "cpu_share": cpu_share,
-            "broker_busy": busy_ms / 1000 / passed_s,
-            "frames_per_busy_loop": (after["received"] - before["received"]) / loops if loops else 0.0,
             "load_cpu": result["cpu"],
             "broker": info["tasks"],
             "frames": info["frames"],
@@ -114,23 +112,30 @@ class Comparison:
             "residence_ns": in_broker,
         }
 
-    def watch(self, load):
-        """The appliance under load, by its own account: (tasks/s by interval, share of its CPU, seconds, counters before
-        and after those). From when the first answer is seen and the warm-up is over until the load's time is."""
+    def watch(self, load, interval_s):
+        """The appliance under load, by its own account and its CPU's, from when the first answer is seen and the
+        warm-up is over, for as many intervals as the load's time has, at least one."""
         bench, give_up = self.bench, time.monotonic() + rig.START_S
         while bench.info()["tasks"]["delivered"] == 0 and load.poll() is None and time.monotonic() < give_up:
-            time.sleep(INTERVAL_MS / 1000)
+            time.sleep(LOOK_S)
         time.sleep(WARMUP_S)
         share, looks = rig.CpuShare(bench.processes[0]), [(time.monotonic(), bench.info())]
-        # What is left of the load's time when the first answer was seen an interval late.
-        for _ in range(max(2, round(self.options.seconds * 1000 / INTERVAL_MS) - 2)):
-            time.sleep(INTERVAL_MS / 1000)
+        # The first answer was seen a look late, and the last look shall not be behind the load's end.
+        for _ in range(max(1, int((self.options.seconds - 2 * LOOK_S) / interval_s))):
+            time.sleep(interval_s)
             looks.append((time.monotonic(), bench.info()))
         cpu_share = share.read()
-        by_interval = [round((info["tasks"]["delivered"] - info_before["tasks"]["delivered"]) / (at - at_before))
-                       for (at_before, info_before), (at, info) in itertools.pairwise(looks)]
         (began, first), (ended, last) = looks[0], looks[-1]
-        return by_interval, cpu_share, ended - began, first["per_shard"][0], last["per_shard"][0]
+        counted = {name: last["per_shard"][0][name] - first["per_shard"][0][name]
+                   for name in ("busy_loops", "busy_ms", "received")}
+        return {
+            "tasks_per_s_by_interval": [
+                round((info["tasks"]["delivered"] - info_before["tasks"]["delivered"]) / (at - at_before))
+                for (at_before, info_before), (at, info) in itertools.pairwise(looks)],
+            "cpu_share": cpu_share,
+            "broker_busy": counted["busy_ms"] / 1000 / (ended - began),
+            "frames_per_busy_loop": counted["received"] / counted["busy_loops"] if counted["busy_loops"] else 0.0,
+        }
 
     def settled_info(self, result):
         """The appliance's account, once it has seen what the load ended with: its last acknowledgements."""
@@ -170,7 +175,7 @@ class Comparison:
             with self.source(forwarder, frame_bytes):
                 time.sleep(WARMUP_S)
                 share = rig.CpuShare(forwarder.process)
-                by_interval, mean_bytes = forwarder.sent(self.options.seconds, INTERVAL_MS / 1000)
+                by_interval, mean_bytes = forwarder.sent(self.options.seconds, INTERVAL_S)
                 cpu_share = share.read()
                 idle_polls, dropped = forwarder.stop()
         frames_per_s = statistics.fmean(by_interval)
@@ -181,7 +186,7 @@ class Comparison:
                 "testpmd_cpu_share": cpu_share}
 
     def round(self):
-        run = self.mcplane(*(["--reflect"] if self.ends.reflects else []))
+        run = self.mcplane(*(["--reflect"] if self.ends.reflects else []), interval_s=INTERVAL_S)
         plain = self.testpmd(run["frame_bytes"])
         return {**plain, "ratio": ratio_of(run["tasks_per_s"], run, plain["testpmd_frames_per_s"]),
                 "payload_bytes_per_s": run["tasks_per_s"] * self.options.payload, **run}
@@ -280,7 +285,7 @@ def table(report):
                      f"{each['cpu_share']:>18.2f}{each['testpmd_cpu_share']:>9.2f}")
     of = report["best"]
     lines.append(f"{f'one in {BEST_OF}':>14}{of['tasks_per_s']:>12.0f}{of['testpmd_frames_per_s']:>14.0f}{of['ratio']:>8.3f}"
-                 f"  what each exceeds in one of {BEST_OF} intervals of {INTERVAL_MS} ms")
+                 f"  what each exceeds in one of {BEST_OF} intervals of {INTERVAL_S} s")
     if report["disturbed"]:
         lines.append("disturbed: another process had a part of the CPU that is measured; the ratio says little")
     lines += ["", f"payloads: {report['payload_bytes_per_s'] / 1e9:.2f} GB/s",
