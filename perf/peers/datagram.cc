@@ -84,15 +84,4 @@ std::span<const Train> TrainReader::read(int fd, std::size_t limit) {
   return trains_;
 }
 
-void cut_into(msghdr& message, SegmentControl& control, std::size_t segment_bytes) noexcept {
-  message.msg_control = control.data();
-  message.msg_controllen = control.size();
-  cmsghdr* const part = CMSG_FIRSTHDR(&message);
-  part->cmsg_level = SOL_UDP;
-  part->cmsg_type = UDP_SEGMENT;
-  part->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-  const auto size = static_cast<std::uint16_t>(segment_bytes);
-  std::memcpy(CMSG_DATA(part), &size, sizeof size);
-}
-
 }  // namespace mcplane::peers

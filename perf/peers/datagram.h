@@ -14,7 +14,11 @@
 #include <span>
 #include <vector>
 
+#include "client/datagram_train.h"
+
 namespace mcplane::peers {
+
+using client::cut_into, client::SegmentControl, client::kTrainBytesMax, client::kTrainSegmentsMax;
 
 enum class Kind : std::uint32_t { kRegister, kRequest, kAnswer };
 
@@ -24,8 +28,6 @@ struct Head {
 };
 static_assert(sizeof(Head) == 8);
 
-inline constexpr std::size_t kTrainSegmentsMax = 64;      // UDP_MAX_SEGMENTS of kernels before 6.9
-inline constexpr std::size_t kTrainBytesMax = 65'000;     // one IPv4 packet, as GSO counts it
 inline constexpr std::size_t kTrainBufferBytes = 65'536;  // no train is longer
 
 // Datagrams that arrived together: all `segment_bytes` long but the last, which may be shorter.
@@ -56,9 +58,5 @@ class TrainReader {
   std::vector<mmsghdr> messages_;
   std::vector<Train> trains_;
 };
-
-// Space for the control message that asks for cutting, to be kept until the message was sent.
-using SegmentControl = std::array<char, CMSG_SPACE(sizeof(std::uint16_t))>;
-void cut_into(msghdr& message, SegmentControl& control, std::size_t segment_bytes) noexcept;
 
 }  // namespace mcplane::peers

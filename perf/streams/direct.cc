@@ -1,7 +1,6 @@
 // The chunks of mcplane-load's streams without a broker: one socket sends them, as many streams at the same pace, and
 // another gets them, over loopback, each on a thread of its own. Written, read and timed as mcplane-load does it, with
 // its own sockets, chunks and books, so that the difference is the broker and its protocol. Prints one JSON object.
-#include <arpa/inet.h>
 #include <poll.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +16,7 @@
 #include "loadgen/chunk_ledger.h"
 #include "loadgen/json_parts.h"
 #include "loadgen/socket_shell.h"
+#include "support/loopback.h"
 
 namespace {
 
@@ -35,14 +35,9 @@ struct Options {
 
 // Binds it to a port of loopback.
 wire::Endpoint listen_on(const client::UdpSocket& socket) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* const as_any = reinterpret_cast<sockaddr*>(&address);
-  socklen_t bytes = sizeof address;
-  if (bind(socket.fd(), as_any, bytes) != 0 || getsockname(socket.fd(), as_any, &bytes) != 0)
-    throw std::runtime_error("cannot bind a socket to 127.0.0.1");
-  return {kLoopback.ip, ntohs(address.sin_port)};
+  const std::uint16_t port = test::bind_to_loopback(socket.fd());
+  if (port == 0) throw std::runtime_error("cannot bind a socket to 127.0.0.1");
+  return {kLoopback.ip, port};
 }
 
 void sleep_until(std::uint64_t time_ns) {

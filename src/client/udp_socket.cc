@@ -1,10 +1,8 @@
-// recvmmsg and sendmmsg: one system call a burst instead of one a datagram. What goes to one peer goes as a train: the
-// kernel takes it through its layers as one datagram and cuts it behind them (UDP_SEGMENT of udp(7), Linux 4.18).
+// recvmmsg and sendmmsg: one system call a burst instead of one a datagram. What goes to one peer goes as a train.
 #include "client/udp_socket.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/udp.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,8 +19,7 @@ constexpr std::size_t kLead = 2;
 // One byte more than a datagram may have, so that longer ones show.
 constexpr std::size_t kRoom = Outbox::kDatagramBytesMax + 1;
 constexpr std::size_t kPieceBytes = (kLead + kRoom + 15) / 16 * 16;
-// Of a train, before it is cut: an IP packet's, less its headers.
-constexpr std::size_t kTrainBytesMax = 65'000;
+static_assert(UdpSocket::kBurst <= kTrainSegmentsMax);
 
 template <class Value>
 bool set(int fd, int level, int option, Value value) noexcept {
@@ -33,6 +30,16 @@ bool set(int fd, int level, int option, Value value) noexcept {
 void widen_buffers(int fd) noexcept {
   if (!set(fd, SOL_SOCKET, SO_RCVBUFFORCE, kSocketBufferBytes)) set(fd, SOL_SOCKET, SO_RCVBUF, kSocketBufferBytes);
   if (!set(fd, SOL_SOCKET, SO_SNDBUFFORCE, kSocketBufferBytes)) set(fd, SOL_SOCKET, SO_SNDBUF, kSocketBufferBytes);
+}
+
+// How many of them can go as one train.
+std::size_t train_length(std::span<const Outbox::Entry> entries) noexcept {
+  const Outbox::Entry& first = entries.front();
+  const std::size_t cut = first.datagram.size(), most = std::min(entries.size(), kTrainBytesMax / cut);
+  std::size_t length = 1;
+  while (length < most && entries[length].to == first.to && entries[length].datagram.size() <= cut)
+    if (entries[length++].datagram.size() < cut) break;
+  return length;
 }
 
 // DF on every packet, whatever the kernel believes of the path: HELLO is what probes it.
@@ -124,34 +131,13 @@ std::size_t UdpSocket::send_burst(std::span<const Outbox::Entry> entries, bool t
     header.msg_namelen = write_address(entries[first].to, addresses_[messages]);
     header.msg_iov = &pieces_[first];
     header.msg_iovlen = length;
-    if (length > 1) cut_at(entries[first].datagram.size(), cuts_[messages], header);
+    if (length > 1) cut_into(header, cuts_[messages], entries[first].datagram.size());
     first += length;
   }
   const int count = sendmmsg(fd(), messages_.data(), static_cast<unsigned>(messages), 0);
   std::size_t sent = 0;
   for (int i = 0; i < count; ++i) sent += messages_[static_cast<std::size_t>(i)].msg_hdr.msg_iovlen;
   return sent;
-}
-
-// How many of them can go as one: to one peer, each as long as the first, and the last not longer.
-std::size_t UdpSocket::train_length(std::span<const Outbox::Entry> entries) noexcept {
-  const Outbox::Entry& first = entries.front();
-  const std::size_t cut = first.datagram.size(), most = std::min(entries.size(), kTrainBytesMax / cut);
-  std::size_t length = 1;
-  while (length < most && entries[length].to == first.to && entries[length].datagram.size() <= cut)
-    if (entries[length++].datagram.size() < cut) break;
-  return length;
-}
-
-void UdpSocket::cut_at(std::size_t bytes, Cut& cut, msghdr& header) noexcept {
-  header.msg_control = cut.bytes.data();
-  header.msg_controllen = cut.bytes.size();
-  cmsghdr& control = *CMSG_FIRSTHDR(&header);
-  control.cmsg_level = IPPROTO_UDP;
-  control.cmsg_type = UDP_SEGMENT;
-  control.cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-  const auto segment = static_cast<std::uint16_t>(bytes);
-  std::memcpy(CMSG_DATA(&control), &segment, sizeof segment);
 }
 
 socklen_t UdpSocket::write_address(const wire::Endpoint& endpoint, sockaddr_storage& storage) const noexcept {

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "client/datagram_train.h"
 #include "client/event_loop.h"
 #include "client/outbox.h"
 #include "wire/address.h"
@@ -40,15 +41,8 @@ class UdpSocket {
   int refusal() const noexcept { return refusal_; }
 
  private:
-  // What says where the kernel is to cut a train; aligned as its header.
-  struct Cut {
-    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(std::uint16_t))> bytes;
-  };
-
   // Returns the number of entries that left; 0: errno says why.
   std::size_t send_burst(std::span<const Outbox::Entry> entries, bool trains) noexcept;
-  static std::size_t train_length(std::span<const Outbox::Entry> entries) noexcept;
-  static void cut_at(std::size_t bytes, Cut& cut, msghdr& header) noexcept;
   socklen_t write_address(const wire::Endpoint& endpoint, sockaddr_storage& address) const noexcept;
 
   bool ipv6_;
@@ -61,7 +55,7 @@ class UdpSocket {
   std::array<mmsghdr, kBurst> messages_{};
   std::array<iovec, kBurst> pieces_{};
   std::array<sockaddr_storage, kBurst> addresses_{};
-  std::array<Cut, kBurst> cuts_{};
+  std::array<SegmentControl, kBurst> cuts_{};
 };
 
 }  // namespace mcplane::client

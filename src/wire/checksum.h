@@ -11,8 +11,8 @@
 
 namespace mcplane::wire {
 
-// Sum of bytes that start at an even offset of the checksummed whole; an odd last byte is padded with 0. At most 64
-// KiB.
+// Sum of bytes that start at an even offset of the checksummed whole; an odd last byte is padded with 0. At most
+// 64 KiB.
 std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept;
 
 // Copies bytes to where they are to lie next, apart from them, and returns their sum: one pass for both.

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "support/loopback.h"
 #include "wire/ack.h"
 #include "wire/topic.h"
 
@@ -31,19 +32,14 @@ wire::Endpoint endpoint_of(const sockaddr_in& address) {
 }  // namespace
 
 MiniBroker::MiniBroker() : socket_(::socket(AF_INET, SOCK_DGRAM, 0)) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  CHECK(bind(socket_, reinterpret_cast<const sockaddr*>(&address), length) == 0);
-  CHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  self_ = {wire::IpAddress::v4({127, 0, 0, 1}), bind_to_loopback(socket_)};
+  CHECK(self_.port != 0);
   // Bursts of many threads; without privileges the system's limit is what there is.
   const int buffer_bytes = 4 << 20;
   if (setsockopt(socket_, SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes, sizeof buffer_bytes) != 0)
     setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &buffer_bytes, sizeof buffer_bytes);
   const timeval timeout{.tv_sec = 0, .tv_usec = 10'000};
   CHECK(setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0);
-  self_ = endpoint_of(address);
   life_.port = life_.base_port = self_.port;
   life_.shards = 1;
   static std::atomic<std::uint32_t> lives{0xb007};

@@ -43,8 +43,8 @@ struct ApplianceConfig {
   std::uint16_t mtu = 1'500;              // IP packet bytes
 
   // Frames and buffers.
-  static constexpr std::uint16_t kRxBurstAtEase = 8;
-  std::uint16_t rx_burst = 32;  // frames at once under pressure
+  static constexpr std::uint16_t kRxBurstAtEase = 8;  // frames; fewer cost more each than they wait less
+  std::uint16_t rx_burst = 32;                        // frames at once under pressure
   std::uint16_t rx_descriptors = 1'024;
   std::uint16_t tx_descriptors = 1'024;
   std::uint32_t pool_buffers = 0;  // as typed, 0: not; once parsed, at least what cores, ports and tables need

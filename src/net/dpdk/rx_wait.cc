@@ -58,7 +58,7 @@ bool RxWait::arm() noexcept {
 
 bool RxWait::wait(int timeout_ms) noexcept {
   std::array<epoll_event, 8> events;
-  return epoll_wait(epoll_, events.data(), events.size(), timeout_ms) != 0;  // a signal counts too
+  return epoll_wait(epoll_, events.data(), events.size(), timeout_ms) != 0;  // a signal of the TAP driver's counts too
 }
 
 void RxWait::disarm() noexcept {

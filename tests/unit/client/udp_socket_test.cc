@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "support/loopback.h"
+
 namespace mcplane::client {
 namespace {
 
@@ -19,16 +21,6 @@ constexpr int kPatienceMs = 5'000;
 const wire::IpAddress kLoopback = wire::IpAddress::v4({127, 0, 0, 1});
 
 struct Peer {
-  Peer() : socket({kLoopback, 0}) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    socklen_t length = sizeof address;
-    getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&address), &length);
-    endpoint = {kLoopback, ntohs(address.sin_port)};
-  }
-
   // The next `count` datagrams, or fewer when no more come.
   std::vector<std::string> hear(std::size_t count) {
     std::vector<std::string> heard;
@@ -41,8 +33,8 @@ struct Peer {
     return heard;
   }
 
-  UdpSocket socket;
-  wire::Endpoint endpoint;
+  UdpSocket socket{{kLoopback, 0}};
+  wire::Endpoint endpoint{kLoopback, test::bind_to_loopback(socket.fd())};
 };
 
 void write(Outbox& outbox, const std::string& datagram, const wire::Endpoint& to) {
@@ -60,8 +52,7 @@ std::string datagram(std::size_t bytes, std::size_t number) {
 TEST(UdpSocket, DatagramsOfAnyLengthsToAnyPeersArriveAsTheyWereWritten) {
   UdpSocket sender({kLoopback, 0});
   std::vector<Peer> peers(2);
-  // Trains that end with their last, with a shorter one, with a longer one, with another peer; and the longest there
-  // is.
+  // Trains that end with their last, a shorter one, a longer one, another peer; and datagrams of the longest there are.
   const std::vector<std::pair<std::size_t, std::size_t>> lengths_by_peer = {
       {0, 300}, {0, 300}, {0, 300}, {0, 40},  {0, 40},  {0, 500}, {1, 500},   {1, 500},   {0, 500},
       {1, 1},   {1, 1},   {1, 2},   {1, 300}, {0, 300}, {0, 299}, {0, 9'000}, {0, 9'000}, {0, 8'999}};
@@ -112,8 +103,8 @@ TEST(UdpSocket, WhatGoesToOnePeerGoesAsOne) {
 TEST(UdpSocket, OfThoseTheKernelRefusesOnlyTheyAreDropped) {
   UdpSocket sender({kLoopback, 0});
   Peer peer;
-  const wire::Endpoint nowhere{wire::IpAddress::v4({255, 255, 255, 255}),
-                               9};  // a broadcast, which needs to be asked for
+  // A broadcast, which needs to be asked for.
+  const wire::Endpoint nowhere{wire::IpAddress::v4({255, 255, 255, 255}), 9};
   Outbox outbox;
   std::vector<std::string> sent;
   for (std::size_t i = 0; i < 3; ++i) {

@@ -1,8 +1,6 @@
 // A whole run over loopback sockets: the shell, the threads and the event loop, against the fake broker's protocol.
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +9,7 @@
 #include "client/udp_socket.h"
 #include "fake_world.h"
 #include "loadgen/run.h"
+#include "support/loopback.h"
 
 namespace mcplane::loadgen {
 namespace {
@@ -19,13 +18,7 @@ namespace {
 class LoopbackBroker {
  public:
   explicit LoopbackBroker(const Faults& faults) : broker_(faults), socket_({wire::IpAddress::v4({127, 0, 0, 1}), 0}) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(socket_.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-    socklen_t length = sizeof address;
-    getsockname(socket_.fd(), reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
+    port_ = test::bind_to_loopback(socket_.fd());
     broker_.set_port(port_);
     thread_ = std::thread([this] { serve(); });
   }

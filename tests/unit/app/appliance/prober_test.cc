@@ -15,6 +15,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/loopback.h"
+
 namespace mcplane::app {
 namespace {
 
@@ -26,14 +28,9 @@ using std::chrono::steady_clock;
 class SilentListener {
  public:
   SilentListener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), length), 0);
+    port_ = test::bind_to_loopback(socket_);
+    EXPECT_NE(port_, 0);
     EXPECT_EQ(::listen(socket_, 1'000), 0);
-    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length), 0);
-    port_ = ntohs(address.sin_port);
   }
   ~SilentListener() { close(); }
   SilentListener(const SilentListener&) = delete;
