@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "control/peers/ack_pace.h"
 #include "wire/payload.h"
 
 namespace mcplane::perf {
@@ -16,6 +17,7 @@ namespace {
 // Beyond those in flight: a client goes on to a slot whose answer it had a while ago.
 constexpr std::uint32_t kSpareSlots = 2;
 constexpr std::uint32_t kTtlMs = 30'000;
+constexpr std::uint32_t kAckDelayUs = 1'000;
 constexpr std::uint64_t kTurnNsMax = 10'000;
 // A task is at its worker for at most twice as long, whatever is in flight: less than after what a broker asks for it,
 // so that every case is the same work.
@@ -67,6 +69,9 @@ void ShardLoad::add_peers() {
       lanes_.push_back({.client = client, .slot = static_cast<std::uint16_t>(slot)});
   for (std::uint32_t slot = 0; slot < slots_; ++slot)
     for (std::uint32_t client = 0; client < options_.clients; ++client) free_lanes_.push_back(client * slots_ + slot);
+  // As control has it once all have been there for a while.
+  rig_.shared.ack_wait_ms =
+      control::AckPace::in_ms(control::AckPace::after(options_.clients + options_.workers, 1, kAckDelayUs));
   rig_.publish();
   rig_.settle();
 }

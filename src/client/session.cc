@@ -302,7 +302,7 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   slot_limit_ = slots_granted_ = welcome.slot_limit();
   frame_bytes_ = std::min(welcome.frame_bytes(), mtu_);  // HELLO proved no more than mtu_
   interval_ns_ = std::uint64_t{welcome.heartbeat_interval_ms()} * kNsPerMs;
-  max_ack_delay_ns_ = std::min(std::uint64_t{welcome.max_ack_delay_us()} * kNsPerUs, kAckDelayMaxNs);
+  adopt_ack_delay(welcome.max_ack_delay_us());
   // The handshake's round trip had no tasks in its way; until a PING had, it is not trusted that much.
   ping_measured_ = false;
   pto_ns_ = std::max(wire::kPtoInitialNs, 3 * round_trip_.srtt_ns);
@@ -322,12 +322,17 @@ void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept
   if (ping.number != header.sequence() || ping.number == 0) return;
   round_trip_.sample(now_ns - ping.sent_ns);
   ping_measured_ = true;
+  if (const std::uint32_t us = wire::pong_ack_delay_us(header); us != 0) adopt_ack_delay(us);
   pto_ns_ = wire::pto_ns(round_trip_.srtt_ns, round_trip_.rttvar_ns, max_ack_delay_ns_);
   slot_limit_ = std::min(header.slot(), slots_granted_);
   answered_.set(ping.shard);
   ping.number = 0;
   if (header.ttl_ms() != 0) adopt_interval(std::uint64_t{header.ttl_ms()} * kNsPerMs);
   end_heartbeat();
+}
+
+void Session::adopt_ack_delay(std::uint32_t us) noexcept {
+  max_ack_delay_ns_ = std::min(us * kNsPerUs, kAckDelayMaxNs);
 }
 
 // From the last PING on: a shorter interval must not wait for the longer one's end.

@@ -107,6 +107,7 @@ class Session {
   void begin_heartbeat(std::uint64_t now_ns, Outbox& out);
   void ping(std::uint64_t now_ns, Outbox& out);
   void end_heartbeat() noexcept;
+  void adopt_ack_delay(std::uint32_t us) noexcept;
   void adopt_interval(std::uint64_t interval_ns) noexcept;
   bool heartbeat_open() const noexcept { return awaits_answer_ || (worker_ && answered_.count() < shards_); }
   void wait_before_hello(std::uint64_t least_ns, std::uint64_t now_ns) noexcept;

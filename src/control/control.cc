@@ -26,6 +26,7 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
       core_loads_(shared.shards.size()),
       worker_pace_(options_.heartbeat_interval_ms),
       client_pace_(options_.client_heartbeat_interval_ms),
+      ack_pace_(options_.max_ack_delay_us),
       breakers_(shared, options_.config.settings->breaker, random),
       probes_(options_.config.settings->probe, random),
       log_(options_.logger),
@@ -47,7 +48,7 @@ void Control::poll(std::uint64_t now_ns) {
     drain_mailbox(shard);
     hear_spans(shard);
   }
-  pace_heartbeats();
+  set_paces();
   ask_neighbours();
   hear_outcomes();
   run_probes();
@@ -98,12 +99,15 @@ void Control::on_shard_ended(SessionId id, ShardId shard) {
 }
 
 // Judged from now on by what shards may begin to tell from now on.
-void Control::pace_heartbeats() {
+void Control::set_paces() {
   const std::size_t peers = registry_.live().size(), shards = shared_.shards.size();
   worker_pace_.set(peers, shards, now_ns_);
   client_pace_.set(peers, shards, now_ns_);
+  ack_pace_.set(peers, shards, std::max(worker_pace_.judged_ms(), client_pace_.judged_ms()), now_ns_);
   shared_.worker_heartbeat_ms.store(worker_pace_.told_ms(), std::memory_order_relaxed);
   shared_.client_heartbeat_ms.store(client_pace_.told_ms(), std::memory_order_relaxed);
+  shared_.ack_delay_us.store(ack_pace_.told_us(), std::memory_order_relaxed);
+  shared_.ack_wait_ms.store(ack_pace_.kept_ms(), std::memory_order_relaxed);
 }
 
 bool Control::post(std::function<void()> request) {

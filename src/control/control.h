@@ -26,6 +26,7 @@
 #include "control/cores/inquiries.h"
 #include "control/cores/loads.h"
 #include "control/log.h"
+#include "control/peers/ack_pace.h"
 #include "control/peers/heartbeat_pace.h"
 #include "control/peers/lease_clock.h"
 #include "control/peers/links.h"
@@ -59,9 +60,6 @@ class Control {
   static constexpr std::size_t kOrderStepsPerPoll = 32'768;
   // Questions for workers' health begun, at most.
   static constexpr std::size_t kProbesPerPoll = 64;
-  // Sessions a shard that may each acknowledge as soon as they are asked to; beyond, they take their time.
-  static constexpr std::size_t kPeersPerShardMax = 1'000;
-  static constexpr std::uint32_t kCrowdAckDelayUs = 25'000;
   // Subscriptions are published at most so often, times their number: making their tree is a small part of that.
   static constexpr std::uint64_t kTopicIntervalNs = 2 * kNsPerUs;
 
@@ -143,7 +141,7 @@ class Control {
   void on_shard_ended(SessionId id, ShardId shard);
   void run_requests();
   void set_draining(bool on);
-  void pace_heartbeats();
+  void set_paces();
   const HeartbeatPace& pace_of(const Session& session) const noexcept {
     return session.is_worker() ? worker_pace_ : client_pace_;
   }
@@ -172,7 +170,6 @@ class Control {
   void install(const Session& session, ShardId shard);
   void welcome(const Session& session, const Path& path, std::uint32_t hello);
   void refuse_hello(const Path& path, std::uint32_t hello, ShardId arrived, wire::Reason reason);
-  std::uint32_t ack_delay_us() const noexcept;
   Grant grant_of(const Session& session) const noexcept;
   state::SessionRecord record_of(const Session& session, ShardId shard) const;
   Path path_from(const Session& session, ShardId shard) const;
@@ -247,6 +244,7 @@ class Control {
   LeaseClock lease_clock_;
   CoreLoads core_loads_;
   HeartbeatPace worker_pace_, client_pace_;  // worker: who is both, too
+  AckPace ack_pace_;
   Breakers breakers_;
   Probes probes_;
   std::vector<ProbeAnswer> answers_;  // of this poll

@@ -82,7 +82,6 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
   Session* session = registry_.try_add(std::move(*hello), path, cookie_ms, arrived);
   if (session == nullptr) return refuse_hello(path, number, arrived, wire::Reason::TableFull);
   session->pto_ms = first_pto_ms(punt.handshake_ms);
-  session->ack_delay_us = ack_delay_us();
   session->neighbour = neighbours_.take(path.port, path.vlan, path.peer.ip, path.peer_mac, now_ns_);
   start_session(*session);
   welcome(*session, path, number);
@@ -143,7 +142,6 @@ state::SessionRecord Control::record_of(const Session& session, ShardId shard) c
   record.peer = path.peer;
   record.neighbour = session.neighbour;
   record.lower = path.headers();
-  record.ack_delay_us = session.ack_delay_us;
   record.pto_ms = session.pto_ms;
   if (session.is_client() && session.owner == shard) {
     record.slot_limit = options_.client_slots;
@@ -158,14 +156,8 @@ void Control::welcome(const Session& session, const Path& path, std::uint32_t he
   const wire::fb::Welcome welcome(
       static_cast<std::uint16_t>(options_.base_port + raw(session.owner)), options_.base_port,
       static_cast<std::uint16_t>(shared_.shards.size()), session.is_client() ? options_.client_slots : std::uint16_t{0},
-      frame_bytes_for(path.peer, ports_, options_.mtu), 0, pace_of(session).told_ms(), session.ack_delay_us);
+      frame_bytes_for(path.peer, ports_, options_.mtu), 0, pace_of(session).told_ms(), ack_pace_.told_us());
   queue(session.owner).push_frame(welcome_frame(path, hello, grant_of(session), welcome));
-}
-
-// With thousands of peers, one frame a peer and millisecond would be the better part of all frames.
-std::uint32_t Control::ack_delay_us() const noexcept {
-  const bool many = registry_.live().size() > kPeersPerShardMax * shared_.shards.size();
-  return many ? std::max(kCrowdAckDelayUs, options_.max_ack_delay_us) : options_.max_ack_delay_us;
 }
 
 Grant Control::grant_of(const Session& session) const noexcept {

@@ -146,7 +146,7 @@ void send_acks(Shard& shard) noexcept {
     ack.send();
   }
   shard.acks.clear();
-  const std::uint32_t latest_ms = shard.now_ms - shard.options.ack_delay_ms - 1;
+  const std::uint32_t latest_ms = shard.now_ms - shard.ack_wait_ms;
   // Among many workers none of this is in a cache: all that are due are fetched, then written to.
   Batch<WorkerId, kOwedPerLoop> due;
   while (due.room() > 0) {

@@ -77,7 +77,10 @@ Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Ses
 Verdict answer(Shard& shard, net::Packet& packet, Frame& frame, const Session* session, const Answer& how) noexcept {
   wire::Header& header = *frame.header;
   rewrite_as(header, header.type(), shard.shared.options.boot_id, how);
-  if (how.type == wire::FrameType::Pong) header.mutate_slot(how.slot);
+  if (how.type == wire::FrameType::Pong) {
+    header.mutate_slot(how.slot);
+    wire::set_pong_ack_delay_us(header, how.ack_delay_us);
+  }
   if (how.type == wire::FrameType::Ack) shard.counters.acks_sent.add();
   frame.ip.payload_length = wire::kLeadBytes;
   frame.ip.tail_sum = 0;

@@ -31,6 +31,7 @@ struct Answer {
   wire::Executed executed = wire::Executed::NotSaid;
   std::uint32_t ttl_ms = 0;                       // REJECT: wait before a retry; PONG: heartbeat interval
   std::uint16_t slot = 0;                         // PONG: slot limit; otherwise the frame's own
+  std::uint32_t ack_delay_us = 0;                 // PONG
   std::uint32_t slots = 0, free_slots = 0;        // REJECT: of the workers that could have had it
   wire::FrameType about = wire::FrameType::Send;  // send_about(): the frame answered, or asked for
 };

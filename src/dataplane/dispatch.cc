@@ -74,15 +74,17 @@ std::uint32_t heartbeat_wanted_ms(const Shard& shard, const Session& session) no
 
 Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {
   const wire::Header& header = *frame.header;
+  const std::uint32_t delay_us = shard.shared.ack_delay_us.load(std::memory_order_relaxed);
   if (const std::uint32_t srtt_us = wire::ping_srtt_us(header); srtt_us != 0) {
     const std::uint64_t pto_ns = wire::pto_ns(srtt_us * kNsPerUs, wire::ping_rttvar_us(header) * kNsPerUs,
-                                              session.record.ack_delay_us * kNsPerUs);
+                                              delay_us * kNsPerUs);
     session.pto_ms = static_cast<std::uint16_t>((pto_ns + kNsPerMs - 1) / kNsPerMs);
   }
   return answer(shard, packet, frame, &session,
                 {.type = wire::FrameType::Pong,
                  .ttl_ms = heartbeat_wanted_ms(shard, session),
-                 .slot = slots_wanted(shard, session)});
+                 .slot = slots_wanted(shard, session),
+                 .ack_delay_us = delay_us});
 }
 
 Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {

@@ -185,7 +185,7 @@ void on_timer(Shard& shard, Task& task) noexcept {
 
 void watch(Shard& shard, Task& task) noexcept {
   const bool ack_first = task.state == TaskState::kDelivering || !task.client_knows;
-  std::uint32_t wait_ms = shard.options.ack_delay_ms + 1;
+  std::uint32_t wait_ms = shard.ack_wait_ms;
   if (!ack_first && task.state == TaskState::kQueued) return shard.wake_at_deadline(task);
   if (!ack_first)
     wait_ms = pto_ms(shard.sessions.find(task.state == TaskState::kRouted ? task.worker_session : task.client));

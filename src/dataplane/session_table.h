@@ -27,9 +27,10 @@ struct alignas(kCacheLineBytes) Session {
   std::uint32_t open = 0;                       // client: tasks whose outcome is not decided, where there are limits
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
   std::uint32_t asked_ms = 0, next_probe_ms = 0;
-  state::SessionRecord record;                                // record.id.value 0: no session here
-  std::uint32_t shadow_accepted = 0, shadow_failed_over = 0;  // as above, of shadow tasks, which spend nothing of those
-  std::uint64_t paid_until_ns = 0;                            // client: by its rate (state/task_limits.h)
+  std::uint32_t shadow_accepted = 0;         // as accepted, of shadow tasks, which spend nothing of those
+  state::SessionRecord record;               // record.id.value 0: no session here
+  std::uint32_t shadow_failed_over = 0;      // of shadow_accepted
+  std::uint64_t paid_until_ns = 0;           // client: by its rate (state/task_limits.h)
   std::uint8_t probes = 0;
 };
 

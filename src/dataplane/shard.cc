@@ -34,6 +34,7 @@ void Shard::begin_loop(std::uint64_t loop_now_ns) noexcept {
   now_ms = static_cast<std::uint32_t>((loop_now_ns - options.start_ns) / kNsPerMs);
   heard_ms = std::max(now_ms, 1U);
   mine.loop_ns.store(loop_now_ns, std::memory_order_relaxed);
+  ack_wait_ms = shared.ack_wait_ms.load(std::memory_order_relaxed);
   snapshot = shared.routes.read();
   if (observed()) spans.begin_loop();
 }

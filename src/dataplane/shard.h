@@ -43,7 +43,6 @@ struct ShardOptions {
   std::uint32_t client_slots = 1'048'576;  // over all clients of the shard
   std::size_t cache_bytes = 0;             // of answers that may stand in (answer_cache.h)
   std::uint32_t retry_after_ms = 50;
-  std::uint32_t ack_delay_ms = 1;  // acknowledgements wait so long for a frame that takes them along
   // Longest MCP datagram that fits a frame towards any peer, of either family.
   std::uint16_t datagram_bytes_max = 1'500 - wire::kIpv6Bytes - wire::kUdpBytes;
   std::uint64_t start_ns = 0;               // the loop's clock at construction
@@ -226,6 +225,7 @@ class Shard {
   std::uint64_t now_ns = 0;
   std::uint32_t now_ms = 0;                        // since options.start_ns
   std::uint32_t heard_ms = 1;                      // now_ms as last_seen has it, where 0 is never
+  std::uint32_t ack_wait_ms = 0;                   // acknowledgements wait so long for a frame that takes them along
   const state::RouteSnapshot* snapshot = nullptr;  // good for this loop
   bool draining = false;
 

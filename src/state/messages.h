@@ -30,7 +30,6 @@ struct SessionRecord {
   WorkerId worker = kNoWorker;           // workers: its line
   std::uint16_t worker_slots = 0;        // workers: tasks it runs at once
   std::uint16_t pto_ms = 50;             // before it has measured its round trip
-  std::uint32_t ack_delay_us = 1'000;    // it may hold acknowledgements back for so long
   NeighbourId neighbour = kNoNeighbour;  // its next hop
   wire::LowerHeaders lower;              // towards the peer, from the owner shard's address and port
   wire::Endpoint peer;

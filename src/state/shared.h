@@ -106,6 +106,9 @@ struct Shared {
   // What a PONG tells a worker (and who is both) or a client: how long it may be silent. 0: as HELLO's ACK said.
   // Relaxed: control judges leases by the longest it has lately stored. Written by: control.
   std::atomic<std::uint32_t> worker_heartbeat_ms{0}, client_heartbeat_ms{0};
+  // How long acknowledgements may wait for a frame that takes them along: what a PONG tells, and what shards keep to.
+  // Relaxed: control tells a longer one some time before it is kept. Written by: control.
+  std::atomic<std::uint32_t> ack_delay_us{1'000}, ack_wait_ms{2};
   // Time in a worker from which an answer counts as slow, us; the greatest number: none does. Relaxed: a bound for
   // answers to come. Written by: control.
   std::atomic<std::uint32_t> slow_us{kNeverSlowUs};

@@ -118,6 +118,12 @@ inline void set_ping_rtt(Header& header, std::uint32_t srtt_us, std::uint32_t rt
   header.mutate_worker_us(rttvar_us);
 }
 
+// PONG: how long either end may hold an acknowledgement back from now on, microseconds; 0: as before.
+inline std::uint32_t pong_ack_delay_us(const Header& header) noexcept { return header.queued_us(); }
+inline void set_pong_ack_delay_us(Header& header, std::uint32_t delay_us) noexcept {
+  header.mutate_queued_us(delay_us);
+}
+
 // SEND, and the ROUTE made from it: tasks with the same key go to the same worker where the route's policy is prefix;
 // 0: none.
 inline std::uint32_t affinity_of(const Header& header) noexcept { return header.worker_us(); }

@@ -108,7 +108,6 @@ dataplane::ShardOptions shard_options(const ApplianceConfig& config, ShardId id,
   options.client_slots = config.max_clients * config.client_slots;
   options.cache_bytes = config.cache_bytes;
   options.retry_after_ms = static_cast<std::uint32_t>(config.retry_after_ns / kNsPerMs);
-  options.ack_delay_ms = static_cast<std::uint32_t>((config.max_ack_delay_ns + kNsPerMs - 1) / kNsPerMs);
   options.datagram_bytes_max = datagram_bytes_max(config);
   options.start_ns = start_ns;
   options.ports = addresses_of(config);

@@ -65,7 +65,6 @@ struct Session {
   NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
   std::uint64_t next_pace_ns = 0;        // worker: when its bound and its tasks are looked at again
   Tally tally;                           // worker: of its tasks, since it was up
-  std::uint32_t ack_delay_us = 0;        // granted
   std::uint16_t pto_ms = 0;              // of its handshake
 
   // Lease. last_seen is summed over its shards: any frame changes the sum.

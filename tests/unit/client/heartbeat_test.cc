@@ -120,6 +120,28 @@ TEST_F(SessionTest, PongMovesTheInterval) {
   }
 }
 
+// A broker whose peers become many, then few.
+TEST_F(SessionTest, PongMovesTheAcknowledgementDelay) {
+  make(client_hello());
+  register_with({});
+  const auto answer_with = [&](std::uint32_t delay_us) {
+    fire();
+    Frame pong = test::pong({}, take_one(out_, FrameType::Ping).header().sequence());
+    wire::set_pong_ack_delay_us(pong.header(), delay_us);
+    const std::uint64_t round_trip_ns = 10 * kMs;
+    now_ += round_trip_ns;
+    receive(pong);
+    return session_->max_ack_delay_ns();
+  };
+  const std::uint64_t registered_with = session_->max_ack_delay_ns();
+  EXPECT_EQ(answer_with(0), registered_with);
+  EXPECT_EQ(answer_with(25'000), 25 * kMs);
+  EXPECT_GE(session_->pto_ns(), 35 * kMs) << "counts at once";
+  EXPECT_EQ(answer_with(0), 25 * kMs) << "says nothing";
+  EXPECT_EQ(answer_with(1'000), kMs);
+  EXPECT_EQ(answer_with(0xffffffff), kNsPerSecond) << "no broker may keep us waiting for longer";
+}
+
 TEST_F(SessionTest, SendingToASilentBrokerStillPingsAndFindsOut) {
   make(client_hello());
   register_with({});

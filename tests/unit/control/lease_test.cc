@@ -46,6 +46,24 @@ TEST_F(LeaseTest, ClientsHaveTheirOwnInterval) {
   EXPECT_FALSE(lives(id));
 }
 
+// Of who has not heard of the longer one yet nothing is held back for that long.
+TEST_F(LeaseTest, ManyPeersAreToldToHoldAcknowledgementsBackBeforeShardsDo) {
+  shared_options.sessions = options.max_sessions = 1'016;
+  shared_options.workers = 1'016;
+  start();
+  const auto join_one = [this](std::uint32_t number) {
+    HelloSpec hello = worker_hello(static_cast<std::uint16_t>(1'000 + number));
+    return join(hello);
+  };
+  for (std::uint32_t number = 0; number < 1'000; ++number) join_one(number);
+  run(1);
+  EXPECT_EQ(shared->ack_delay_us, 1'000U);
+  join_one(1'000);
+  run(1);
+  EXPECT_EQ(shared->ack_delay_us, 25'000U);
+  EXPECT_EQ(shared->ack_wait_ms, 2U);
+}
+
 // Many peers came and went: who was told the long interval has not heard of the short one yet.
 TEST_F(LeaseTest, ALeaseIsJudgedByTheLongestIntervalLatelyTold) {
   shared_options.sessions = options.max_sessions = 10'016;

@@ -60,6 +60,17 @@ TEST_F(Endpoints, PongNamesTheIntervalOfTheHour) {
   EXPECT_EQ(told_ms(*client), 2'000U);
 }
 
+TEST_F(Endpoints, PongNamesTheAcknowledgementDelayOfTheHour) {
+  start(4);
+  const auto told_us = [&](const auto& peer) {
+    return wire::pong_ack_delay_us(only(exchange(rig().spec_of(peer, FrameType::Ping)), FrameType::Pong).header());
+  };
+  EXPECT_EQ(told_us(*worker), 1'000U);
+  rig().shared.ack_delay_us = 25'000;
+  EXPECT_EQ(told_us(*worker), 25'000U);
+  EXPECT_EQ(told_us(*client), 25'000U);
+}
+
 TEST_F(Endpoints, EverySoundFrameIsASignOfLife) {
   start(4);
   rig().advance_ms(500);

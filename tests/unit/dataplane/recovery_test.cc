@@ -166,6 +166,19 @@ TEST_F(Recovery, ResultsThatAreDoneWithAreSaidTogetherWhenNoRouteTakesThemAlong)
   EXPECT_TRUE(times_of(FrameType::Ack, 20).empty());
 }
 
+TEST_F(Recovery, AmongManyPeersAcknowledgementsWaitForLonger) {
+  rig().shared.ack_wait_ms = 25;
+  start(8);
+  const Sent answered = route(0);
+  exchange(rig().outcome_ack_spec(*client, only(finish(answered), FrameType::Deliver).header()));
+  rig().advance_ms(1);
+  const Sent unfinished = route(1);
+  EXPECT_EQ(unfinished.header().sequence(), 1U) << "the ROUTE took the RESULT's along";
+  exchange(rig().outcome_ack_spec(*client, only(finish(unfinished), FrameType::Deliver).header()));
+  route(2);
+  EXPECT_EQ(times_of(FrameType::Ack, 40), (std::vector<std::uint64_t>{25})) << "of the SEND";
+}
+
 TEST_F(Recovery, ALateRejectIsRepeatedUntilItIsAcknowledged) {
   start(1);
   const Sent running = route(0, 1, 10'000);
