@@ -8,6 +8,7 @@
 
 #include "base/prefetch.h"
 #include "dataplane/departure.h"
+#include "wire/known_sender.h"
 
 namespace mcplane::dataplane {
 namespace {
@@ -117,8 +118,8 @@ bool recognise(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   Session* const session = shard.sessions.find(wire::sender_of(*header));
   if (session == nullptr || header->boot_id() != shard.shared.options.boot_id) return false;
   const auto lead = reinterpret_cast<const std::byte*>(header) - wire::kMagicBytes - packet.data();
-  if (session->known.lead_at != lead || session->record.port != packet.port()) return false;
-  if (!wire::recognise(session->known, packet.bytes(), packet.checksum_good(), frame.ip)) return false;
+  if (session->record.lower.length != lead || session->record.port != packet.port()) return false;
+  if (!wire::recognise(session->record.lower, packet.bytes(), packet.checksum_good(), frame.ip)) return false;
   frame.session = session;
   return true;
 }

@@ -12,13 +12,11 @@
 #include "base/types.h"
 #include "dataplane/route_name.h"
 #include "state/messages.h"
-#include "wire/known_sender.h"
 
 namespace mcplane::dataplane {
 
-// A frame of the session touches the first and second line on its way in, one to it the second and third.
+// A frame of the session, and one to it, touch the first two lines: what a station asks of it, and its headers.
 struct alignas(kCacheLineBytes) Session {
-  wire::KnownSender known;                      // its frames
   bool ending = false;                          // its tasks are being ended; it takes no part in anything new
   std::uint8_t route_hint = 0;                  // client: where its last selector was remembered (route_cache.h)
   std::uint16_t pto_ms = 50;                    // how long it may take to answer
@@ -27,15 +25,15 @@ struct alignas(kCacheLineBytes) Session {
   std::uint32_t open = 0;                       // client: tasks whose outcome is not decided, where there are limits
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
   std::uint32_t asked_ms = 0, next_probe_ms = 0;
-  std::uint32_t shadow_accepted = 0;         // as accepted, of shadow tasks, which spend nothing of those
-  state::SessionRecord record;               // record.id.value 0: no session here
-  std::uint32_t shadow_failed_over = 0;      // of shadow_accepted
-  std::uint64_t paid_until_ns = 0;           // client: by its rate (state/task_limits.h)
+  std::uint32_t shadow_accepted = 0;  // as accepted, of shadow tasks, which spend nothing of those
+  std::uint64_t paid_until_ns = 0;    // client: by its rate (state/task_limits.h)
+  state::SessionRecord record;        // record.id.value 0: no session here
+  std::uint32_t shadow_failed_over = 0;
   std::uint8_t probes = 0;
 };
 
-static_assert(sizeof(Session) == 4 * kCacheLineBytes);
-static_assert(offsetof(Session, record) + offsetof(state::SessionRecord, lower) == 2 * kCacheLineBytes);
+static_assert(sizeof(Session) == 3 * kCacheLineBytes);
+static_assert(offsetof(Session, record) + offsetof(state::SessionRecord, lower) == kCacheLineBytes);
 
 class SessionTable {
  public:
@@ -59,11 +57,11 @@ class SessionTable {
   void prefetch(SessionId id) const noexcept {
     if (id.index() >= capacity_) return;
     prefetch_to_read(&sessions_[id.index()]);
-    prefetch_to_read(&sessions_[id.index()].record);
+    prefetch_to_read(&sessions_[id.index()].record.lower);
   }
   // For one to it; its headers are fetched once it is forwarded.
   void prefetch_towards(SessionId id) const noexcept {
-    if (id.index() < capacity_) prefetch_to_read(&sessions_[id.index()].record);
+    if (id.index() < capacity_) prefetch_to_read(&sessions_[id.index()]);
   }
 
  private:

@@ -15,7 +15,6 @@ void install(Shard& shard, const state::SessionRecord& record) noexcept {
   Session& session = shard.sessions.at(record.id.index());
   session = Session{};
   session.record = record;
-  session.known = wire::make_known_sender(record.lower);
   session.pto_ms = record.pto_ms;
   const auto first = shard.client_slots.begin() + record.client_slot_base;
   if (wire::is_client(record.service)) std::fill(first, first + record.slot_limit, ClientSlot{});

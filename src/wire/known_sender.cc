@@ -3,7 +3,8 @@
 
 #include <immintrin.h>
 
-#include <algorithm>
+#include <array>
+#include <bit>
 
 #include "wire/checksum.h"
 #include "wire/header.h"
@@ -13,86 +14,77 @@
 namespace mcplane::wire {
 namespace {
 
-constexpr std::size_t kWindow = KnownSender::kWindow;
-constexpr std::size_t kUdpChecksumBytes = 2;
+constexpr std::size_t kWindow = 32;
+constexpr std::size_t kIpv4Addresses = 12, kIpv6Addresses = 8;  // in the IP header
 
-using Bytes = std::array<std::byte, 2 * kWindow>;
+struct alignas(kWindow) Window {
+  std::array<std::byte, kWindow> bytes{};
+};
 
-// All of a frame's headers, to the bits that must not vary.
-constexpr std::array<std::byte, kLowerBytesMax> significant_bits(bool ipv6, bool tagged) {
-  std::array<std::byte, kLowerBytesMax> bits{};
+// Of a frame's first bytes, turned round, the bits that must not vary. Where its IP addresses begin, others take over.
+constexpr Window significant_bits(bool ipv6, bool tagged) {
+  Window bits;
   const auto set = [&bits](std::size_t at, std::size_t count, std::uint8_t value = 0xff) {
-    for (std::size_t i = 0; i < count; ++i) bits[at + i] = std::byte{value};
+    for (std::size_t i = 0; i < count; ++i) bits.bytes[at + i] = std::byte{value};
   };
-  set(0, 6);        // our MAC
-  set(6, 1, 0x01);  // a sender is no group
-  set(12, 2);       // EtherType
+  set(6, 6);   // our MAC; where the sender's is now egress knows
+  set(12, 2);  // EtherType
   if (tagged) {
     set(14, 1, 0x0f);  // the id, not the priority
     set(15, 3);
   }
   const std::size_t l3 = kEthernetBytes + (tagged ? kVlanBytes : 0);
   if (ipv6) {
-    set(l3, 1, 0xf0);     // version
-    set(l3 + 6, 1);       // next header
-    set(l3 + 8, 2 * 16);  // addresses
+    set(l3, 1, 0xf0);  // version
+    set(l3 + 6, 1);    // next header
   } else {
     set(l3, 1);            // version, no options
     set(l3 + 6, 1, 0x3f);  // no fragment
     set(l3 + 7, 1);
-    set(l3 + 9, 1);       // protocol
-    set(l3 + 12, 2 * 4);  // addresses
+    set(l3 + 9, 1);  // protocol
   }
-  set(l3 + (ipv6 ? kIpv6Bytes : kIpv4Bytes), 4);  // ports
   return bits;
 }
 
-constexpr std::size_t second_window_at(std::size_t lead_at) noexcept { return lead_at - kUdpChecksumBytes - kWindow; }
+// By family and tag.
+constexpr std::array<std::array<Window, 2>, 2> kSignificant = {
+    {{significant_bits(false, false), significant_bits(false, true)},
+     {significant_bits(true, false), significant_bits(true, true)}}};
 
-// Both windows of `headers`, which end at lead_at.
-constexpr Bytes windows_of(const std::array<std::byte, kLowerBytesMax>& headers, std::size_t lead_at) noexcept {
-  Bytes windows{};
-  for (std::size_t i = 0; i < kWindow; ++i) {
-    windows[i] = headers[i];
-    windows[kWindow + i] = headers[second_window_at(lead_at) + i];
+bool first_match(const LowerHeaders& towards, const std::byte* frame) noexcept {
+  const auto load = [](const void* at) { return load_word<__m256i>(at); };
+  const __m256i turned_round = _mm256_setr_epi8(6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13, 14, 15,  //
+                                                0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const Window& mask = kSignificant[towards.ipv6 ? 1 : 0][towards.l3_offset != kEthernetBytes ? 1 : 0];
+  const __m256i different =
+      _mm256_xor_si256(_mm256_shuffle_epi8(load(frame), turned_round), load(towards.bytes.data()));
+  constexpr std::byte kGroup{1};
+  return _mm256_testz_si256(different, load(&mask)) != 0 && (frame[6] & kGroup) == std::byte{0};
+}
+
+// Addresses and ports, each the other way round.
+bool endpoints_match(const LowerHeaders& towards, const std::byte* frame) noexcept {
+  const std::byte* const theirs = frame + towards.l3_offset;
+  const std::byte* const ours = towards.bytes.data() + towards.l3_offset;
+  const auto ports = [](const std::byte* at) { return load_word<std::uint32_t>(at); };
+  if (!towards.ipv6) {
+    const auto addresses = [](const std::byte* ip) { return load_word<std::uint64_t>(ip + kIpv4Addresses); };
+    return addresses(theirs) == std::rotl(addresses(ours), 32) &&
+           ports(theirs + kIpv4Bytes) == std::rotl(ports(ours + kIpv4Bytes), 16);
   }
-  return windows;
-}
-
-constexpr std::size_t lead_of(bool ipv6, bool tagged) noexcept {
-  return kEthernetBytes + (tagged ? kVlanBytes : 0) + (ipv6 ? kIpv6Bytes : kIpv4Bytes) + kUdpBytes;
-}
-constexpr std::size_t layout_of(bool ipv6, bool tagged) noexcept { return (ipv6 ? 2U : 0U) + (tagged ? 1U : 0U); }
-
-struct alignas(kCacheLineBytes) Mask {
-  Bytes bytes;
-};
-constexpr std::array<Mask, 4> kMasks = [] {
-  std::array<Mask, 4> masks{};
-  for (const bool ipv6 : {false, true})
-    for (const bool tagged : {false, true})
-      masks[layout_of(ipv6, tagged)].bytes = windows_of(significant_bits(ipv6, tagged), lead_of(ipv6, tagged));
-  return masks;
-}();
-static_assert(second_window_at(lead_of(false, false)) <= kWindow && second_window_at(lead_of(true, true)) <= kWindow,
-              "no byte between the windows");
-
-bool headers_match(const KnownSender& sender, const std::byte* frame) noexcept {
-  const auto wide = [](const std::byte* at) { return load_word<__m256i>(at); };
-  const std::byte* const want = sender.want.data();
-  const std::byte* const mask = kMasks[sender.layout].bytes.data();
-  const __m256i first = _mm256_and_si256(_mm256_xor_si256(wide(frame), wide(want)), wide(mask));
-  const __m256i second = _mm256_and_si256(
-      _mm256_xor_si256(wide(frame + second_window_at(sender.lead_at)), wide(want + kWindow)), wide(mask + kWindow));
-  const __m256i different = _mm256_or_si256(first, second);
-  return _mm256_testz_si256(different, different) != 0;
+  constexpr std::size_t kSource = kIpv6Addresses, kDestination = kSource + sizeof(__m128i);
+  const auto address = [](const std::byte* at) { return load_word<__m128i>(at); };
+  const __m128i different = _mm_or_si128(_mm_xor_si128(address(theirs + kSource), address(ours + kDestination)),
+                                         _mm_xor_si128(address(theirs + kDestination), address(ours + kSource)));
+  return _mm_testz_si128(different, different) != 0 &&
+         ports(theirs + kIpv6Bytes) == std::rotl(ports(ours + kIpv6Bytes), 16);
 }
 
 // Bytes of the IP packet behind its header; negative when it does not fit the frame, or its checksum is wrong.
-std::ptrdiff_t ip_payload_bytes(const KnownSender& sender, std::span<const std::byte> frame) noexcept {
-  const std::byte* const ip = frame.data() + sender.l3_at;
-  const auto room = static_cast<std::ptrdiff_t>(frame.size() - sender.l3_at);
-  if (sender.ipv6) {
+std::ptrdiff_t ip_payload_bytes(const LowerHeaders& towards, std::span<const std::byte> frame) noexcept {
+  const std::byte* const ip = frame.data() + towards.l3_offset;
+  const auto room = static_cast<std::ptrdiff_t>(frame.size() - towards.l3_offset);
+  if (towards.ipv6) {
     const std::ptrdiff_t length = load_be16(ip + 4);
     return length <= room - static_cast<std::ptrdiff_t>(kIpv6Bytes) ? length : -1;
   }
@@ -103,48 +95,19 @@ std::ptrdiff_t ip_payload_bytes(const KnownSender& sender, std::span<const std::
 
 }  // namespace
 
-KnownSender make_known_sender(const LowerHeaders& towards) noexcept {
-  KnownSender sender;
-  if (towards.length == 0) return sender;  // no way to that peer: nobody is known
-  const bool tagged = towards.l3_offset != kEthernetBytes;
-  sender.layout = static_cast<std::uint8_t>(layout_of(towards.ipv6, tagged));
-  sender.lead_at = towards.length;
-  sender.l3_at = towards.l3_offset;
-  sender.ipv6 = towards.ipv6;
-  if (tagged) sender.vlan = load_be16(towards.bytes.data() + kEthernetBytes);
-  sender.pseudo_sum = __builtin_bswap16(towards.pseudo_sum);
-
-  std::array<std::byte, kLowerBytesMax> back{};
-  std::copy_n(towards.bytes.begin(), back.size(), back.begin());
-  const auto swap = [&back](std::size_t a, std::size_t b, std::size_t count) {
-    std::swap_ranges(back.begin() + static_cast<std::ptrdiff_t>(a),
-                     back.begin() + static_cast<std::ptrdiff_t>(a + count),
-                     back.begin() + static_cast<std::ptrdiff_t>(b));
-  };
-  swap(0, 6, 6);
-  const std::size_t address_bytes = towards.ipv6 ? 16 : 4;
-  const std::size_t addresses = towards.l3_offset + (towards.ipv6 ? 8U : 12U);
-  swap(addresses, addresses + address_bytes, address_bytes);
-  swap(towards.udp_offset, towards.udp_offset + 2U, 2);
-  sender.want = windows_of(back, sender.lead_at);
-  const Bytes& mask = kMasks[sender.layout].bytes;
-  for (std::size_t i = 0; i < mask.size(); ++i) sender.want[i] &= mask[i];
-  sender.want[6] &= std::byte{0xfe};  // what the next hop's MAC is does not matter
-  return sender;
-}
-
-bool recognise(const KnownSender& sender, std::span<const std::byte> frame, bool checksum_good,
+bool recognise(const LowerHeaders& towards, std::span<const std::byte> frame, bool checksum_good,
                Datagram& out) noexcept {
-  if (!headers_match(sender, frame.data())) return false;
-  const std::byte* const lead = frame.data() + sender.lead_at;
+  if (!first_match(towards, frame.data()) || !endpoints_match(towards, frame.data())) return false;
+  const std::byte* const lead = frame.data() + towards.length;
   const std::uint16_t udp_length = load_be16(lead - 4);
   const std::ptrdiff_t tail_bytes = std::ptrdiff_t{udp_length} - static_cast<std::ptrdiff_t>(kUdpBytes + kLeadBytes);
-  if (udp_length > ip_payload_bytes(sender, frame) || tail_bytes < 0) return false;
+  if (udp_length > ip_payload_bytes(towards, frame) || tail_bytes < 0) return false;
 
-  const auto field = load_word<std::uint16_t>(lead - kUdpChecksumBytes);
+  const auto field = load_word<std::uint16_t>(lead - 2);
   if (field == 0) return false;
   // The length counts twice: in the pseudo header and in the UDP header.
-  const std::uint64_t head = sum_lead(lead) + sender.pseudo_sum + field + 2U * __builtin_bswap16(udp_length);
+  const std::uint64_t head =
+      sum_lead(lead) + __builtin_bswap16(towards.pseudo_sum) + field + 2U * __builtin_bswap16(udp_length);
   std::uint16_t tail = 0;
   if (!checksum_good) {
     const std::uint64_t sum = sum_tail(lead, static_cast<std::size_t>(tail_bytes));
@@ -155,11 +118,11 @@ bool recognise(const KnownSender& sender, std::span<const std::byte> frame, bool
   }
   out.frame_class = FrameClass::kUdp;
   out.reason = DropReason::kNone;
-  out.l3_offset = sender.l3_at;
-  out.udp_offset = static_cast<std::uint8_t>(sender.lead_at - kUdpBytes);
-  out.payload_offset = sender.lead_at;
+  out.l3_offset = towards.l3_offset;
+  out.udp_offset = towards.udp_offset;
+  out.payload_offset = towards.length;
   out.payload_length = static_cast<std::uint16_t>(udp_length - kUdpBytes);
-  out.vlan = sender.vlan;
+  out.vlan = towards.l3_offset == kEthernetBytes ? kNoVlan : load_be16(towards.bytes.data() + kEthernetBytes);
   out.tail_sum = __builtin_bswap16(tail);
   out.destination_port = load_be16(lead - 6);
   return true;
