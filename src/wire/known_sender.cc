@@ -116,15 +116,9 @@ bool recognise(const LowerHeaders& towards, std::span<const std::byte> frame, bo
   } else if (tail_bytes > 0) {
     tail = checksum_of(fold(head));  // see datagram.cc: what the field says of the whole, less what was read
   }
-  out.frame_class = FrameClass::kUdp;
-  out.reason = DropReason::kNone;
-  out.l3_offset = towards.l3_offset;
-  out.udp_offset = towards.udp_offset;
   out.payload_offset = towards.length;
   out.payload_length = static_cast<std::uint16_t>(udp_length - kUdpBytes);
-  out.vlan = towards.l3_offset == kEthernetBytes ? kNoVlan : load_be16(towards.bytes.data() + kEthernetBytes);
   out.tail_sum = __builtin_bswap16(tail);
-  out.destination_port = load_be16(lead - 6);
   return true;
 }
 
