@@ -28,7 +28,8 @@ struct Relay {
 };
 
 // Frames a poll, 1 to kBurstMax. A frame leaves when the last one of its burst is done, so a core that keeps up takes
-// few at once; one that finds more than that time and again takes full bursts, which cost less a frame.
+// few at once; one that finds more than that time and again takes twice as many, up to full bursts, which cost less a
+// frame.
 struct Burst {
   std::uint16_t full = 32, at_ease = full;
 };
@@ -43,6 +44,7 @@ class CoreLoop {
         nics_(std::move(nics)),
         relay_(std::move(relay)),
         burst_(burst),
+        wanted_(burst.at_ease),
         sampler_(shard.shared, shard.mine) {
     std::ranges::copy_if(nics_, std::back_inserter(receiving_), [](NicQueue* nic) { return nic != nullptr; });
     pool_ = receiving_.empty() ? relay_.pool : receiving_.front();
@@ -61,10 +63,10 @@ class CoreLoop {
     std::size_t work = 0;
     // One port a turn: what a turn can produce stays within a departure batch, whatever the number of ports.
     turn_ = turn_ + 1 < receiving_.size() ? turn_ + 1 : 0;
-    const std::size_t wanted = frames_wanted();
+    const std::size_t wanted = wanted_;
     if (!receiving_.empty()) work += through_stations(receive(*receiving_[turn_], wanted));
     const bool more_to_come = work == wanted;
-    note_pressure(more_to_come);
+    adapt(more_to_come);
     work += through_stations(shard_.handoff_mesh.pop(shard_.options.id, burst()));
     work += run_commands(shard_);
     sampler_.lap(Station::kCommands);
@@ -112,12 +114,12 @@ class CoreLoop {
     return loops_behind_ % kLoopsBehindMax == 0;
   }
 
-  std::size_t frames_wanted() const noexcept { return pressure_ < kPressureHigh ? burst_.at_ease : burst_.full; }
-  void note_pressure(bool more_to_come) noexcept {
-    if (more_to_come)
-      pressure_ = std::min(pressure_ + 1, 2 * kPressureHigh);
-    else if (pressure_ > 0)
-      --pressure_;
+  void adapt(bool more_to_come) noexcept {
+    pressure_ = more_to_come ? pressure_ + 1 : 0;
+    if (pressure_ == 0)
+      wanted_ = std::max<std::size_t>(wanted_ / 2, burst_.at_ease);
+    else if (pressure_ % kPressureHigh == 0)
+      wanted_ = std::min<std::size_t>(wanted_ * 2, burst_.full);
   }
 
   std::size_t receive(NicQueue& nic, std::size_t wanted) noexcept {
@@ -219,7 +221,7 @@ class CoreLoop {
   }
 
   static constexpr std::size_t kRefill = 32;
-  static constexpr std::uint32_t kPressureHigh = 4;  // polls
+  static constexpr std::uint32_t kPressureHigh = 16;  // polls
   static constexpr std::uint32_t kLoopsBehindMax = 64;
   static constexpr std::uint32_t kRefusalsMax = 128;  // in a row
   static constexpr std::uint64_t kFullNsMax = 2 * kNsPerMs;
@@ -240,7 +242,8 @@ class CoreLoop {
   Relay<NicQueue> relay_;
   Burst burst_;
   std::size_t turn_ = 0;
-  std::uint32_t pressure_ = 0;  // polls that came back full, less those that did not
+  std::size_t wanted_;          // frames of the next poll
+  std::uint32_t pressure_ = 0;  // polls that came back full, in a row
   std::uint32_t loops_behind_ = 0;
   bool was_busy_ = false;
   LoopSampler sampler_;

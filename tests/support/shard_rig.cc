@@ -73,6 +73,8 @@ ShardRig::ShardRig(const RigOptions& given)
   if (ours.empty()) ours.assign(given.ports, our_addresses());
   nics_.resize(given.shards);
   client_slots_used_.resize(given.shards);
+  const dataplane::Burst burst{.full = given.burst,
+                               .at_ease = given.burst_at_ease != 0 ? given.burst_at_ease : given.burst};
   for (std::uint32_t i = 0; i < given.shards; ++i) {
     std::vector<net::MemoryNic*> queues;
     for (std::uint32_t port = 0; port < given.ports; ++port) {
@@ -92,7 +94,7 @@ ShardRig::ShardRig(const RigOptions& given)
       relay = {.mesh = &relay_mesh_,
                .senders = std::vector(given.ports, ShardId(static_cast<std::uint8_t>(sender_of(i)))),
                .pool = nics_[i][0].get()};
-    loops_.push_back(std::make_unique<Loop>(*shards_[i], queues, dataplane::Burst{.full = given.burst}, relay));
+    loops_.push_back(std::make_unique<Loop>(*shards_[i], queues, burst, relay));
   }
   now_ns = given.shard.start_ns;
 }

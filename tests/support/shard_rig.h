@@ -29,6 +29,7 @@ struct RigOptions {
   std::uint32_t handoff_frames = 256;  // of each ring between two shards, relay rings too
   std::uint32_t tx_capacity = 0;       // of each NIC queue, until take_sent(); 0: no limit
   std::uint16_t burst = 32;
+  std::uint16_t burst_at_ease = 0;  // 0: as many
   std::uint32_t boot_id = kSampleBoot;
   SipKey cookie_key{0x1234, 0x5678};
   bool traces = false;
