@@ -18,6 +18,7 @@ bool is_stuck(const Task& task, const Frame& frame) noexcept {
 Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Session& client, ClientSlot& slot) noexcept {
   switch (slot.state) {
     case ClientSlot::State::kBusy:
+      if (answered_task(shard, slot) != nullptr) break;  // its timer repeats the outcome
       if (is_stuck(shard.tasks[slot.task], frame)) return on_task_again(shard, packet, frame, shard.tasks[slot.task]);
       shard.tasks[slot.task].client_knows = true;
       return answer(shard, packet, frame, &client, {.type = wire::FrameType::Ack});
@@ -26,7 +27,6 @@ Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Sessio
                     {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
     case ClientSlot::State::kDegraded:
       return answer_again(shard, packet, frame, client, slot);
-    case ClientSlot::State::kAnswered:  // its timer repeats the outcome
     case ClientSlot::State::kIdle:
       break;
   }
@@ -35,8 +35,11 @@ Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Sessio
 
 // The client is done with the slot's exchange, one way or the other.
 void leave_exchange(Shard& shard, ClientSlot& slot) noexcept {
-  if (slot.state == ClientSlot::State::kBusy) cancel_task(shard, shard.tasks[slot.task]);
-  settle_slot(shard, slot);
+  if (Task* const task = answered_task(shard, slot))
+    on_outcome_known(shard, *task);
+  else if (slot.state == ClientSlot::State::kBusy)
+    cancel_task(shard, shard.tasks[slot.task]);
+  slot.leave();
 }
 
 }  // namespace
@@ -68,9 +71,10 @@ Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& c
                  .free_slots = refused.slots.free});
 }
 
-void settle_slot(Shard& shard, ClientSlot& slot) noexcept {
-  if (slot.state == ClientSlot::State::kAnswered) on_outcome_known(shard, shard.tasks[slot.task]);
-  slot.leave();
+Task* answered_task(Shard& shard, const ClientSlot& slot) noexcept {
+  if (slot.state != ClientSlot::State::kBusy) return nullptr;
+  Task& task = shard.tasks[slot.task];
+  return state::is_told(task.state) ? &task : nullptr;
 }
 
 ClientSlot* slot_of(Shard& shard, const Task& task) noexcept {

@@ -25,8 +25,8 @@ struct Refused {
 Verdict refuse(Shard& shard, net::Packet& packet, Frame& frame, const Session& client, ClientSlot& slot,
                const Refused& refused) noexcept;
 
-// The client knows how the slot's exchange ended.
-void settle_slot(Shard& shard, ClientSlot& slot) noexcept;
+// The slot's task, once its outcome is on its way; null otherwise.
+Task* answered_task(Shard& shard, const ClientSlot& slot) noexcept;
 
 // Of a task's client; null when the client is gone, or knows the outcome.
 ClientSlot* slot_of(Shard& shard, const Task& task) noexcept;

@@ -134,7 +134,10 @@ void on_route_ack(Shard& shard, const wire::Header& header) noexcept {
 void on_outcome_ack(Shard& shard, const Session& client, std::uint32_t slot_index, std::uint32_t sequence) noexcept {
   if (check_slot(client, slot_index) != DropReason::kNone) return;
   ClientSlot& slot = shard.client_slot(client, static_cast<std::uint16_t>(slot_index));
-  if (slot.sequence == sequence && slot.state == ClientSlot::State::kAnswered) settle_slot(shard, slot);
+  Task* const task = slot.sequence == sequence ? answered_task(shard, slot) : nullptr;
+  if (task == nullptr) return;
+  on_outcome_known(shard, *task);
+  slot.leave();
 }
 
 Verdict on_cancel_ack(Shard& shard, const wire::Header& header) noexcept {
@@ -176,7 +179,6 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   task->number = header.sequence();
   if (planted(PlantedBug::kAckResultEarly))
     shard.owed.add(task->worker, task->worker_session, task->number, shard.now_ms);
-  shard.client_slot(*client, task->slot).state = ClientSlot::State::kAnswered;
   watch(shard, *task);
   return deliver(shard, packet, frame, *task, *client);
 }

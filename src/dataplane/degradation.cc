@@ -62,7 +62,6 @@ StandIn find_first(Shard& shard, RouteEntry& entry, const net::Packet& packet, c
 Verdict answer_task(Shard& shard, net::Packet& packet, Frame& frame, Task& task, const Session& client,
                     const StandIn& what) noexcept {
   ClientSlot& slot = shard.client_slot(client, task.slot);
-  slot.state = ClientSlot::State::kAnswered;
   slot.reason = wire::Reason::Ok;
   slot.executed = task.attempt == 0 ? wire::Executed::No : wire::Executed::Maybe;
   trace_end(shard, task, wire::Reason::Ok, what.kind);

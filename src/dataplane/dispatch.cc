@@ -76,8 +76,8 @@ Verdict on_ping(Shard& shard, net::Packet& packet, Frame& frame, Session& sessio
   const wire::Header& header = *frame.header;
   const std::uint32_t delay_us = shard.shared.ack_delay_us.load(std::memory_order_relaxed);
   if (const std::uint32_t srtt_us = wire::ping_srtt_us(header); srtt_us != 0) {
-    const std::uint64_t pto_ns = wire::pto_ns(srtt_us * kNsPerUs, wire::ping_rttvar_us(header) * kNsPerUs,
-                                              delay_us * kNsPerUs);
+    const std::uint64_t pto_ns =
+        wire::pto_ns(srtt_us * kNsPerUs, wire::ping_rttvar_us(header) * kNsPerUs, delay_us * kNsPerUs);
     session.pto_ms = static_cast<std::uint16_t>((pto_ns + kNsPerMs - 1) / kNsPerMs);
   }
   return answer(shard, packet, frame, &session,

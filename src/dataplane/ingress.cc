@@ -41,7 +41,6 @@ void prefetch_named(Shard& shard, Frame& frame) noexcept {
   } else if (header.type() == wire::FrameType::Result) {
     const Task* const task = shard.tasks.find(wire::token_of(header));
     if (task == nullptr || task->worker == kNoWorker) return;
-    frame.task = task;
     shard.sessions.prefetch_towards(task->client);
     shard.shared.workers.prefetch(task->worker);
     shard.mine.outcomes.prefetch(task->worker);
@@ -49,19 +48,14 @@ void prefetch_named(Shard& shard, Frame& frame) noexcept {
   }
 }
 
-// Then, of a SEND the slot's previous task, of a RESULT the client's slot.
+// Then, of a SEND, the slot's previous task.
 void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
-  if (frame.slot != nullptr) {
-    shard.tasks.prefetch(frame.slot->task);
-  } else if (frame.task != nullptr) {
-    const Session* const client = shard.sessions.find(frame.task->client);
-    if (client != nullptr) prefetch_to_write(&shard.client_slot(*client, frame.task->slot));
-  }
+  if (frame.slot != nullptr) shard.tasks.prefetch(frame.slot->task);
 }
 
 // Last, of a SEND what the worker of that task is owed, and comes to be owed.
 void prefetch_owed(Shard& shard, const Frame& frame) noexcept {
-  if (frame.slot == nullptr || frame.slot->state != ClientSlot::State::kAnswered) return;
+  if (frame.slot == nullptr || frame.slot->state != ClientSlot::State::kBusy) return;
   const WorkerId worker = shard.tasks[frame.slot->task].worker;
   if (worker != kNoWorker) shard.owed.prefetch(worker);
 }
@@ -106,7 +100,6 @@ void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept 
   const std::size_t lead = wire::peek_lead(packet.bytes());
   frame.session = nullptr;
   frame.slot = nullptr;
-  frame.task = nullptr;
   frame.header = lead != 0 ? &wire::header_of(packet.bytes().subspan(lead)) : nullptr;
   if (frame.header != nullptr) prefetch_state(shard, *frame.header);
 }

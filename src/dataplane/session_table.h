@@ -71,20 +71,23 @@ class SessionTable {
 
 // One exchange at a time of one client; dedup needs no more than its last sequence and how that ended.
 //
-//   kIdle -> kBusy -> kAnswered -> kIdle     a task, its outcome on the way, and known to have come
-//   kIdle -> kRefused                        a REJECT at once: no task, and the next SEND says that it came
-//   kIdle -> kDegraded                       likewise, an answer of the broker's own
+//   kIdle -> kBusy -> kIdle     a task, until its outcome is known to have come; whether that is on its way the task
+//   says,
+//                               so that a RESULT does not touch the slot
+//   kIdle -> kRefused           a REJECT at once: no task, and the next SEND says that it came
+//   kIdle -> kDegraded          likewise, an answer of the broker's own
 struct alignas(32) ClientSlot {
-  enum class State : std::uint8_t { kIdle, kBusy, kAnswered, kRefused, kDegraded };
+  enum class State : std::uint8_t { kIdle, kBusy, kRefused, kDegraded };
 
   static constexpr std::uint32_t kNoTask = 0xffffffffU;
 
   std::uint32_t sequence = 0;    // of the newest SEND accepted or refused
-  std::uint32_t task = kNoTask;  // kBusy, kAnswered: its index
-  // kRefused, and kAnswered with a REJECT: when to try again, ms. With a task, until then: what that asks for.
+  std::uint32_t task = kNoTask;  // kBusy: its index
+  // kRefused, and kBusy with a REJECT on its way: when to try again, ms. With a task, until then: what that asks for.
   std::uint32_t retry_after_ms = 0;
   State state = State::kIdle;
-  // kRefused, and kAnswered with a REJECT: what it says, again to a duplicate. Ok: it was an answer of the broker's.
+  // kRefused, and kBusy with a REJECT on its way: what it says, again to a duplicate. Ok: it was an answer of the
+  // broker's.
   wire::Reason reason = wire::Reason::Ok;
   wire::Executed executed = wire::Executed::NotSaid;
   std::uint8_t reserved = 0;

@@ -53,11 +53,9 @@ struct ShardOptions {
 // Per-burst notes about a received frame, beside its Packet.
 struct Frame {
   wire::Datagram ip;
-  wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
-  Session* session = nullptr;      // whose frame it is, where ingress saw that; then ip has no addresses
-  // What a SEND and a RESULT of that session name. Ingress's own, to fetch what lies behind: stations look again.
-  const ClientSlot* slot = nullptr;
-  const Task* task = nullptr;
+  wire::Header* header = nullptr;    // in the packet; set once ip is a sound MCP datagram
+  Session* session = nullptr;        // whose frame it is, where ingress saw that; then ip has no addresses
+  const ClientSlot* slot = nullptr;  // that a SEND names. Ingress's own, to fetch what lies behind: stations look again
 };
 
 // A packet that so many of the loop's departures have as their tail.

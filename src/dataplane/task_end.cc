@@ -29,7 +29,6 @@ bool may_run_again(const Task& task, const Session& client) noexcept {
 
 // What a REJECT of the task says, kept for its repeats.
 void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Executed executed) noexcept {
-  slot.state = ClientSlot::State::kAnswered;
   slot.reason = reason;
   slot.executed = executed;
   slot.retry_after_ms = shard.options.retry_after_ms;
@@ -145,7 +144,6 @@ void lose_worker(Shard& shard, Task& task) noexcept {
     ++(wire::is_shadow(task.flags) ? client->shadow_failed_over : client->failed_over);
     shard.counters_of(task).failed_over.add();
     trace_attempt(shard, task, wire::Reason::WorkerLost);
-    shard.client_slot(*client, task.slot).state = ClientSlot::State::kBusy;
     return begin_pulling(shard, task);
   }
   lose_last_worker(shard, task);

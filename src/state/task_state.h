@@ -28,6 +28,8 @@ inline constexpr std::array<std::string_view, kTaskStates> kTaskStateNames = {
 constexpr bool is_open(TaskState state) noexcept {
   return state >= TaskState::kQueued && state <= TaskState::kDelivering;
 }
+// Its client was told the outcome, or will be once the worker's slot is back.
+constexpr bool is_told(TaskState state) noexcept { return state >= TaskState::kDelivering; }
 // A worker has it, and somebody waits for the answer.
 constexpr bool is_with_worker(TaskState state) noexcept {
   return state == TaskState::kRouted || state == TaskState::kRunning;
