@@ -44,7 +44,8 @@ void prefetch_named(Shard& shard, Frame& frame) noexcept {
     shard.sessions.prefetch_towards(task->client);
     shard.shared.workers.prefetch(task->worker);
     shard.mine.outcomes.prefetch(task->worker);
-    shard.timers.visit_neighbours(task->timer, [&](std::uint32_t index) { shard.tasks.prefetch(index); });
+    shard.timers.visit_moved(task->timer, shard.now_ms + shard.ack_wait_ms,
+                             [&](std::uint32_t index) { shard.tasks.prefetch(index); });
   }
 }
 

@@ -55,10 +55,10 @@ class TimingWheel {
     --armed_;
   }
 
-  // Lets the caller fetch what taking the node out of the middle of its slot touches.
+  // Lets the caller fetch what move() to `tick` will touch: the neighbours, where the node leaves its slot.
   template <class Visit>
-  void visit_neighbours(const TimerNode& node, Visit&& visit) const noexcept {
-    if (!node.armed()) return;
+  void visit_moved(const TimerNode& node, std::uint32_t tick, Visit&& visit) const noexcept {
+    if (!node.armed() || !after(node.tick, tick)) return;
     if ((node.previous & kHeadFlag) == 0) visit(node.previous);
     if (node.next != TimerNode::kUnlinked) visit(node.next);
   }
