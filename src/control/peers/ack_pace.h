@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "base/types.h"
 #include "control/peers/heartbeat_pace.h"
+#include "control/peers/lately_told.h"
 
 namespace mcplane::control {
 
@@ -19,22 +21,18 @@ class AckPace {
   static constexpr std::uint32_t kCrowdUs = 25'000;
 
   // usual_us: among few.
-  explicit AckPace(std::uint32_t usual_us) : usual_us_(usual_us), told_us_(usual_us), shortest_us_(usual_us) {}
+  explicit AckPace(std::uint32_t usual_us) : usual_us_(usual_us), delay_us_(usual_us) {}
 
   // heartbeat_ms: the longest interval at which a peer may be told.
   void set(std::size_t peers, std::size_t shards, std::uint32_t heartbeat_ms, std::uint64_t now_ns) noexcept {
-    told_us_ = after(peers, shards, usual_us_);
-    shortest_us_ = std::min(shortest_us_, told_us_);
-    if (now_ns < period_end_ns_) return;
-    before_us_ = shortest_us_;
-    shortest_us_ = told_us_;
-    period_end_ns_ = now_ns + std::uint64_t{HeartbeatPace::kIntervalsToHear} * heartbeat_ms * kNsPerMs;
+    delay_us_.tell(after(peers, shards, usual_us_), now_ns,
+                   [=] { return std::uint64_t{HeartbeatPace::kIntervalsToHear} * heartbeat_ms * kNsPerMs; });
   }
 
-  std::uint32_t told_us() const noexcept { return told_us_; }
+  std::uint32_t told_us() const noexcept { return delay_us_.told(); }
   // By a shard, in milliseconds of its clock, of which the first may be over at once. At least two, which the least PTO
   // covers: where tasks take about a millisecond, none costs a frame of its own.
-  std::uint32_t kept_ms() const noexcept { return in_ms(std::min(before_us_, shortest_us_)); }
+  std::uint32_t kept_ms() const noexcept { return in_ms(delay_us_.outermost()); }
 
   // What both come to, once that many peers have been there for a while.
   static constexpr std::uint32_t after(std::size_t peers, std::size_t shards, std::uint32_t usual_us) noexcept {
@@ -44,10 +42,7 @@ class AckPace {
 
  private:
   std::uint32_t usual_us_;
-  std::uint32_t told_us_;
-  std::uint32_t shortest_us_;             // told in this period
-  std::uint32_t before_us_ = 0xffffffff;  // in the one before
-  std::uint64_t period_end_ns_ = 0;
+  LatelyTold<std::greater<>> delay_us_;
 };
 
 }  // namespace mcplane::control

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "base/types.h"
+#include "control/peers/lately_told.h"
 
 namespace mcplane::control {
 
@@ -17,30 +19,22 @@ class HeartbeatPace {
   static constexpr std::uint64_t kPingsPerSecondMax = 50'000;  // a shard
   static constexpr std::uint32_t kIntervalsToHear = 4;
 
-  explicit HeartbeatPace(std::uint32_t least_ms) : least_ms_(least_ms), told_ms_(least_ms), longest_ms_(least_ms) {}
+  explicit HeartbeatPace(std::uint32_t least_ms) : least_ms_(least_ms), interval_ms_(least_ms) {}
 
   // A peer PINGs one shard an interval, whichever it is: `peers` are those of all shards.
   void set(std::size_t peers, std::size_t shards, std::uint64_t now_ns) noexcept {
     const std::uint64_t pings = kPingsPerSecondMax * shards;
     const std::uint64_t spread_ms = (peers * std::uint64_t{1'000} + pings - 1) / pings;
-    told_ms_ = std::max(least_ms_, static_cast<std::uint32_t>(spread_ms));
-    longest_ms_ = std::max(longest_ms_, told_ms_);
-    if (now_ns < period_end_ns_) return;
-    before_ms_ = longest_ms_;
-    longest_ms_ = told_ms_;
-    period_end_ns_ = now_ns + std::uint64_t{kIntervalsToHear} * before_ms_ * kNsPerMs;
+    interval_ms_.tell(std::max(least_ms_, static_cast<std::uint32_t>(spread_ms)), now_ns,
+                      [this] { return std::uint64_t{kIntervalsToHear} * judged_ms() * kNsPerMs; });
   }
 
-  std::uint32_t told_ms() const noexcept { return told_ms_; }
-  // What was told in a period is judged by until the end of the next, which is as long as anyone needs to hear.
-  std::uint32_t judged_ms() const noexcept { return std::max(before_ms_, longest_ms_); }
+  std::uint32_t told_ms() const noexcept { return interval_ms_.told(); }
+  std::uint32_t judged_ms() const noexcept { return interval_ms_.outermost(); }
 
  private:
   std::uint32_t least_ms_;
-  std::uint32_t told_ms_;
-  std::uint32_t longest_ms_;     // told in this period
-  std::uint32_t before_ms_ = 0;  // in the one before
-  std::uint64_t period_end_ns_ = 0;
+  LatelyTold<std::less<>> interval_ms_;
 };
 
 }  // namespace mcplane::control
