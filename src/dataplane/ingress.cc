@@ -1,9 +1,9 @@
 // Station 2 of 7. From: core_loop's burst. To: dispatch.
 // Ethernet, IP and UDP checks, the port's shard, then the MCP header, in the decoder's fixed order: length, address
-// class, seal, ranges. What a table holds is verified by the station that reads it. While a burst is taken apart, in
-// stages, the sessions, slots, tasks and workers' lines that it will touch are prefetched, so that dispatch meets them
-// in cache. A frame for another shard's port goes there unverified: its shard checks all of it, so that one core reads
-// it, once.
+// class, seal, ranges. What a table holds is verified by the station that reads it. While frames are checked, the
+// sessions, slots, tasks and workers' lines that others of the burst will touch are prefetched, in stages, so that
+// dispatch meets them in cache. A frame for another shard's port goes there unverified: its shard checks all of it, so
+// that one core reads it, once.
 #include <algorithm>
 
 #include "base/prefetch.h"
@@ -13,13 +13,14 @@
 namespace mcplane::dataplane {
 namespace {
 
-// Frames. A burst of long ones is more than the first cache holds: what only the checksum reads comes just before.
-constexpr std::size_t kLeadsAhead = 4, kRestsAhead = 2;
+// How many frames each stage is ahead of the checks, or behind them. A core waits for some twenty lines at a time; what
+// is asked for beyond that waits, or is dropped (AMD): so each frame's lines are asked for while others are checked.
+constexpr std::size_t kLeadsAhead = 12, kLooksAhead = 8, kRestsAhead = 2;
+constexpr std::size_t kNextBehind = 8, kOwedBehind = 16;
 constexpr std::size_t kWorthPrefetching = 8;  // frames: with fewer the next use comes before the line
 
 // First what the header names.
 void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
-  if (header.type() == wire::FrameType::Result) shard.tasks.prefetch(wire::token_of(header).index());
   const SessionId sender = wire::sender_of(header);
   shard.sessions.prefetch(sender);
   prefetch_to_write(&shard.mine.last_seen[sender.index()]);
@@ -31,7 +32,7 @@ const ClientSlot* slot_named(Shard& shard, const Frame& frame) noexcept {
   return slot < frame.session->record.slot_limit ? &shard.client_slot(*frame.session, slot) : nullptr;
 }
 
-// Then, when that is here, what it names in turn: of a SEND the client's slot, of a RESULT those around its task.
+// Then, of a known session's, of a SEND the client's slot, of a RESULT its task.
 void prefetch_named(Shard& shard, Frame& frame) noexcept {
   if (frame.session == nullptr) return;
   const wire::Header& header = *frame.header;
@@ -39,19 +40,22 @@ void prefetch_named(Shard& shard, Frame& frame) noexcept {
     frame.slot = slot_named(shard, frame);
     if (frame.slot != nullptr) prefetch_to_write(frame.slot);
   } else if (header.type() == wire::FrameType::Result) {
-    const Task* const task = shard.tasks.find(wire::token_of(header));
-    if (task == nullptr || task->worker == kNoWorker) return;
-    shard.sessions.prefetch_towards(task->client);
-    shard.shared.workers.prefetch(task->worker);
-    shard.mine.outcomes.prefetch(task->worker);
-    shard.timers.visit_moved(task->timer, shard.now_ms + shard.ack_wait_ms,
-                             [&](std::uint32_t index) { shard.tasks.prefetch(index); });
+    shard.tasks.prefetch(wire::token_of(header).index());
   }
 }
 
-// Then, of a SEND, the slot's previous task.
-void prefetch_ended(Shard& shard, const Frame& frame) noexcept {
-  if (frame.slot != nullptr) shard.tasks.prefetch(frame.slot->task);
+// Then what those name in turn: the slot's previous task; who waits for the task, and who had it.
+void prefetch_next(Shard& shard, const Frame& frame) noexcept {
+  if (frame.slot != nullptr) return shard.tasks.prefetch(frame.slot->task);
+  const bool known = frame.session != nullptr && frame.header != nullptr;
+  if (!known || frame.header->type() != wire::FrameType::Result) return;
+  const Task* const task = shard.tasks.find(wire::token_of(*frame.header));
+  if (task == nullptr || task->worker == kNoWorker) return;
+  shard.sessions.prefetch_towards(task->client);
+  shard.shared.workers.prefetch(task->worker);
+  shard.mine.outcomes.prefetch(task->worker);
+  shard.timers.visit_moved(task->timer, shard.now_ms + shard.ack_wait_ms,
+                           [&](std::uint32_t index) { shard.tasks.prefetch(index); });
 }
 
 // Last, of a SEND what the worker of that task is owed, and comes to be owed.
@@ -78,13 +82,15 @@ void prefetch_rest(const net::Packet& packet) noexcept {
 }
 
 // Decides about frames whose UDP port names another shard, by their first cache line. To be read: it is their shard's.
-void steer(Shard& shard, std::span<const net::Packet> packets, std::span<Verdict> verdicts) noexcept {
+void steer(Shard& shard, std::span<const net::Packet> packets, std::span<Frame> frames,
+           std::span<Verdict> verdicts) noexcept {
   for (const net::Packet& packet : packets) prefetch_to_read(packet.data());
   for (std::size_t i = 0; i < packets.size(); ++i) {
     const std::uint16_t port = wire::peek_destination_port(packets[i].bytes());
     const auto number = static_cast<std::uint16_t>(port - shard.options.base_port);
     const bool other = number != raw(shard.options.id) && number < shard.shared.options.shards;
     verdicts[i] = other ? Verdict::handoff(ShardId(static_cast<std::uint8_t>(number))) : Verdict{};
+    frames[i].header = nullptr;
   }
 }
 
@@ -149,29 +155,44 @@ Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
 
 void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
              std::span<Verdict> verdicts) noexcept {
-  const bool steered = shard.shared.options.shards > 1;
-  if (steered) steer(shard, packets, verdicts);
-  const auto stays = [&](std::size_t i) { return i < packets.size() && (!steered || !verdicts[i].decided()); };
-  for (std::size_t i = 0; i < kLeadsAhead; ++i)
+  const std::size_t count = packets.size();
+  const bool steered = shard.shared.options.shards > 1, deep = count >= kWorthPrefetching;
+  if (steered) steer(shard, packets, frames, verdicts);
+  const auto stays = [&](std::size_t i) { return i < count && (!steered || !verdicts[i].decided()); };
+  const auto lead = [&](std::size_t i) {
     if (stays(i)) prefetch_lead(packets[i]);
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (stays(i + kLeadsAhead)) prefetch_lead(packets[i + kLeadsAhead]);
-    frames[i].header = nullptr;
+  };
+  const auto look = [&](std::size_t i) {
     if (stays(i)) look_ahead(shard, packets[i], frames[i]);
-  }
-  for (std::size_t i = 0; i < kRestsAhead; ++i)
+  };
+  const auto rest = [&](std::size_t i) {
     if (stays(i)) prefetch_rest(packets[i]);
-  for (std::size_t i = 0; i < packets.size(); ++i) {
-    if (stays(i + kRestsAhead)) prefetch_rest(packets[i + kRestsAhead]);
-    if (!stays(i)) continue;
+  };
+  const auto judge = [&](std::size_t i) {
+    if (!stays(i)) return;
     verdicts[i] = check(shard, packets[i], frames[i]);
     if (!verdicts[i].decided()) prefetch_named(shard, frames[i]);
+  };
+  const auto next = [&](std::size_t i) {
+    if (deep && stays(i)) prefetch_next(shard, frames[i]);
+  };
+  const auto owed = [&](std::size_t i) {
+    if (deep && stays(i)) prefetch_owed(shard, frames[i]);
+  };
+  for (std::size_t i = 0; i < kLeadsAhead; ++i) lead(i);
+  for (std::size_t i = 0; i < kLooksAhead; ++i) look(i);
+  for (std::size_t i = 0; i < kRestsAhead; ++i) rest(i);
+  for (std::size_t i = 0; i < count; ++i) {
+    lead(i + kLeadsAhead);
+    look(i + kLooksAhead);
+    rest(i + kRestsAhead);
+    judge(i);
+    next(i - kNextBehind);
+    owed(i - kOwedBehind);
   }
-  if (packets.size() < kWorthPrefetching) return;
-  for (std::size_t i = 0; i < packets.size(); ++i)
-    if (stays(i)) prefetch_ended(shard, frames[i]);
-  for (std::size_t i = 0; i < packets.size(); ++i)
-    if (stays(i)) prefetch_owed(shard, frames[i]);
+  if (!deep) return;
+  for (std::size_t i = count - kNextBehind; i != count; ++i) next(i);
+  for (std::size_t i = count - kOwedBehind; i != count; ++i) owed(i);
 }
 
 }  // namespace mcplane::dataplane

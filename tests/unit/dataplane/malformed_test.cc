@@ -29,22 +29,23 @@ class Malformed : public ::testing::Test {
  protected:
   static RigOptions small() { return {.buffers = 1024}; }
 
-  void run(const MalformedCase& test) {
-    SCOPED_TRACE(test.name);
+  // So many of the frame come at once.
+  void run(const MalformedCase& test, std::uint32_t copies) {
+    SCOPED_TRACE(std::string(test.name) + ", " + std::to_string(copies));
     MalformedWorld world(small());
     ShardRig& rig = world.rig;
     const Bytes frame = test.frame(world);
     const std::uint64_t accepted = rig.counters().accepted.read();
-    put_on_wire(rig, frame, test.flag);
+    for (std::uint32_t copy = 0; copy < copies; ++copy) put_on_wire(rig, frame, test.flag);
     rig.step();
     const auto sent = rig.take_sent();
-    ASSERT_EQ(sent.size(), test.reply ? 1U : 0U);
-    if (test.reply) {
-      EXPECT_EQ(sent[0].type(), *test.reply);
-      EXPECT_LE(sent[0].bytes.size(), frame.size());
+    ASSERT_EQ(sent.size(), test.reply ? copies : 0U);
+    for (const Sent& answer : sent) {
+      EXPECT_EQ(answer.type(), *test.reply);
+      EXPECT_LE(answer.bytes.size(), frame.size());
     }
     if (test.reason != DropReason::kNone) {
-      EXPECT_EQ(rig.dropped(test.reason), 1U) << name_of(test.reason);
+      EXPECT_EQ(rig.dropped(test.reason), copies) << name_of(test.reason);
       hit.insert(test.reason);
     }
     EXPECT_EQ(rig.counters().accepted.read(), accepted);
@@ -147,7 +148,8 @@ TEST_F(Malformed, EveryClassMeetsItsReasonAndEveryReasonIsMet) {
   std::size_t classes = 0;
   for (const auto& cases : {ethernet_and_ip_cases(), header_cases(), session_cases()})
     for (const MalformedCase& test : cases) {
-      run(test);
+      run(test, 1);
+      run(test, 32);
       ++classes;
     }
   fill_mailbox();
