@@ -103,7 +103,9 @@ constexpr bool is_recognised(wire::FrameType type) noexcept {
 }
 
 // Looks at who the frame says it is from, before anything is verified, so that the session is here when that is asked.
-void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
+// Inline, as recognise() and check(): check_burst() is compiled twice, and calls would cost each frame a dozen
+// instructions.
+[[gnu::always_inline]] inline void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   const std::size_t lead = wire::peek_lead(packet.bytes());
   frame.session = nullptr;
   frame.slot = nullptr;
@@ -112,7 +114,7 @@ void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept 
 }
 
 // Whether it is a sound frame of the session that it names: the common case, all in one.
-bool recognise(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
+[[gnu::always_inline]] inline bool recognise(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   const wire::Header* const header = frame.header;
   if (header == nullptr || !is_recognised(header->type())) return false;
   Session* const session = shard.sessions.find(wire::sender_of(*header));
@@ -134,7 +136,7 @@ Verdict parse(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   return to_us ? Verdict{} : Verdict::drop(DropReason::kUnknownPort);
 }
 
-Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
+[[gnu::always_inline]] inline Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   if (packet.chained()) return Verdict::drop(DropReason::kChainedBuffer);
   if (packet.checksum_bad()) return Verdict::drop(DropReason::kBadUdpChecksum);
   if (!recognise(shard, packet, frame)) {
@@ -151,14 +153,14 @@ Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   return {};
 }
 
-}  // namespace
-
-void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
-             std::span<Verdict> verdicts) noexcept {
+// A burst's frames, of which some may be other shards', in stages. Two of them, since nearly every check of whether a
+// frame is there would be one of whose it is as well.
+template <bool kSteered>
+void check_burst(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
+                 std::span<Verdict> verdicts) noexcept {
   const std::size_t count = packets.size();
-  const bool steered = shard.shared.options.shards > 1, deep = count >= kWorthPrefetching;
-  if (steered) steer(shard, packets, frames, verdicts);
-  const auto stays = [&](std::size_t i) { return i < count && (!steered || !verdicts[i].decided()); };
+  const bool deep = count >= kWorthPrefetching;
+  const auto stays = [&](std::size_t i) { return i < count && (!kSteered || !verdicts[i].decided()); };
   const auto lead = [&](std::size_t i) {
     if (stays(i)) prefetch_lead(packets[i]);
   };
@@ -193,6 +195,15 @@ void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> fram
   if (!deep) return;
   for (std::size_t i = count - kNextBehind; i != count; ++i) next(i);
   for (std::size_t i = count - kOwedBehind; i != count; ++i) owed(i);
+}
+
+}  // namespace
+
+void ingress(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
+             std::span<Verdict> verdicts) noexcept {
+  if (shard.shared.options.shards == 1) return check_burst<false>(shard, packets, frames, verdicts);
+  steer(shard, packets, frames, verdicts);
+  check_burst<true>(shard, packets, frames, verdicts);
 }
 
 }  // namespace mcplane::dataplane

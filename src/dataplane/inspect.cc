@@ -50,7 +50,7 @@ void copy_task(Shard& shard, const Task& task, const ClientSlot* slot, const Rou
   to.degraded = task.degraded;
   to.mirror = task.mirror;
   to.answering = task.answering;
-  to.flags = task.flags;
+  to.flags = task.sent_flags();
   to.slot = task.slot;
   to.sequence = task.sequence;
   to.client = task.client;

@@ -149,19 +149,28 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
   return go_to(shard, place, entry, task, packet, frame);
 }
 
+// What a table asks for that is not remembered. Out of line: most are.
+[[gnu::noinline]] CheckedSend read_selector(Shard& shard, std::span<const std::byte> table, bool shadow) noexcept {
+  const auto selector = wire::read_route_table(table);
+  if (!selector) return {.reason = wire::Reason::Malformed};
+  RouteEntry* const entry = shard.routes.find(*selector, *shard.snapshot, shadow);
+  if (entry == nullptr) return {.reason = wire::Reason::TableFull};
+  shard.routes.remember(table, *entry);
+  return {.entry = entry};
+}
+
 CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, Session& session) noexcept {
   if (frame.ip.payload_length > shard.options.datagram_bytes_max) return {.reason = wire::Reason::TooLarge};
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const auto table = wire::table_of(datagram);
   const bool shadow = wire::is_shadow(frame.header->flags());
-  RouteEntry* entry = shard.routes.recall(table, *shard.snapshot, session.route_hint, shadow);
-  if (entry != nullptr) return {.entry = entry};
-  const auto selector = wire::read_route_table(table);
-  if (!selector) return {.reason = wire::Reason::Malformed};
-  entry = shard.routes.find(*selector, *shard.snapshot, shadow);
-  if (entry == nullptr) return {.reason = wire::Reason::TableFull};
-  shard.routes.remember(table, *entry);
-  return {.entry = entry};
+  RouteEntry* const entry = shard.routes.recall(table, *shard.snapshot, session.route_hint, shadow);
+  return entry != nullptr ? CheckedSend{.entry = entry} : read_selector(shard, table, shadow);
+}
+
+// Of a worker whose session ends. Out of line, as few are.
+[[gnu::noinline]] void give_back_slot(Shard& shard, const state::WorkerRef& worker) noexcept {
+  return_slot(shard, worker);
 }
 
 // Out of line, and last: what it keeps meanwhile would cost each task 16 instructions.
@@ -222,7 +231,8 @@ CheckedSend check_send(Shard& shard, const net::Packet& packet, const Frame& fra
 
 Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept {
   Session* session = shard.sessions.find(worker.session);
-  if (session == nullptr) return_slot(shard, worker);
+  if (session == nullptr) [[unlikely]]
+    give_back_slot(shard, worker);
   return session;
 }
 

@@ -35,17 +35,25 @@ struct SelectorKey {
   }
 };
 
-// Short strings of bytes, without a call where there are 32 of them: the last 32 overlap those before.
-bool equal_bytes(const std::byte* a, const std::byte* b, std::size_t count) noexcept {
-  constexpr std::size_t kStep = sizeof(__m256i);
-  if (count < kStep) return std::memcmp(a, b, count) == 0;
+// Strings of 16 bytes or more, by steps of 16 or 32, without a call: the last one overlaps those before.
+template <class Step>
+bool equal_by(const std::byte* a, const std::byte* b, std::size_t count) noexcept {
   const auto differ = [a, b](std::size_t at) {
-    return _mm256_xor_si256(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + at)),
-                            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + at)));
+    Step of_a, of_b;
+    std::memcpy(&of_a, a + at, sizeof of_a);
+    std::memcpy(&of_b, b + at, sizeof of_b);
+    return of_a ^ of_b;
   };
-  __m256i different = differ(count - kStep);
-  for (std::size_t at = 0; at + kStep < count; at += kStep) different = _mm256_or_si256(different, differ(at));
-  return _mm256_testz_si256(different, different) != 0;
+  Step different = differ(count - sizeof(Step));
+  for (std::size_t at = 0; at + sizeof(Step) < count; at += sizeof(Step)) different |= differ(at);
+  if constexpr (sizeof(Step) == sizeof(__m256i))
+    return _mm256_testz_si256(different, different) != 0;
+  else
+    return _mm_testz_si128(different, different) != 0;
+}
+
+bool equal_bytes(const std::byte* a, const std::byte* b, std::size_t count) noexcept {
+  return count >= sizeof(__m256i) ? equal_by<__m256i>(a, b, count) : equal_by<__m128i>(a, b, count);
 }
 
 std::string_view next_name(const RouteEntry& entry, std::size_t& at) noexcept {
@@ -99,9 +107,7 @@ RouteEntry* RouteCache::find(const wire::RouteView& selector, const state::Route
     }
     last_ = entry;
   }
-  entry->last_used = ++clock_;
-  refresh(*entry, snapshot);
-  return entry;
+  return use(*entry, snapshot);
 }
 
 // Any mix will do: what is found is compared, and who makes two tables meet only has them verified.
@@ -120,21 +126,27 @@ bool RouteCache::holds(const Memo& memo, std::span<const std::byte> table, std::
          equal_bytes(memo.bytes.data(), table.data(), table.size());
 }
 
+RouteEntry* RouteCache::use(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
+  entry.last_used = ++clock_;
+  return entry.generation == snapshot.generation ? &entry : resolve(entry, snapshot);
+}
+
 RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
                                std::uint8_t& hint, bool shadow) noexcept {
-  const std::uint16_t stamp = stamp_of(table, shadow);
-  if (!holds(memos_[hint], table, stamp)) {
-    hint = memo_of(table, shadow);
-    if (!holds(memos_[hint], table, stamp)) return nullptr;
-  }
-  RouteEntry& entry = entries_[memos_[hint].entry];
-  entry.last_used = ++clock_;
-  refresh(entry, snapshot);
-  return &entry;
+  const Memo& memo = memos_[hint];
+  return holds(memo, table, stamp_of(table, shadow)) ? use(entries_[memo.entry], snapshot)
+                                                     : recall_slowly(table, snapshot, hint, shadow);
+}
+
+RouteEntry* RouteCache::recall_slowly(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
+                                      std::uint8_t& hint, bool shadow) noexcept {
+  hint = memo_of(table, shadow);
+  const Memo& memo = memos_[hint];
+  return holds(memo, table, stamp_of(table, shadow)) ? use(entries_[memo.entry], snapshot) : nullptr;
 }
 
 void RouteCache::remember(std::span<const std::byte> table, const RouteEntry& entry) noexcept {
-  if (table.size() > Memo::kBytesMax) return;
+  if (table.size() < Memo::kBytesMin || table.size() > Memo::kBytesMax) return;
   Memo& memo = memos_[memo_of(table, entry.shadow)];
   memo.claimed = entry.claimed;
   memo.entry = index_of(entry);
@@ -160,7 +172,7 @@ RouteEntry* RouteCache::claim(std::uint64_t hash) noexcept {
   return oldest;
 }
 
-void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
+RouteEntry* RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
   std::size_t at = 1;
   const std::string_view action = next_name(entry, at);
   const std::string_view model = next_name(entry, at);
@@ -190,6 +202,7 @@ void RouteCache::resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot
   }
   entry.generation = snapshot.generation;
   if (entry.lines.frames > 0) post(entry);
+  return &entry;
 }
 
 void RouteCache::post(const RouteEntry& entry) noexcept {

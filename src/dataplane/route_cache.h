@@ -125,13 +125,15 @@ class RouteCache {
   }
 
  private:
-  // A table that was verified, and whose it is. Two lines; longer tables are verified each time.
+  // A table that was verified, and whose it is. Two lines; longer tables, and shorter ones than any that names an
+  // action, are verified each time.
   struct alignas(kCacheLineBytes) Memo {
-    static constexpr std::size_t kBytesMax = 120;
+    static constexpr std::size_t kBytesMin = 16, kBytesMax = 120;
+    static constexpr std::uint16_t kFree = 0xffff;  // no stamp_of() anything
 
     std::uint32_t claimed = 0;  // of the entry, which may have become another selector's since
     std::uint16_t entry = 0;
-    std::uint16_t stamp = 0;  // stamp_of() the table; 0: free
+    std::uint16_t stamp = kFree;  // stamp_of() the table
     std::array<std::byte, kBytesMax> bytes;
   };
   static_assert(sizeof(Memo) == 2 * kCacheLineBytes);
@@ -139,13 +141,17 @@ class RouteCache {
 
   RouteEntry* claim(std::uint64_t hash) noexcept;
   void post(const RouteEntry& entry) noexcept;
-  void resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
+  RouteEntry* resolve(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
   // Its length, a multiple of 4, and what kind of task it came with.
   static std::uint16_t stamp_of(std::span<const std::byte> table, bool shadow) noexcept {
     return static_cast<std::uint16_t>(table.size() | (shadow ? 1U : 0U));
   }
   static std::uint8_t memo_of(std::span<const std::byte> table, bool shadow) noexcept;
   bool holds(const Memo& memo, std::span<const std::byte> table, std::uint16_t stamp) const noexcept;
+  RouteEntry* use(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept;
+  // recall() where the hint does not help. Out of line, as resolve(): a call that comes last keeps no registers.
+  [[gnu::noinline]] RouteEntry* recall_slowly(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,
+                                              std::uint8_t& hint, bool shadow) noexcept;
 
   SipKey key_;
   const state::WaitingBoard* board_;

@@ -177,6 +177,10 @@ class Shard {
   void count(const Task& task, state::TaskEnds::Which end) noexcept {
     if (wire::is_shadow(task.flags)) [[unlikely]]
       return (counters_of(task).*end).add();
+    count_production(task, end);
+  }
+  // Of a task that is no shadow.
+  void count_production(const Task& task, state::TaskEnds::Which end) noexcept {
     (counters.*end).add();
     if (observed()) (counters.actions[task.action()].*end).add();
   }

@@ -24,7 +24,7 @@ state::SpanRecord record_of(const Shard& shard, const Task& task, wire::Reason r
   }
   record.client = task.client;
   record.worker = task.worker_session;
-  record.flags = task.flags;
+  record.flags = task.sent_flags();
   record.reason = reason;
   record.attempt = task.attempt;
   return record;

@@ -28,7 +28,7 @@ struct alignas(kCacheLineBytes) Task {
   TaskState state : 4 = TaskState::kFree;
   SkillId skill : 4 = {};          // what its worker does
   std::uint8_t attempt = 0;        // workers it was routed to
-  std::uint16_t flags = 0;         // as the SEND had them
+  std::uint16_t flags = 0;         // as the SEND had them, and kFailed
   SessionId client;                // none: the client is gone, or knows the outcome
   std::uint32_t sequence = 0;      // of the client's slot
   std::uint16_t slot = 0;          // client slot
@@ -64,20 +64,26 @@ struct alignas(kCacheLineBytes) Task {
 
   // When its SEND came, and what its books are kept by, in one word:
   //
-  //     63     62   56 55     48 47        0
-  //   | failed |   0   | action  | arrived  |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task
-  //                                             lives longer than one. failed: its worker's answer says so.
+  //   63     56 55     48 47        0
+  //   |   0    |  action | arrived  |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task lives
+  //                                     longer than one
   static constexpr unsigned kArrivedBits = 48;
   static constexpr std::uint64_t kArrivedMask = (std::uint64_t{1} << kArrivedBits) - 1;
-  static constexpr std::uint64_t kFailed = std::uint64_t{1} << 63;
+  // Its worker's answer says so. Among its flags, where no frame has one, so that one look finds all tasks whose books
+  // are not as most are.
+  static constexpr std::uint16_t kFailed = 1U << 13;
+  static_assert((kFailed & wire::kUnknownFlags) != 0);
 
   void arrive(std::uint64_t now_ns, std::uint8_t action) noexcept {
     arrival = (now_ns & kArrivedMask) | std::uint64_t{action} << kArrivedBits;
   }
   std::uint64_t elapsed_ns(std::uint64_t now_ns) const noexcept { return (now_ns - arrival) & kArrivedMask; }
   std::uint8_t action() const noexcept { return static_cast<std::uint8_t>(arrival >> kArrivedBits); }
-  bool failed() const noexcept { return static_cast<std::int64_t>(arrival) < 0; }
-  void set_failed(bool failed) noexcept { arrival = failed ? arrival | kFailed : arrival & ~kFailed; }
+  bool failed() const noexcept { return (flags & kFailed) != 0; }
+  void set_failed(bool failed) noexcept {
+    flags = static_cast<std::uint16_t>(failed ? flags | kFailed : flags & ~kFailed);
+  }
+  std::uint16_t sent_flags() const noexcept { return static_cast<std::uint16_t>(flags & ~kFailed); }
 };
 
 static_assert(sizeof(Task) == kCacheLineBytes);

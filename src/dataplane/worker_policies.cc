@@ -160,6 +160,13 @@ constexpr std::array<Search, state::kPolicies> kSearches = {nullptr,   in_turn, 
 
 }  // namespace
 
+bool take_permit(Shard& shard, WorkerId worker, SkillId skill, state::WorkerRef& chosen) noexcept {
+  if (shard.shared.workers[worker].skills->try_enter(skill, chosen.round)) return true;
+  shard.shared.workers.release(worker, chosen.round);
+  chosen.session = {};
+  return false;
+}
+
 bool acquire_by_policy(Shard& shard, RouteEntry& entry, const Asker& asker, state::WorkerRef& chosen) noexcept {
   return kSearches[raw(entry.rule.policy)](shard, entry, asker, chosen);
 }

@@ -9,6 +9,10 @@ namespace mcplane::dataplane {
 // Slots that other cores may take from under one search before it gives up.
 inline constexpr std::uint32_t kRacesMax = 8;
 
+// Of a worker that is out for that action, and whose slot was taken: whether a permit was left; else it has its slot
+// back.
+bool take_permit(Shard& shard, WorkerId worker, SkillId skill, state::WorkerRef& chosen) noexcept;
+
 // A slot of the worker, for that action of its; not while that is out, but for the few that have its permits.
 inline bool try_take(Shard& shard, WorkerId worker, SkillId skill, state::WorkerRef& chosen) noexcept {
   chosen.id = worker;
@@ -16,13 +20,7 @@ inline bool try_take(Shard& shard, WorkerId worker, SkillId skill, state::Worker
   chosen.session = shard.shared.workers.try_acquire(worker, chosen.round);
   if (!chosen.session) return false;
   // Looked at in the round that the slot is of: control tells of an action that is out before that round begins.
-  const state::WorkerLine& line = shard.shared.workers[worker];
-  if (!line.is_out(skill)) [[likely]]
-    return true;
-  if (line.skills->try_enter(skill, chosen.round)) return true;
-  shard.shared.workers.release(worker, chosen.round);
-  chosen.session = {};
-  return false;
+  return !shard.shared.workers[worker].is_out(skill) || take_permit(shard, worker, skill, chosen);
 }
 
 // By entry.rule.policy, which is not kLeastOutstanding. True: a slot is taken.

@@ -211,8 +211,9 @@ class WorkerTable {
   bool change(WorkerLine& line, WorkerLoad& seen, WorkerLoad next) noexcept {
     if (alone_) {
       line.load.store(next.bits, std::memory_order_relaxed);
-    } else if (!line.load.compare_exchange_weak(seen.bits, next.bits, std::memory_order_acq_rel,
-                                                std::memory_order_acquire)) {
+    } else if (std::uint64_t left = seen.bits; !line.load.compare_exchange_weak(
+                   left, next.bits, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      seen.bits = left;
       return false;
     }
     const std::uint32_t from = seen.listed(), to = next.listed();
@@ -224,8 +225,9 @@ class WorkerTable {
     return true;
   }
 
-  // The line as it is, no more and no less: a bit that a change of control's left behind goes, or comes.
-  void relist(WorkerLine& line, WorkerLoad seen, std::uint64_t version, const Gate* gate) noexcept {
+  // The line as it is, no more and no less: a bit that a change of control's left behind goes, or comes. Out of line:
+  // who finds a worker with room would keep registers for it.
+  [[gnu::noinline]] void relist(WorkerLine& line, WorkerLoad seen, std::uint64_t version, const Gate* gate) noexcept {
     WorkerLoad next;
     do {
       next = gate != nullptr ? seen.with(*gate) : seen;

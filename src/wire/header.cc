@@ -6,8 +6,6 @@
 namespace mcplane::wire {
 namespace {
 
-constexpr std::uint16_t kUnknownFlags = static_cast<std::uint16_t>(~(raw(Flag::ANY) | 0xc000U));
-
 // What follows the lead.
 enum class Body : std::uint8_t {
   kNothing,

@@ -47,6 +47,8 @@ inline const Header& header_of(std::span<const std::byte> datagram) noexcept {
 
 constexpr bool has(std::uint16_t flags, Flag flag) noexcept { return (flags & raw(flag)) != 0; }
 constexpr bool is_shadow(std::uint16_t flags) noexcept { return has(flags, Flag::Shadow); }
+// No frame may have one of them; the top two bits are the priority.
+inline constexpr std::uint16_t kUnknownFlags = static_cast<std::uint16_t>(~(raw(Flag::ANY) | 0xc000U));
 constexpr std::uint8_t priority_of(std::uint16_t flags) noexcept { return static_cast<std::uint8_t>(flags >> 14); }
 constexpr std::uint16_t with_priority(std::uint16_t flags, std::uint8_t priority) noexcept {
   return static_cast<std::uint16_t>((flags & 0x3fffU) | (unsigned{priority} << 14));

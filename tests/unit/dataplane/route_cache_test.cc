@@ -66,6 +66,25 @@ TEST_F(RouteCacheTest, ShadowTasksHaveEntriesOfTheirOwn) {
   }
 }
 
+TEST_F(RouteCacheTest, TablesOfEveryLengthAreRecalledOrLookedUpAnew) {
+  const state::RouteSnapshot snapshot = snapshot_of(1, {{"gen", "", ""}});
+  RouteCache cache(16, key);
+  RouteEntry* const entry = cache.find(selector("gen"), snapshot);
+  for (std::size_t length = 0; length <= 160; length += 4) {
+    std::vector<std::byte> table(length, std::byte{7});
+    std::uint8_t hint = 0;
+    EXPECT_EQ(cache.recall(table, snapshot, hint), nullptr) << length << " bytes, never seen";
+    cache.remember(table, *entry);
+    const bool kept = length >= 16 && length <= 120;
+    EXPECT_EQ(cache.recall(table, snapshot, hint), kept ? entry : nullptr) << length << " bytes";
+    for (std::byte& byte : table) {
+      byte = std::byte{8};
+      EXPECT_EQ(cache.recall(table, snapshot, hint), nullptr) << length << " bytes, one of them another";
+      byte = std::byte{7};
+    }
+  }
+}
+
 TEST_F(RouteCacheTest, TheBoardSaysWhoWaitsForWhichPool) {
   const auto two_pools = [](std::uint64_t generation) {
     state::RouteSnapshot snapshot;
