@@ -20,7 +20,7 @@ constexpr std::size_t kNextBehind = 8, kOwedBehind = 16;
 constexpr std::size_t kWorthPrefetching = 8;  // frames: with fewer the next use comes before the line
 
 // First what the header names.
-void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
+[[gnu::always_inline]] inline void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
   const SessionId sender = wire::sender_of(header);
   shard.sessions.prefetch(sender);
   prefetch_to_write(&shard.mine.last_seen[sender.index()]);
@@ -103,8 +103,8 @@ constexpr bool is_recognised(wire::FrameType type) noexcept {
 }
 
 // Looks at who the frame says it is from, before anything is verified, so that the session is here when that is asked.
-// Inline, as recognise() and check(): check_burst() is compiled twice, and calls would cost each frame a dozen
-// instructions.
+// Inline, as what it calls, recognise() and check(): check_burst() is compiled twice, and calls would cost each frame a
+// dozen instructions.
 [[gnu::always_inline]] inline void look_ahead(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   const std::size_t lead = wire::peek_lead(packet.bytes());
   frame.session = nullptr;
