@@ -160,6 +160,7 @@ void check_burst(Shard& shard, std::span<net::Packet> packets, std::span<Frame> 
                  std::span<Verdict> verdicts) noexcept {
   const std::size_t count = packets.size();
   const bool deep = count >= kWorthPrefetching;
+  // Whether there is such a frame, and it is ours. Those before the first have the largest numbers.
   const auto stays = [&](std::size_t i) { return i < count && (!kSteered || !verdicts[i].decided()); };
   const auto lead = [&](std::size_t i) {
     if (stays(i)) prefetch_lead(packets[i]);
@@ -181,9 +182,9 @@ void check_burst(Shard& shard, std::span<net::Packet> packets, std::span<Frame> 
   const auto owed = [&](std::size_t i) {
     if (deep && stays(i)) prefetch_owed(shard, frames[i]);
   };
-  for (std::size_t i = 0; i < kLeadsAhead; ++i) lead(i);
-  for (std::size_t i = 0; i < kLooksAhead; ++i) look(i);
-  for (std::size_t i = 0; i < kRestsAhead; ++i) rest(i);
+  for (std::size_t i = 0; i < std::min(kLeadsAhead, count); ++i) lead(i);
+  for (std::size_t i = 0; i < std::min(kLooksAhead, count); ++i) look(i);
+  for (std::size_t i = 0; i < std::min(kRestsAhead, count); ++i) rest(i);
   for (std::size_t i = 0; i < count; ++i) {
     lead(i + kLeadsAhead);
     look(i + kLooksAhead);
