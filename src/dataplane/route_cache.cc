@@ -128,7 +128,7 @@ bool RouteCache::holds(const Memo& memo, std::span<const std::byte> table, std::
 
 RouteEntry* RouteCache::use(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
   entry.last_used = ++clock_;
-  return entry.generation == snapshot.generation ? &entry : resolve(entry, snapshot);
+  return refresh(entry, snapshot);
 }
 
 RouteEntry* RouteCache::recall(std::span<const std::byte> table, const state::RouteSnapshot& snapshot,

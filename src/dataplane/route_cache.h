@@ -119,9 +119,9 @@ class RouteCache {
   void add_waiting(RouteEntry& entry) noexcept;
   void remove_waiting(RouteEntry& entry) noexcept;
 
-  // Brings the entry's pools up to date, by the selector kept in its key.
-  void refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
-    if (entry.generation != snapshot.generation) resolve(entry, snapshot);
+  // The entry, with its pools brought up to date by the selector kept in its key.
+  RouteEntry* refresh(RouteEntry& entry, const state::RouteSnapshot& snapshot) noexcept {
+    return entry.generation == snapshot.generation ? &entry : resolve(entry, snapshot);
   }
 
  private:

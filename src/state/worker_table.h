@@ -208,6 +208,7 @@ class WorkerTable {
   void release_metered(WorkerLine& line, WorkerLoad seen, std::uint16_t round) noexcept;
 
   // False when another core was faster; `seen` is then what it left.
+  // The instruction that compares has a copy: what it is given lies in memory, and `seen` stays in a register.
   bool change(WorkerLine& line, WorkerLoad& seen, WorkerLoad next) noexcept {
     if (alone_) {
       line.load.store(next.bits, std::memory_order_relaxed);
