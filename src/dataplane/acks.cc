@@ -7,59 +7,32 @@
 
 namespace mcplane::dataplane {
 
-OwedAcks::OwedAcks(std::uint32_t workers) : lines_(workers), due_(workers), capacity_(workers) {}
-
-bool OwedAcks::add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept {
-  // Workers count from 1: take() says 0 for nothing.
-  if (result_number == 0) return false;
-  Line& line = lines_[raw(worker)];
-  if (line.session != session.value) {
-    line.session = session.value;
-    line.count = 0;
-  }
-  if (line.count == kPerWorker) return false;
-  const std::uint32_t last = line.first + line.count;
-  line.entries[last < kPerWorker ? last : last - kPerWorker] = {result_number, now_ms};
-  ++line.count;
-  if (!line.listed) list(worker, line);
-  return true;
-}
-
-std::uint32_t OwedAcks::take(WorkerId worker, SessionId session) noexcept {
-  Line& line = lines_[raw(worker)];
-  if (line.count == 0 || line.session != session.value) return 0;
-  const std::uint32_t number = line.entries[line.first].number;
-  const bool at_end = --line.count == 0 || line.first + 1U == kPerWorker;  // an empty ring begins in its first line
-  line.first = at_end ? 0 : static_cast<std::uint16_t>(line.first + 1U);
-  return number;
-}
-
-void OwedAcks::list(WorkerId worker, Line& line) noexcept {
-  DCHECK(due_count_ < capacity_);
+bool OwedAcks::list(Session& worker) noexcept {
+  if (due_count_ == capacity_) return false;
   const std::uint32_t last = due_first_ + due_count_;
-  due_[last < capacity_ ? last : last - capacity_] = worker;
+  due_[last < capacity_ ? last : last - capacity_] = worker.record.id;
   ++due_count_;
-  line.listed = true;
+  return worker.owed.listed = true;
 }
 
-WorkerId OwedAcks::take_due(std::uint32_t latest_ms) noexcept {
+Session* OwedAcks::take_due(SessionTable& sessions, std::uint32_t latest_ms) noexcept {
   while (due_count_ > 0) {
-    const WorkerId worker = due_[due_first_];
+    Session* const worker = sessions.find(due_[due_first_]);
     due_first_ = due_first_ + 1 < capacity_ ? due_first_ + 1 : 0;
     --due_count_;
-    Line& line = lines_[raw(worker)];
-    line.listed = false;
-    if (line.count == 0) continue;
-    if (static_cast<std::int32_t>(line.entries[line.first].added_ms - latest_ms) <= 0) return worker;
-    list(worker, line);
-    return kNoWorker;
+    if (worker == nullptr) continue;
+    worker->owed.listed = false;
+    if (worker->owed.oldest.number == 0) continue;
+    if (static_cast<std::int32_t>(worker->owed.oldest.added_ms - latest_ms) <= 0) return worker;
+    list(*worker);
+    return nullptr;
   }
-  return kNoWorker;
+  return nullptr;
 }
 
-void OwedAcks::prefetch_due(std::uint32_t count) const noexcept {
+void OwedAcks::prefetch_due(const SessionTable& sessions, std::uint32_t count) const noexcept {
   for (std::uint32_t i = 0, at = due_first_; i < std::min(count, due_count_); ++i) {
-    prefetch(due_[at]);
+    sessions.prefetch_towards(due_[at]);
     at = at + 1 < capacity_ ? at + 1 : 0;
   }
 }
@@ -129,9 +102,9 @@ class AckWriter {
   std::size_t length_ = 0;
 };
 
-void send_owed(Shard& shard, WorkerId worker, const Session& to) noexcept {
-  AckWriter ack(shard, to, wire::FrameType::Result);
-  while (const std::uint32_t number = shard.owed.take(worker, to.record.id)) ack.add(number, raw(wire::Reason::Ok));
+void send_owed(Shard& shard, Session& worker) noexcept {
+  AckWriter ack(shard, worker, wire::FrameType::Result);
+  while (const std::uint32_t number = shard.owed.take(worker)) ack.add(number, raw(wire::Reason::Ok));
   ack.send();
 }
 
@@ -147,18 +120,14 @@ void send_acks(Shard& shard) noexcept {
   }
   shard.acks.clear();
   const std::uint32_t latest_ms = shard.now_ms - shard.ack_wait_ms;
-  // Among many workers none of this is in a cache: all that are due are fetched, then written to.
-  Batch<WorkerId, kOwedPerLoop> due;
-  while (due.room() > 0) {
-    const WorkerId worker = shard.owed.take_due(latest_ms);
-    if (worker == kNoWorker) break;
-    shard.sessions.prefetch_towards(shard.owed.session_of(worker));
-    due.add() = worker;
+  std::uint32_t sent = 0;
+  for (; sent < kOwedPerLoop; ++sent) {
+    Session* const worker = shard.owed.take_due(shard.sessions, latest_ms);
+    if (worker == nullptr) break;
+    send_owed(shard, *worker);
   }
-  if (due.empty()) return;
-  for (const WorkerId worker : due.items())
-    if (const Session* to = shard.sessions.find(shard.owed.session_of(worker))) send_owed(shard, worker, *to);
-  shard.owed.prefetch_due(kOwedPerLoop);
+  // Among many workers none of this is in a cache.
+  shard.owed.prefetch_due(shard.sessions, sent + 1);
 }
 
 }  // namespace mcplane::dataplane

@@ -5,10 +5,9 @@
 #include <cstdint>
 #include <span>
 
-#include "base/check.h"
 #include "base/large_array.h"
-#include "base/prefetch.h"
 #include "base/types.h"
+#include "dataplane/session_table.h"
 #include "wire/ack.h"
 
 namespace mcplane::dataplane {
@@ -19,45 +18,60 @@ class Shard;
 // in an ACK.
 class OwedAcks {
  public:
-  explicit OwedAcks(std::uint32_t workers);
+  explicit OwedAcks(std::uint32_t workers) : rings_(workers), due_(workers), capacity_(workers) {}
 
-  // False when the worker's line is full, or the number is none: it is to be told otherwise.
-  bool add(WorkerId worker, SessionId session, std::uint32_t result_number, std::uint32_t now_ms) noexcept;
-  // The oldest, 0 when nothing is owed to that session.
-  std::uint32_t take(WorkerId worker, SessionId session) noexcept;
+  // False when there is no room, or the number is none: it is to be told otherwise.
+  bool add(Session& worker, std::uint32_t result_number, std::uint32_t now_ms) noexcept {
+    // Workers count from 1: take() says 0 for nothing.
+    if (result_number == 0) return false;
+    if (worker.owed.oldest.number != 0) return add_behind(worker, {result_number, now_ms});
+    if (!worker.owed.listed && !list(worker)) return false;
+    worker.owed.oldest = {result_number, now_ms};
+    return true;
+  }
+  // The oldest, 0 when nothing is owed.
+  std::uint32_t take(Session& worker) noexcept {
+    const std::uint32_t number = worker.owed.oldest.number;
+    worker.owed.oldest.number = 0;
+    if (worker.owed.more > 0) draw_up(worker);
+    return number;
+  }
 
-  // A worker whose oldest was added at `latest_ms` or before, kNoWorker when there is none.
-  WorkerId take_due(std::uint32_t latest_ms) noexcept;
+  // A worker whose oldest was added at `latest_ms` or before, null when there is none.
+  Session* take_due(SessionTable& sessions, std::uint32_t latest_ms) noexcept;
   // Those that are looked at next.
-  void prefetch_due(std::uint32_t count) const noexcept;
+  void prefetch_due(const SessionTable& sessions, std::uint32_t count) const noexcept;
   bool empty() const noexcept { return due_count_ == 0; }
-  SessionId session_of(WorkerId worker) const noexcept { return {lines_[raw(worker)].session}; }
-  void prefetch(WorkerId worker) const noexcept { prefetch_to_write(&lines_[raw(worker)]); }
 
  private:
-  static constexpr std::uint32_t kPerWorker = 14;
-
-  struct Entry {
-    std::uint32_t number;
-    std::uint32_t added_ms;
-  };
-  struct alignas(kCacheLineBytes) Line {
-    std::uint32_t session = 0;
-    std::uint16_t first = 0, count = 0;
-    bool listed = false;
-    std::array<Entry, kPerWorker> entries;  // a ring
-  };
-  static_assert(sizeof(Line) == 2 * kCacheLineBytes);
+  static constexpr std::uint32_t kPerRing = 16;
+  static_assert(0x100 % kPerRing == 0, "Owed::first counts on, modulo 256");
+  using Ring = std::array<OwedAck, kPerRing>;
 
  public:
-  static constexpr std::size_t kBytesPerWorker = sizeof(Line) + sizeof(WorkerId);
+  static constexpr std::size_t kBytesPerWorker = sizeof(Ring) + sizeof(SessionId);
 
  private:
-  void list(WorkerId worker, Line& line) noexcept;
+  OwedAck& ring_at(const Session& worker, std::uint32_t index) noexcept {
+    return rings_[raw(worker.record.worker)][index % kPerRing];
+  }
+  bool add_behind(Session& worker, OwedAck ack) noexcept {
+    Owed& owed = worker.owed;
+    if (owed.more == kPerRing) return false;
+    ring_at(worker, owed.first + owed.more++) = ack;
+    return true;
+  }
+  void draw_up(Session& worker) noexcept {
+    Owed& owed = worker.owed;
+    owed.oldest = ring_at(worker, owed.first++);
+    --owed.more;
+  }
+  // False when more sessions than there may be workers have come and gone within an ack delay.
+  bool list(Session& worker) noexcept;
 
-  LargeArray<Line> lines_;
-  // Workers with something owed, each once, in the order they are to be looked at.
-  LargeArray<WorkerId> due_;
+  LargeArray<Ring> rings_;  // by worker
+  // Workers with something owed, each once, in the order they are to be looked at; some have left meanwhile.
+  LargeArray<SessionId> due_;
   std::uint32_t capacity_, due_first_ = 0, due_count_ = 0;
 };
 

@@ -178,7 +178,8 @@ Verdict on_result(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   shard.set_state(*task, TaskState::kDelivering);
   task->number = header.sequence();
   if (planted(PlantedBug::kAckResultEarly))
-    shard.owed.add(task->worker, task->worker_session, task->number, shard.now_ms);
+    if (Session* const worker = shard.sessions.find(task->worker_session))
+      shard.owed.add(*worker, task->number, shard.now_ms);
   watch(shard, *task);
   return deliver(shard, packet, frame, *task, *client);
 }

@@ -14,16 +14,13 @@ namespace mcplane::dataplane {
 namespace {
 
 // Time this frame spent in the loop. ROUTE: kept for the task's DELIVER; DELIVER: added to the ROUTE's share.
-// A ROUTE takes along that a RESULT is done with: here, where what its worker is owed has been fetched meanwhile.
 void finish_header(Shard& shard, const Departure& departure, std::uint64_t leg_us) noexcept {
   const std::span datagram(departure.packet.data() + departure.payload_offset, wire::kLeadBytes);
   wire::Header& header = wire::header_of(datagram);
-  const state::SessionRecord& to = *departure.to;
   constexpr std::uint64_t kMax = std::numeric_limits<std::uint16_t>::max();
   if (header.type() == wire::FrameType::Deliver) {
     header.mutate_broker_us(static_cast<std::uint16_t>(std::min(kMax, header.broker_us() + leg_us)));
   } else if (header.type() == wire::FrameType::Route) {
-    header.mutate_sequence(shard.owed.take(to.worker, to.id));
     Task* const task = shard.tasks.find(wire::token_of(header));
     if (task != nullptr && task->state == TaskState::kRouted)
       task->route_leg_us = static_cast<std::uint16_t>(std::min(kMax, leg_us));
@@ -52,6 +49,7 @@ void write_headers(Shard& shard, Departure& departure) noexcept {
   state::Durations& broker = shard.mine.timings.broker;
   auto& [counts, longer] = shard.answered;
   constexpr std::size_t kWord = sizeof(std::uint64_t);
+#pragma GCC unroll 4
   for (std::size_t from = 0; from < counts.size(); from += kWord) {
     std::uint64_t word = 0;
     std::memcpy(&word, &counts[from], kWord);

@@ -17,7 +17,8 @@ namespace {
 // is asked for beyond that waits, or is dropped (AMD): so each frame's lines are asked for while others are checked.
 constexpr std::size_t kLeadsAhead = 12, kLooksAhead = 8, kRestsAhead = 2;
 constexpr std::size_t kNextBehind = 8, kOwedBehind = 16;
-constexpr std::size_t kWorthPrefetching = 8;  // frames: with fewer the next use comes before the line
+constexpr std::size_t kWorthPrefetching = 8;    // frames: with fewer the next use comes before the line
+constexpr std::uint32_t kManySessions = 4'096;  // beyond, less of what there is of them is in a core's own cache
 
 // First what the header names.
 [[gnu::always_inline]] inline void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
@@ -32,7 +33,10 @@ const ClientSlot* slot_named(Shard& shard, const Frame& frame) noexcept {
   return slot < frame.session->record.slot_limit ? &shard.client_slot(*frame.session, slot) : nullptr;
 }
 
-// Then, of a known session's, of a SEND the client's slot, of a RESULT its task.
+// The worker a frame's sender is.
+WorkerId sender_worker(const Frame& frame) noexcept { return frame.session->record.worker; }
+
+// Then, of a known session's, of a SEND the client's slot, of a RESULT its task and its worker.
 void prefetch_named(Shard& shard, Frame& frame) noexcept {
   if (frame.session == nullptr) return;
   const wire::Header& header = *frame.header;
@@ -41,28 +45,30 @@ void prefetch_named(Shard& shard, Frame& frame) noexcept {
     if (frame.slot != nullptr) prefetch_to_write(frame.slot);
   } else if (header.type() == wire::FrameType::Result) {
     shard.tasks.prefetch(wire::token_of(header).index());
+    if (sender_worker(frame) == kNoWorker) return;
+    shard.shared.workers.prefetch(sender_worker(frame));
+    shard.mine.outcomes.prefetch(sender_worker(frame));
   }
 }
 
-// Then what those name in turn: the slot's previous task; who waits for the task, and who had it.
-void prefetch_next(Shard& shard, const Frame& frame) noexcept {
+// Then what those name in turn: the slot's previous task; who waits for the task, and where its worker is listed, which
+// among few is in cache.
+void prefetch_next(Shard& shard, const Frame& frame, bool many) noexcept {
   if (frame.slot != nullptr) return shard.tasks.prefetch(frame.slot->task);
   const bool known = frame.session != nullptr && frame.header != nullptr;
   if (!known || frame.header->type() != wire::FrameType::Result) return;
+  if (many && sender_worker(frame) != kNoWorker) shard.shared.workers.prefetch_listing(sender_worker(frame));
   const Task* const task = shard.tasks.find(wire::token_of(*frame.header));
-  if (task == nullptr || task->worker == kNoWorker) return;
+  if (task == nullptr) return;
   shard.sessions.prefetch_towards(task->client);
-  shard.shared.workers.prefetch(task->worker);
-  shard.mine.outcomes.prefetch(task->worker);
   shard.timers.visit_moved(task->timer, shard.now_ms + shard.ack_wait_ms,
                            [&](std::uint32_t index) { shard.tasks.prefetch(index); });
 }
 
-// Last, of a SEND what the worker of that task is owed, and comes to be owed.
+// Last, of a SEND the worker of that task, which comes to be owed an acknowledgement.
 void prefetch_owed(Shard& shard, const Frame& frame) noexcept {
   if (frame.slot == nullptr || frame.slot->state != ClientSlot::State::kBusy) return;
-  const WorkerId worker = shard.tasks[frame.slot->task].worker;
-  if (worker != kNoWorker) shard.owed.prefetch(worker);
+  shard.sessions.prefetch_towards(shard.tasks[frame.slot->task].worker_session);
 }
 
 constexpr std::size_t kLeadLines = 3;  // of a frame: its headers, to MCP's
@@ -159,7 +165,7 @@ template <bool kSteered>
 void check_burst(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
                  std::span<Verdict> verdicts) noexcept {
   const std::size_t count = packets.size();
-  const bool deep = count >= kWorthPrefetching;
+  const bool deep = count >= kWorthPrefetching, many = shard.sessions.count() > kManySessions;
   // Whether there is such a frame, and it is ours. Those before the first have the largest numbers.
   const auto stays = [&](std::size_t i) { return i < count && (!kSteered || !verdicts[i].decided()); };
   const auto lead = [&](std::size_t i) {
@@ -177,7 +183,7 @@ void check_burst(Shard& shard, std::span<net::Packet> packets, std::span<Frame> 
     if (!verdicts[i].decided()) prefetch_named(shard, frames[i]);
   };
   const auto next = [&](std::size_t i) {
-    if (deep && stays(i)) prefetch_next(shard, frames[i]);
+    if (deep && stays(i)) prefetch_next(shard, frames[i], many);
   };
   const auto owed = [&](std::size_t i) {
     if (deep && stays(i)) prefetch_owed(shard, frames[i]);

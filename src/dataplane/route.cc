@@ -135,9 +135,10 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
     if (place.to != nullptr) return_slot(shard, place.worker);
     return refused({.reason = wire::Reason::TableFull});
   }
-  if (observed()) slot.ask_for(entry.name, wire::task_id_of(*frame.header));
+  const wire::Header& header = *frame.header;
+  if (observed()) slot.ask_for(entry.name, wire::task_id_of(header));
   Task& task = shard.tasks[index];
-  begin_task(shard, entry, task, *frame.header, client);
+  begin_task(shard, entry, task, header, client);
   slot.state = ClientSlot::State::kBusy;
   slot.task = index;
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
@@ -236,8 +237,9 @@ Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept
   return session;
 }
 
-Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept {
-  shard.owed.prefetch(to.record.worker);  // for egress
+// Out of line: in the midst of on_send() it would take the registers of a task's books.
+[[gnu::noinline]] Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet,
+                                        Frame& frame) noexcept {
   wire::Header& header = *frame.header;
   header.mutate_type(wire::FrameType::Route);
   header.mutate_attempt(task.attempt);
@@ -245,6 +247,7 @@ Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet
   wire::set_token(header, shard.token_of(task));
   wire::set_route_number(header, task.number);
   header.mutate_slot(0);
+  header.mutate_sequence(shard.owed.take(to));  // it takes along that a RESULT is done with
   if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
   if (wire::has(task.flags, wire::Flag::Sampled) && shard.spans.on() && !task.mirror) [[unlikely]]
     return forward_sampled(shard, task, to, packet, frame);

@@ -15,6 +15,20 @@
 
 namespace mcplane::dataplane {
 
+// A RESULT that is done with, of which its worker is to be told.
+struct OwedAck {
+  std::uint32_t number = 0;  // 0: none
+  std::uint32_t added_ms = 0;
+};
+
+// Those of one worker. Where there are many workers none is owed more than one for long, so that one is here; the
+// others lie in a ring of the worker's (acks.h).
+struct Owed {
+  OwedAck oldest;
+  std::uint8_t first = 0, more = 0;  // of the ring
+  bool listed = false;               // among those that are looked at
+};
+
 // A frame of the session, and one to it, touch the first two lines: what a station asks of it, and its headers.
 struct alignas(kCacheLineBytes) Session {
   bool ending = false;                          // its tasks are being ended; it takes no part in anything new
@@ -23,12 +37,13 @@ struct alignas(kCacheLineBytes) Session {
   std::uint32_t routed = 0;                     // worker: number of its last ROUTE from this shard
   std::uint32_t accepted = 0, failed_over = 0;  // client: tasks, and how many of them were given to another worker
   std::uint32_t open = 0;                       // client: tasks whose outcome is not decided, where there are limits
+  Owed owed;                                    // worker
+  std::uint64_t paid_until_ns = 0;              // client: by its rate (state/task_limits.h)
+  state::SessionRecord record;                  // record.id.value 0: no session here
+  // As accepted and failed_over, of shadow tasks, which spend nothing of those.
+  std::uint32_t shadow_accepted = 0, shadow_failed_over = 0;
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
   std::uint32_t asked_ms = 0, next_probe_ms = 0;
-  std::uint32_t shadow_accepted = 0;  // as accepted, of shadow tasks, which spend nothing of those
-  std::uint64_t paid_until_ns = 0;    // client: by its rate (state/task_limits.h)
-  state::SessionRecord record;        // record.id.value 0: no session here
-  std::uint32_t shadow_failed_over = 0;
   std::uint8_t probes = 0;
 };
 
@@ -52,6 +67,22 @@ class SessionTable {
     return session.record.id == id && id ? &session : nullptr;
   }
   Session& at(std::uint32_t index) noexcept { return sessions_[index]; }
+  // A new one, nothing of whoever had its index.
+  Session& install(const state::SessionRecord& record) noexcept {
+    Session& session = sessions_[record.id.index()];
+    if (!session.record.id) ++count_;
+    session = Session{};
+    session.record = record;
+    return session;
+  }
+  void remove(SessionId id) noexcept {
+    Session* const session = find_any(id);
+    if (session == nullptr) return;
+    *session = Session{};
+    --count_;
+  }
+  // Live or ending.
+  std::uint32_t count() const noexcept { return count_; }
   std::uint32_t capacity() const noexcept { return capacity_; }
   // For a frame of it.
   void prefetch(SessionId id) const noexcept {
@@ -67,6 +98,7 @@ class SessionTable {
  private:
   LargeArray<Session> sessions_;
   std::uint32_t capacity_;
+  std::uint32_t count_ = 0;
 };
 
 // One exchange at a time of one client; dedup needs no more than its last sequence and how that ended.

@@ -12,9 +12,7 @@ namespace mcplane::dataplane {
 namespace {
 
 void install(Shard& shard, const state::SessionRecord& record) noexcept {
-  Session& session = shard.sessions.at(record.id.index());
-  session = Session{};
-  session.record = record;
+  Session& session = shard.sessions.install(record);
   session.pto_ms = record.pto_ms;
   const auto first = shard.client_slots.begin() + record.client_slot_base;
   if (wire::is_client(record.service)) std::fill(first, first + record.slot_limit, ClientSlot{});
@@ -64,7 +62,7 @@ void report_ended(Shard& shard) noexcept {
     punt.kind = state::PuntKind::kSessionEnded;
     punt.session = ended.back();
     if (!shard.mine.mailbox.to_control.try_push(punt)) return;
-    if (Session* session = shard.sessions.find_any(punt.session)) *session = Session{};
+    shard.sessions.remove(punt.session);
     ended.pop_back();
   }
 }

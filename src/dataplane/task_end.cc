@@ -34,11 +34,10 @@ void close_slot(Shard& shard, ClientSlot& slot, wire::Reason reason, wire::Execu
   slot.retry_after_ms = shard.options.retry_after_ms;
 }
 
-// The worker may forget the RESULT. Where its session has ended meanwhile, that may push out what the worker's next one
-// is owed, which then says it again. Inline: every task ends so.
+// The worker, if it is still there, may forget the RESULT. Inline: every task ends so.
 [[gnu::always_inline]] inline void end_delivering(Shard& shard, Task& task) noexcept {
-  if (!shard.owed.add(task.worker, task.worker_session, task.number, shard.now_ms) &&
-      !planted(PlantedBug::kLoseFullAcks))
+  Session* const worker = shard.sessions.find(task.worker_session);
+  if (worker != nullptr && !shard.owed.add(*worker, task.number, shard.now_ms) && !planted(PlantedBug::kLoseFullAcks))
     shard.acks.add(task.worker_session, wire::FrameType::Result, task.number, raw(wire::Reason::Ok));
   shard.free_task(task);
 }

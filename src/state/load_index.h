@@ -20,6 +20,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "base/types.h"
 
 namespace mcplane::state {
@@ -39,16 +40,17 @@ constexpr std::uint32_t level_of(std::uint32_t outstanding) noexcept {
 static_assert(level_of(kExactLoads) == kExactLoads && level_of(0xffff) == kLoadLevels - 1);
 
 struct alignas(kCacheLineBytes) LoadNode {
-  // Written by: core loops. The exact levels, which change most, are the first cache line.
-  // RMWs and loads that follow the second rule above are sequentially consistent; a release RMW that sets a bit pairs
-  // with the acquire load that finds it, so who finds a worker sees its place.
-  std::array<std::atomic<std::uint64_t>, kLoadLevels> words{};
-
   // Written by: control. parent is set once, when the tree grows above this node, and is read after the words.
   std::atomic<LoadNode*> parent{nullptr};
   LoadIndex* index = nullptr;
   std::uint32_t height = 1;  // 1: a leaf
   std::uint32_t digit = 0;   // which child of its parent
+
+  // Written by: core loops. The lowest levels, which change most, are in the first cache line, with the parent that is
+  // told when they empty.
+  // RMWs and loads that follow the second rule above are sequentially consistent; a release RMW that sets a bit pairs
+  // with the acquire load that finds it, so who finds a worker sees its place.
+  std::array<std::atomic<std::uint64_t>, kLoadLevels> words{};
 };
 
 static_assert(sizeof(LoadNode) == 3 * kCacheLineBytes);
@@ -58,6 +60,11 @@ struct LoadLeaf : LoadNode {
   std::array<std::atomic<WorkerId>, kLoadFanOut> workers{};
 
   WorkerId worker(std::uint32_t child) const noexcept { return workers[child].load(std::memory_order_relaxed); }
+  // For whoever moves that child's bit, and whoever finds it then.
+  void prefetch(std::uint32_t child) const noexcept {
+    prefetch_to_write(this);
+    prefetch_to_read(&workers[child]);
+  }
 };
 
 static_assert(sizeof(LoadLeaf) == 7 * kCacheLineBytes);
@@ -151,7 +158,11 @@ class LoadIndex {
         return found;
       }
       low = digit == start ? low & ((1U << shift) - 1) : 0;
-      node = static_cast<const LoadInner*>(node)->children[digit].load(std::memory_order_relaxed);
+      const auto& children = static_cast<const LoadInner*>(node)->children;
+      node = children[digit].load(std::memory_order_relaxed);
+      // Where the search goes on next time, when nobody else is below this one.
+      if (const std::uint64_t behind = word & (word - 1); behind != 0)
+        prefetch_to_read(children[std::countr_zero(behind)].load(std::memory_order_relaxed));
     }
   }
 

@@ -200,6 +200,11 @@ class WorkerTable {
     return lines_[raw(id)];
   }
   void prefetch(WorkerId id) const noexcept { prefetch_to_write(&(*this)[id]); }
+  // Where it is listed, by its line.
+  void prefetch_listing(WorkerId id) const noexcept {
+    const WorkerLine& line = (*this)[id];
+    if (line.leaf != nullptr) line.leaf->prefetch(line.place % kLoadFanOut);
+  }
   std::uint32_t capacity() const noexcept { return capacity_; }
 
  private:

@@ -42,7 +42,7 @@ constexpr Find kFinds[] = {
     {PlantedBug::kCacheBySelector, 20, "9 the answer to this task"},
     {PlantedBug::kDegradeBusy, 5, "7 degraded while nobody is in"},
     {PlantedBug::kRouteToDraining, 3622, "7 no ROUTE to who was taken out"},
-    {PlantedBug::kOutcomeTwice, 2, "1 outcome in time"},
+    {PlantedBug::kOutcomeTwice, 1, "1 outcome in time"},
     {PlantedBug::kForeignOutcome, 25, "8 RESULT of the live attempt"},
     {PlantedBug::kDenyMoved, 313, "3 executed=no"},
     {PlantedBug::kLoseFullAcks, 248, "nothing is sent twice without need"},
