@@ -66,6 +66,9 @@ ReflectFleet::Turned ReflectFleet::on_datagram(std::size_t endpoint, std::span<s
     return {};
   }
   const wire::Header& header = wire::header_of(std::span<const std::byte>(datagram));
+  // A broker that samples traces adds its own.
+  if ((header.flags() & wire::kTraceFlags) != 0) [[unlikely]]
+    std::ranges::fill(datagram.subspan(kChangingBytes, wire::kLeadBytes - kChangingBytes), std::byte{});
   switch (header.type()) {
     case wire::FrameType::Route:
       return on_route(endpoint, datagram, from);

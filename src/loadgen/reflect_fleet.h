@@ -22,6 +22,7 @@
 #include "loadgen/engine_roll.h"
 #include "loadgen/options.h"
 #include "loadgen/tally.h"
+#include "wire/trace.h"
 
 namespace mcplane::loadgen {
 
@@ -55,8 +56,11 @@ class ReflectFleet {
 
   // There is something to send that no packet at hand holds.
   bool wants_packet() noexcept;
-  // Writes it before a body in `datagram`, which has datagram_bytes() bytes.
+  // Writes it before a body in `datagram`, which has datagram_bytes() bytes and a lead that was sent, or is zero.
   Outgoing write_next(std::span<std::byte> datagram, std::uint64_t now_ns);
+  // Of a lead, what changes from frame to frame: behind it is a trace context, which is zero in all that is sent here.
+  // So what is turned round is read and written up to there, and a frame's other lines stay where they are.
+  static constexpr std::size_t kChangingBytes = wire::kLeadBytes - sizeof(wire::Id16) - sizeof(wire::SpanId);
   // Of the longest, known once all have registered.
   std::size_t datagram_bytes() const noexcept { return wire::kLeadBytes + body_.size(); }
   std::span<const std::byte> body() const noexcept { return body_; }

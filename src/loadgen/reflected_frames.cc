@@ -184,7 +184,7 @@ Outgoing ReflectFleet::write_next(std::span<std::byte> datagram, std::uint64_t n
   if (!exchange.busy) return write_send(index, datagram, now_ns);
   const std::size_t client = index / options_.window;
   const std::uint16_t part = exchange.next++;
-  std::memcpy(datagram.data(), lead_.data() + 2, wire::kLeadBytes);
+  std::memcpy(datagram.data(), lead_.data() + 2, kChangingBytes);
   wire::Header& header = wire::header_of(datagram);
   header.mutate_attempt(exchange.attempt);
   header.mutate_boot_id(identities_[client].boot_id);
@@ -227,7 +227,7 @@ Outgoing ReflectFleet::write_send(std::size_t index, std::span<std::byte> datagr
   exchange.attempt = 0;
   ++in_flight_;
   ++tally_.sent;
-  std::memcpy(datagram.data(), lead_.data() + 2, wire::kLeadBytes);
+  std::memcpy(datagram.data(), lead_.data() + 2, kChangingBytes);
   wire::Header& header = wire::header_of(datagram);
   header.mutate_boot_id(identities_[client].boot_id);
   header.mutate_session(identities_[client].session);
@@ -241,7 +241,7 @@ Outgoing ReflectFleet::write_send(std::size_t index, std::span<std::byte> datagr
 
 Outgoing ReflectFleet::sealed(std::size_t endpoint, std::uint16_t port, std::span<const std::byte> datagram,
                               std::size_t body_bytes) const noexcept {
-  const std::uint16_t lead = wire::sum_bytes(datagram.first(wire::kLeadBytes));
+  const std::uint16_t lead = wire::sum_bytes(datagram.first(kChangingBytes));
   const std::uint16_t body = body_bytes == 0 ? 0 : body_bytes == body_.size() ? body_sum_ : last_sum_;
   return {endpoint, port, static_cast<std::uint16_t>(datagram.size()), wire::sum_add(lead, body)};
 }

@@ -1,6 +1,6 @@
 // A ReflectFleet on one NIC queue: what it turns round leaves in the packet it came in, and packets whose bodies it
-// does not need now are kept for what it sends next. Only the headers' lines of a packet are touched. One thread, which
-// never waits.
+// does not need now are kept for what it sends next. Only the lines of a packet that change are touched. One thread,
+// which never waits.
 #pragma once
 
 #include <algorithm>
@@ -63,8 +63,6 @@ class Reflector {
 
  private:
   static constexpr std::uint64_t kNotBusy = ~std::uint64_t{0};
-  // Ethernet to MCP headers, of IPv6 at most.
-  static constexpr std::size_t kTouchedBytes = wire::kLowerBytesMax + wire::kLeadBytes;
   using Queue = PortQueue<NicQueue>;
 
   std::size_t receive(std::uint64_t now_ns) {
@@ -78,9 +76,12 @@ class Reflector {
     return packets.size();
   }
 
-  static void prefetch(std::span<const net::Packet> packets) noexcept {
+  // Of a packet, what is read and written.
+  std::size_t touched_bytes() const noexcept { return queue_.link().header_bytes() + ReflectFleet::kChangingBytes; }
+
+  void prefetch(std::span<const net::Packet> packets) const noexcept {
     for (const net::Packet& packet : packets)
-      for (std::size_t at = 0; at < kTouchedBytes; at += kCacheLineBytes) prefetch_to_write(packet.data() + at);
+      for (std::size_t at = 0; at < touched_bytes(); at += kCacheLineBytes) prefetch_to_write(packet.data() + at);
   }
 
   void take_part(std::span<net::Packet> packets, std::uint64_t now_ns) {
@@ -125,7 +126,9 @@ class Reflector {
   bool make_body() {
     net::Packet packet;
     if (!queue_.nic().allocate({&packet, 1})) return false;
-    std::ranges::copy(fleet_.body(), packet.data() + queue_.link().header_bytes() + wire::kLeadBytes);
+    std::byte* const lead = packet.data() + queue_.link().header_bytes();
+    std::fill_n(lead, wire::kLeadBytes, std::byte{});
+    std::ranges::copy(fleet_.body(), lead + wire::kLeadBytes);
     bodies_.push_back(std::move(packet));
     return true;
   }
@@ -134,7 +137,7 @@ class Reflector {
     packet.set_length(static_cast<std::uint16_t>(queue_.link().header_bytes() + out.bytes));
     queue_.write_headers(packet.data(), out.endpoint, out.port, out.bytes, out.sum);
     // The broker's core reads them next.
-    for (std::size_t at = 0; at < kTouchedBytes; at += kCacheLineBytes) demote(packet.data() + at);
+    for (std::size_t at = 0; at < touched_bytes(); at += kCacheLineBytes) demote(packet.data() + at);
     queue_.hold(std::move(packet));
   }
 

@@ -13,6 +13,11 @@ const wire::IpAddress kPeerIp = wire::IpAddress::v4({10, 0, 0, 2});
 
 bool every(std::uint32_t n, std::uint32_t count) noexcept { return n != 0 && count % n == 0; }
 
+void sample(wire::Header& header) {
+  header.mutate_flags(header.flags() | raw(wire::Flag::Sampled));
+  std::memset(header.mutable_trace_id()->Data(), 0x5a, sizeof(wire::Id16) + sizeof(wire::SpanId));
+}
+
 }  // namespace
 
 wire::Header& FakeBroker::append(wire::FrameType type, const wire::Endpoint& to, std::size_t body_bytes) {
@@ -114,6 +119,7 @@ void FakeBroker::on_send(std::span<const std::byte> datagram, const wire::Endpoi
   task.route.mutate_worker_session(worker.session);
   wire::set_route_number(task.route, ++worker.routes);
   wire::set_token(task.route, TaskToken::make(ShardId{0}, place, routes_));
+  if (every(faults_.sample_every, sends_)) sample(task.route);
   if (every(faults_.ask_every, sends_)) return ask(task.route, wire::FrameType::Send, send.session(), from);
   route_to(task, datagram.subspan(wire::kLeadBytes));
 }
@@ -205,6 +211,7 @@ void FakeBroker::on_result(std::span<const std::byte> datagram, const wire::Endp
   std::memcpy(delivered.mutable_task_id()->Data(), result.task_id()->Data(), sizeof(wire::Id16));
   delivered.mutate_worker_us(result.worker_us());
   delivered.mutate_reason(result.reason());
+  if (every(faults_.sample_every, token.generation)) sample(delivered);
   if (more) return;
   routed_.erase(token.index());
   places_left_.push_back(token.index());

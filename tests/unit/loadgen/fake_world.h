@@ -23,6 +23,7 @@ struct Faults {
   std::uint32_t reject_every = 0;     // REJECT(QueueFull)
   std::uint32_t miss_every = 0;       // a SEND is lost on its way
   std::uint32_t ask_every = 0;        // ROUTE and DELIVER are lost, and what they are made of is asked for again
+  std::uint32_t sample_every = 0;     // ROUTE and DELIVER have a trace context of the broker's
   // From here until there the broker says nothing; then it answers all that came in.
   std::uint64_t silent_from_ns = 0, silent_until_ns = 0;
   bool never_answers = false;  // not even HELLO

@@ -130,6 +130,11 @@ TEST(Reflector, WhatIsLostOrAskedForAgainIsWrittenAgain) {
   }
 }
 
+TEST(Reflector, TracesOfTheBrokerGoNoFurther) {
+  ReflectWorld world(reflecting(8, 4, 256), {.sample_every = 3});
+  expect_reflected(world.run());
+}
+
 TEST(Reflector, RefusedTasksAreCountedAndTheirSlotsGoOn) {
   ReflectWorld world(reflecting(8, 4, 256), {.reject_every = 10});
   const Tally tally = world.run();
