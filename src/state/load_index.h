@@ -162,7 +162,8 @@ class LoadIndex {
       node = children[digit].load(std::memory_order_relaxed);
       // Where the search goes on next time, when nobody else is below this one.
       if (const std::uint64_t behind = word & (word - 1); behind != 0)
-        prefetch_to_read(children[std::countr_zero(behind)].load(std::memory_order_relaxed));
+        prefetch_to_read(
+            children[static_cast<std::uint32_t>(std::countr_zero(behind))].load(std::memory_order_relaxed));
     }
   }
 
