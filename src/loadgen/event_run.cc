@@ -97,7 +97,7 @@ class EventSteps {
  private:
   bool interrupted() const noexcept { return stop_.load(std::memory_order_relaxed); }
 
-  // Until all have registered and subscribed, or for kConnectTimeoutNs nobody more has.
+  // Until all have registered and subscribed, or nobody more has for a while.
   EventResult connect() {
     const std::uint64_t began_ns = carrier_.now_ns();
     const std::size_t wanted = options_.endpoints() + options_.subscribers;
@@ -121,7 +121,7 @@ class EventSteps {
     if (fleet_.registered() == 0) return ended(RunStatus::kUnreachable, carrier_.unreachable());
     return ended(
         RunStatus::kUnreachable,
-        fmt::format("{} registered {} of {} clients and subscribers, {} of {} subscribed, and in 5 s no more: ask "
+        fmt::format("{} registered {} of {} clients and subscribers, {} of {} subscribed, and in 10 s no more: ask "
                     "for fewer, or raise its --max-clients",
                     broker, fleet_.registered(), options_.endpoints(), fleet_.subscribed(), options_.subscribers));
   }

@@ -51,7 +51,7 @@ class ReflectSteps {
     result.problem = fleet_.registered() == 0
                          ? end_.unreachable()
                          : fmt::format(
-                               "{} registered {} of {} clients and workers, and in 5 s no more: ask for fewer, "
+                               "{} registered {} of {} clients and workers, and in 10 s no more: ask for fewer, "
                                "or raise its --max-sessions",
                                wire::to_string(options_.broker), fleet_.registered(), options_.endpoints());
     return result;
