@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kSettleNs = 100 * kNsPerMs;
 
 RunResult failed_run(std::string problem);
 
-// Drives until finished(), or until there() has not grown for as long as that.
+// Drives until finished(), or until there() is 0 for kConnectTimeoutNs, or more and has not grown for kMoreTimeoutNs.
 template <class Carrier, class There, class Finished>
 void await(Carrier& carrier, There there, Finished finished) {
   std::size_t most = 0;
