@@ -117,7 +117,7 @@ void note_time(Shard& shard, const Task& task, const wire::Header& result, std::
 
 // Its RESULT came: the answer is whole, and this is its first copy.
 void note_result(Shard& shard, Task& task, const wire::Header& result) noexcept {
-  const std::uint64_t elapsed_ns = task.elapsed_ns(shard.now_ns);
+  const std::uint64_t elapsed_ns = task.elapsed_ns(shard.task_clock);
   if (observed() && !note_plain_time(shard, task, elapsed_ns)) [[unlikely]]
     note_time(shard, task, result, elapsed_ns);
   note_pace(shard, task, elapsed_ns, result.worker_us());

@@ -62,7 +62,7 @@ Frame frame_of(const HeldFrame& held) noexcept {
 
 Verdict forward(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to) noexcept {
   Departure& departure = shard.departures.add();
-  departure.packet = take(packet);
+  packet.give_to(departure.packet);
   departure.to = &to.record;
   departure.port = to.record.port;
   departure.payload_offset = frame.ip.payload_offset;

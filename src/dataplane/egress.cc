@@ -34,12 +34,11 @@ void write_headers(Shard& shard, Departure& departure) noexcept {
   if (departure.to == nullptr) return;
   const wire::LowerHeaders& lower = departure.to->lower;
   const std::byte* const datagram = packet.data() + departure.payload_offset;
-  const std::uint16_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
+  const std::uint32_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
   packet.move_start(departure.payload_offset - lower.length);
   // All but a tail in another buffer.
   packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length - packet.tail_length()));
-  wire::write_lower_headers(lower, packet.data(), departure.payload_length,
-                            wire::sum_add(lead_sum, departure.tail_sum));
+  wire::write_lower_headers(lower, packet.data(), departure.payload_length, lead_sum + departure.tail_sum);
   shard.shared.neighbours.write_mac(departure.to->neighbour, packet.data());
 }
 

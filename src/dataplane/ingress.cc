@@ -21,8 +21,7 @@ constexpr std::size_t kWorthPrefetching = 8;    // frames: with fewer the next u
 constexpr std::uint32_t kManySessions = 4'096;  // beyond, less of what there is of them is in a core's own cache
 
 // First what the header names.
-[[gnu::always_inline]] inline void prefetch_state(Shard& shard, const wire::Header& header) noexcept {
-  const SessionId sender = wire::sender_of(header);
+[[gnu::always_inline]] inline void prefetch_state(Shard& shard, SessionId sender) noexcept {
   shard.sessions.prefetch(sender);
   prefetch_to_write(&shard.mine.last_seen[sender.index()]);
 }
@@ -116,14 +115,16 @@ constexpr bool is_recognised(wire::FrameType type) noexcept {
   frame.session = nullptr;
   frame.slot = nullptr;
   frame.header = lead != 0 ? &wire::header_of(packet.bytes().subspan(lead)) : nullptr;
-  if (frame.header != nullptr) prefetch_state(shard, *frame.header);
+  if (frame.header == nullptr) return;
+  frame.sender = wire::sender_of(*frame.header);
+  prefetch_state(shard, frame.sender);
 }
 
 // Whether it is a sound frame of the session that it names: the common case, all in one.
 [[gnu::always_inline]] inline bool recognise(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   const wire::Header* const header = frame.header;
   if (header == nullptr || !is_recognised(header->type())) return false;
-  Session* const session = shard.sessions.find(wire::sender_of(*header));
+  Session* const session = shard.sessions.find(frame.sender);
   if (session == nullptr || header->boot_id() != shard.shared.options.boot_id) return false;
   const auto lead = reinterpret_cast<const std::byte*>(header) - wire::kMagicBytes - packet.data();
   if (session->record.lower.length != lead || session->record.port != packet.port()) return false;
@@ -145,9 +146,10 @@ Verdict parse(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
 [[gnu::always_inline]] inline Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
   if (packet.chained()) return Verdict::drop(DropReason::kChainedBuffer);
   if (packet.checksum_bad()) return Verdict::drop(DropReason::kBadUdpChecksum);
-  if (!recognise(shard, packet, frame)) {
-    const Verdict verdict = parse(shard, packet, frame);
-    if (verdict.decided()) return verdict;
+  if (recognise(shard, packet, frame)) {
+    if (wire::is_plain_task(packet.data() + frame.ip.payload_offset, frame.ip.payload_length)) return {};
+  } else if (const Verdict verdict = parse(shard, packet, frame); verdict.decided()) {
+    return verdict;
   }
   const auto datagram = packet.bytes().subspan(frame.ip.payload_offset, frame.ip.payload_length);
   const DropReason reason = wire::check_datagram(datagram);

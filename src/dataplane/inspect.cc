@@ -55,10 +55,10 @@ void copy_task(Shard& shard, const Task& task, const ClientSlot* slot, const Rou
   to.sequence = task.sequence;
   to.client = task.client;
   to.worker = task.worker_session;
-  to.age_ms = static_cast<std::uint32_t>(task.elapsed_ns(shard.now_ns) / kNsPerMs);
+  to.age_ms = static_cast<std::uint32_t>(task.elapsed_ns(shard.task_clock) / kNsPerMs);
   to.ttl_left_ms = static_cast<std::int32_t>(task.deadline_ms - shard.now_ms);
   const bool queued = task.state == TaskState::kQueued;
-  to.queued_us = queued ? static_cast<std::uint32_t>(task.elapsed_ns(shard.now_ns) / kNsPerUs) : task.queued_us;
+  to.queued_us = queued ? static_cast<std::uint32_t>(task.elapsed_ns(shard.task_clock) / kNsPerUs) : task.queued_us;
   to.selector.length = 0;
   to.waiting_in_class = to.waiting_in_route = 0;
   if (entry == nullptr) return;

@@ -60,7 +60,7 @@ Task& begin_copy(Shard& shard, const Task& original) noexcept {
   task.sequence = 0;
   task.route_leg_us = 0;
   task.deadline_ms = original.deadline_ms;
-  task.arrive(shard.now_ns, state::kOtherActions);
+  task.arrive(shard.task_clock, state::kOtherActions);
   if (planted(PlantedBug::kDeliverMirrored)) {
     task.client = original.client;
     task.slot = original.slot;
@@ -109,7 +109,7 @@ void make_copy(Shard& shard, RouteEntry& entry, const Task& original) noexcept {
 }
 
 void end_copy(Shard& shard, Task& task, const wire::Header& result) noexcept {
-  note_pace(shard, task, task.elapsed_ns(shard.now_ns), result.worker_us());
+  note_pace(shard, task, task.elapsed_ns(shard.task_clock), result.worker_us());
   count_result(shard, task, result);
   release_worker_slot(shard, task);
   shard.counters.mirror.delivered.add();

@@ -48,7 +48,7 @@ Verdict on_task_again(Shard& shard, net::Packet& packet, Frame& frame, Task& tas
   if (worker == nullptr || shard.reached(task.deadline_ms)) return Verdict::drop(DropReason::kStaleToken);
   if (frame.ip.payload_length > shard.options.datagram_bytes_max) return Verdict::drop(DropReason::kBadLength);
   if (task.degraded) mark_degraded(task, frame);
-  return forward_route(shard, task, *worker, packet, frame);
+  return forward_route(shard, packet, frame, *worker, task);
 }
 
 bool on_answer_part(Shard& shard, Task& task, const wire::Header& result) noexcept {

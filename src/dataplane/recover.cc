@@ -183,15 +183,13 @@ void on_timer(Shard& shard, Task& task) noexcept {
 
 }  // namespace
 
-void watch(Shard& shard, Task& task) noexcept {
-  const bool ack_first = task.state == TaskState::kDelivering || !task.client_knows;
-  std::uint32_t wait_ms = shard.ack_wait_ms;
-  if (!ack_first && task.state == TaskState::kQueued) return shard.wake_at_deadline(task);
-  if (!ack_first)
-    wait_ms = pto_ms(shard.sessions.find(task.state == TaskState::kRouted ? task.worker_session : task.client));
+void watch_rarer(Shard& shard, Task& task) noexcept {
+  if (task.state == TaskState::kQueued) return shard.wake_at_deadline(task);
+  const bool routed = task.state == TaskState::kRouted;
   if (task.state == TaskState::kRejecting) ++task.tries;
-  const std::uint32_t left_ms = shard.reached(task.deadline_ms) ? wait_ms : task.deadline_ms - shard.now_ms;
-  shard.wake(task, std::min(wait_ms, left_ms));
+  const std::uint32_t wait_ms =
+      task.client_knows ? pto_ms(shard.sessions.find(routed ? task.worker_session : task.client)) : shard.ack_wait_ms;
+  shard.wake(task, within_ttl(shard, task, wait_ms));
 }
 
 void begin_pulling(Shard& shard, Task& task) noexcept {

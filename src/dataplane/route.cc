@@ -43,7 +43,7 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.route_leg_us = 0;
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
-  task.arrive(shard.now_ns, observed() ? entry.action : std::uint8_t{0});
+  task.arrive(shard.task_clock, observed() ? entry.action : std::uint8_t{0});
   if (entry.shadow) [[unlikely]] {
     ++client.shadow_accepted;
     shard.counters.shadow.accepted.add();
@@ -175,8 +175,8 @@ CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, S
 }
 
 // Out of line, and last: what it keeps meanwhile would cost each task 16 instructions.
-[[gnu::noinline]] Verdict forward_sampled(Shard& shard, const Task& task, const Session& to, net::Packet& packet,
-                                          const Frame& frame) noexcept {
+[[gnu::noinline]] Verdict forward_sampled(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to,
+                                          const Task& task) noexcept {
   shard.spans.mark(task, shard.index_of(task), *frame.header);
   return forward(shard, packet, frame, to);
 }
@@ -202,7 +202,7 @@ Verdict on_pulled(Shard& shard, net::Packet& packet, Frame& frame, Session& sess
     Session* to = shard.sessions.find(task->worker_session);
     if (to == nullptr) return Verdict::drop(DropReason::kStaleToken);
     if (task->degraded) mark_degraded(*task, frame);
-    return forward_route(shard, *task, *to, packet, frame);
+    return forward_route(shard, packet, frame, *to, *task);
   }
   if (task->state == TaskState::kRejecting) return answer_pulled_again(shard, packet, frame, *task, *checked.entry);
   Place place = find_place(shard, *checked.entry, {session.record.id, frame.header});
@@ -238,8 +238,8 @@ Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept
 }
 
 // Out of line: in the midst of on_send() it would take the registers of a task's books.
-[[gnu::noinline]] Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet,
-                                        Frame& frame) noexcept {
+[[gnu::noinline]] Verdict forward_route(Shard& shard, net::Packet& packet, Frame& frame, Session& to,
+                                        Task& task) noexcept {
   wire::Header& header = *frame.header;
   header.mutate_type(wire::FrameType::Route);
   header.mutate_attempt(task.attempt);
@@ -250,7 +250,7 @@ Session* installed_worker(Shard& shard, const state::WorkerRef& worker) noexcept
   header.mutate_sequence(shard.owed.take(to));  // it takes along that a RESULT is done with
   if (!planted(PlantedBug::kTtlNotSpent)) header.mutate_ttl_ms(task.deadline_ms - shard.now_ms);
   if (wire::has(task.flags, wire::Flag::Sampled) && shard.spans.on() && !task.mirror) [[unlikely]]
-    return forward_sampled(shard, task, to, packet, frame);
+    return forward_sampled(shard, packet, frame, to, task);
   return forward(shard, packet, frame, to);
 }
 
@@ -263,12 +263,12 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
   task.round = worker.round & state::kRoundMask;
   task.skill = worker.skill;
   task.number = ++to.routed;
-  task.queued_us = static_cast<std::uint32_t>(task.elapsed_ns(shard.now_ns) / kNsPerUs);
+  task.queued_us = static_cast<std::uint32_t>(task.elapsed_ns(shard.task_clock) / kNsPerUs);
   task.paces = task.number % kRoutesPerPaceSample == 1 &&
                shard.shared.workers[worker.id].outstanding() <= to.record.worker_slots;
   task.degraded = false;
   watch(shard, task);
-  forward_route(shard, task, to, packet, frame);
+  forward_route(shard, packet, frame, to, task);
 }
 
 Verdict on_send(Shard& shard, net::Packet& packet, Frame& frame, Session& session) noexcept {

@@ -16,7 +16,7 @@ void route_task(Shard& shard, Task& task, const state::WorkerRef& worker, Sessio
                 Frame& frame) noexcept;
 
 // Its frame goes to the worker that has it as the ROUTE of the task's attempt: the first time, again, or a part of it.
-Verdict forward_route(Shard& shard, Task& task, Session& to, net::Packet& packet, Frame& frame) noexcept;
+Verdict forward_route(Shard& shard, net::Packet& packet, Frame& frame, Session& to, Task& task) noexcept;
 
 // What stands against a SEND, first or again; its selector otherwise.
 struct CheckedSend {

@@ -31,6 +31,7 @@ Shard::Shard(state::Shared& shared_state, HandoffMesh& mesh, const ShardOptions&
 
 void Shard::begin_loop(std::uint64_t loop_now_ns) noexcept {
   now_ns = loop_now_ns;
+  task_clock = Task::clock_of(now_ns);
   now_ms = static_cast<std::uint32_t>((loop_now_ns - options.start_ns) / kNsPerMs);
   heard_ms = std::max(now_ms, 1U);
   mine.loop_ns.store(loop_now_ns, std::memory_order_relaxed);

@@ -53,9 +53,11 @@ struct ShardOptions {
 // Per-burst notes about a received frame, beside its Packet.
 struct Frame {
   wire::Datagram ip;
-  wire::Header* header = nullptr;    // in the packet; set once ip is a sound MCP datagram
-  Session* session = nullptr;        // whose frame it is, where ingress saw that; then ip has no addresses
-  const ClientSlot* slot = nullptr;  // that a SEND names. Ingress's own, to fetch what lies behind: stations look again
+  wire::Header* header = nullptr;  // in the packet; set once ip is a sound MCP datagram
+  Session* session = nullptr;      // whose frame it is, where ingress saw that; then ip has no addresses
+  // Ingress's own, to fetch what lies behind: who the header says it is from; of a SEND the slot it names.
+  SessionId sender;
+  const ClientSlot* slot = nullptr;
 };
 
 // A packet that so many of the loop's departures have as their tail.
@@ -210,8 +212,11 @@ class Shard {
   // Serial-number arithmetic, on the shard's clock.
   bool reached(std::uint32_t at_ms) const noexcept { return static_cast<std::int32_t>(now_ms - at_ms) >= 0; }
   // The task is looked at after so long; when its TTL has passed.
-  void wake(Task& task, std::uint32_t delay_ms) noexcept { timers.move(index_of(task), now_ms + delay_ms); }
-  void wake_at_deadline(Task& task) noexcept { timers.move(index_of(task), task.deadline_ms); }
+  void wake(Task& task, std::uint32_t delay_ms) noexcept { wake_at(task, now_ms + delay_ms); }
+  void wake_at_deadline(Task& task) noexcept { wake_at(task, task.deadline_ms); }
+  void wake_at(Task& task, std::uint32_t at_ms) noexcept {
+    if (!timers.postpone(task.timer, at_ms)) timers.move(index_of(task), at_ms);
+  }
   // What a full queue has not taken yet. Between loops.
   bool keeps_frames() const noexcept {
     return std::ranges::any_of(outgoing, [](const auto& batch) { return !batch.empty(); });
@@ -225,6 +230,7 @@ class Shard {
   HandoffMesh& handoff_mesh;
 
   std::uint64_t now_ns = 0;
+  std::uint64_t task_clock = 0;                    // Task::clock_of() it
   std::uint32_t now_ms = 0;                        // since options.start_ns
   std::uint32_t heard_ms = 1;                      // now_ms as last_seen has it, where 0 is never
   std::uint32_t ack_wait_ms = 0;                   // acknowledgements wait so long for a frame that takes them along

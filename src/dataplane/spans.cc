@@ -17,7 +17,7 @@ void set_action(state::SpanRecord& record, std::string_view action) noexcept {
 
 state::SpanRecord record_of(const Shard& shard, const Task& task, wire::Reason reason) noexcept {
   state::SpanRecord record;
-  record.received_ns = shard.now_ns - task.elapsed_ns(shard.now_ns);
+  record.received_ns = shard.now_ns - task.elapsed_ns(shard.task_clock);
   if (task.attempt > 0) {
     record.routed_ns = record.received_ns + task.queued_us * kNsPerUs;
     record.left_ns = record.routed_ns + task.route_leg_us * kNsPerUs;

@@ -81,7 +81,7 @@ void abandon(Shard& shard, Task& task) noexcept {
 
 void count_end(Shard& shard, const Task& task, TaskEnds::Which how) noexcept {
   shard.count(task, how);
-  if (!wire::is_shadow(task.flags)) shard.mine.timings.task.add(task.elapsed_ns(shard.now_ns));
+  if (!wire::is_shadow(task.flags)) shard.mine.timings.task.add(task.elapsed_ns(shard.task_clock));
 }
 
 void end_queued(Shard& shard, Task& task, wire::Reason reason) noexcept {

@@ -64,21 +64,21 @@ struct alignas(kCacheLineBytes) Task {
 
   // When its SEND came, and what its books are kept by, in one word:
   //
-  //   63     56 55     48 47        0
-  //   |   0    |  action | arrived  |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task lives
-  //                                     longer than one
-  static constexpr unsigned kArrivedBits = 48;
-  static constexpr std::uint64_t kArrivedMask = (std::uint64_t{1} << kArrivedBits) - 1;
+  //   63       16 15    0
+  //   | arrived  | action |   arrived: of the core's clock, modulo 2^48 ns: three days, and no task lives longer than
+  //                           one
+  static constexpr unsigned kActionBits = 16;
+  static constexpr std::uint64_t kActionMask = (std::uint64_t{1} << kActionBits) - 1;
+  // Such a word for what happens at that time, with the greatest action: so what is left of a difference is no less.
+  static constexpr std::uint64_t clock_of(std::uint64_t now_ns) noexcept { return now_ns << kActionBits | kActionMask; }
   // Its worker's answer says so. Among its flags, where no frame has one, so that one look finds all tasks whose books
   // are not as most are.
   static constexpr std::uint16_t kFailed = 1U << 13;
   static_assert((kFailed & wire::kUnknownFlags) != 0);
 
-  void arrive(std::uint64_t now_ns, std::uint8_t action) noexcept {
-    arrival = (now_ns & kArrivedMask) | std::uint64_t{action} << kArrivedBits;
-  }
-  std::uint64_t elapsed_ns(std::uint64_t now_ns) const noexcept { return (now_ns - arrival) & kArrivedMask; }
-  std::uint8_t action() const noexcept { return static_cast<std::uint8_t>(arrival >> kArrivedBits); }
+  void arrive(std::uint64_t clock, std::uint8_t action) noexcept { arrival = clock - kActionMask + action; }
+  std::uint64_t elapsed_ns(std::uint64_t clock) const noexcept { return (clock - arrival) >> kActionBits; }
+  std::uint8_t action() const noexcept { return static_cast<std::uint8_t>(arrival); }
   bool failed() const noexcept { return (flags & kFailed) != 0; }
   void set_failed(bool failed) noexcept {
     flags = static_cast<std::uint16_t>(failed ? flags | kFailed : flags & ~kFailed);

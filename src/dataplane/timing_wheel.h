@@ -39,13 +39,15 @@ class TimingWheel {
   // Armed or not: fires at `tick` from now on. To a later tick it is one store: the node is looked at when its old one
   // comes.
   void move(std::uint32_t index, std::uint32_t tick) noexcept {
-    TimerNode& node = node_of_(index);
-    if (node.armed() && !after(node.tick, tick)) {
-      node.tick = tick;
-      return;
-    }
+    if (postpone(node_of_(index), tick)) return;
     disarm(index);
     arm(index, tick);
+  }
+  // The same where it is one store; false, and nothing done, where it is more.
+  static bool postpone(TimerNode& node, std::uint32_t tick) noexcept {
+    if (!node.armed() || after(node.tick, tick)) return false;
+    node.tick = tick;
+    return true;
   }
 
   void disarm(std::uint32_t index) noexcept {

@@ -50,7 +50,7 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
   shard.routes.remove_waiting(entry);
   entry.pace.on_turn(shard.now_ns);
   Frame frame = frame_of(held);
-  if (task.attempt == 0 && !entry.shadow) shard.mine.timings.queue.add(task.elapsed_ns(shard.now_ns));
+  if (task.attempt == 0 && !entry.shadow) shard.mine.timings.queue.add(task.elapsed_ns(shard.task_clock));
   route_task(shard, task, worker, *to, held.packet, frame);
   mirror(shard, entry, task);
   if (stands_in) mark_degraded(task, frame);

@@ -171,16 +171,12 @@ void ClientFleet::offer(std::uint32_t client) noexcept {
   Client& offered = clients_[client];
   if (offered.offered || offered.engine.slots_free() == 0) return;
   offered.offered = true;
-  std::size_t place = ready_first_ + ready_count_++;
-  if (place >= ready_.size()) place -= ready_.size();
-  ready_[place] = client;
+  ready_.push(client);
 }
 
 std::optional<std::uint32_t> ClientFleet::take_ready() noexcept {
-  while (ready_count_ > 0) {
-    const std::uint32_t client = ready_[ready_first_];
-    ready_first_ = ready_first_ + 1 == ready_.size() ? 0 : ready_first_ + 1;
-    --ready_count_;
+  while (!ready_.empty()) {
+    const std::uint32_t client = ready_.pop();
     clients_[client].offered = false;
     const client::ClientEngine& engine = clients_[client].engine;
     if (engine.session().registered() && engine.slots_free() > 0) return client;

@@ -16,6 +16,7 @@
 #include "client/client_engine.h"
 #include "loadgen/chunk_ledger.h"
 #include "loadgen/engine_roll.h"
+#include "loadgen/index_ring.h"
 #include "loadgen/options.h"
 #include "loadgen/pattern.h"
 #include "loadgen/schedule.h"
@@ -116,8 +117,7 @@ class ClientFleet {
   Schedule schedule_;
   std::vector<Client> clients_;
   EngineRoll roll_;
-  std::vector<std::uint32_t> ready_;  // a ring: clients that may have a free slot
-  std::size_t ready_first_ = 0, ready_count_ = 0;
+  IndexRing ready_;                  // clients that may have a free slot
   std::size_t filled_ = 0;           // clients whose window was filled since begin()
   std::vector<InFlight> tasks_;      // a completion's context names one by index and generation
   std::vector<std::uint32_t> free_;  // indexes into tasks_

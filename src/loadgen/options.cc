@@ -129,7 +129,8 @@ std::string conflict_in_reflect(const Options& options) {
   if (!options.reflect) return {};
   if (!options.port) return "--reflect turns frames of a port round: add --port KIND:NAME";
   if (options.workers == 0) return "--reflect has both ends: add --workers 8";
-  if (options.open_loop()) return "--reflect is a closed loop: type --window in place of a rate";
+  if (options.sweep) return "--reflect has one rate: type --rate in place of --sweep";
+  if (options.surge_clients() > 0) return "--reflect has no clients beside the others: leave out --surge-rate";
   if (options.prompt_sizes.form != PromptSizes::Form::kConstant)
     return "--reflect: tasks are all of one size; type it, such as --payload 256B";
   return {};

@@ -24,6 +24,8 @@ inline constexpr std::uint16_t kMtuBytes = 1'500;
 inline constexpr std::uint16_t kOpenLoopSlots = 1'024;
 // All clients' slots in open loop, where that is fewer: about 120 B each, and its last SEND.
 inline constexpr std::uint32_t kOpenLoopSlotsMax = 1U << 20;
+// The same where frames are turned round: slots take turns, and those of more packets than caches hold cost both cores.
+inline constexpr std::uint32_t kReflectedSlotsMax = 1'024;
 // Clients, and workers. Each has a socket, or on a port a UDP port of one of our addresses.
 inline constexpr std::uint32_t kSocketsMax = 16'384;
 inline constexpr std::uint32_t kEndpointsPerAddress = 60'000;
@@ -123,8 +125,9 @@ struct Options {
   bool open_loop() const noexcept { return rate_per_second > 0; }
   bool streams() const noexcept { return stream.chunks > 0; }
   std::uint16_t client_slots() const noexcept {
-    return open_loop() ? static_cast<std::uint16_t>(std::clamp(kOpenLoopSlotsMax / clients, 16U, kOpenLoopSlots + 0U))
-                       : window;
+    if (!open_loop()) return window;
+    const std::uint32_t most = reflect ? kReflectedSlotsMax : kOpenLoopSlotsMax;
+    return static_cast<std::uint16_t>(std::clamp(most / clients, 16U, kOpenLoopSlots + 0U));
   }
 };
 

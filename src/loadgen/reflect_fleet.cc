@@ -10,6 +10,8 @@ namespace {
 
 // So long without an outcome, and a SEND goes again. Above what a broker takes to ask for what it misses.
 constexpr std::uint64_t kRepeatNs = 200 * kNsPerMs;
+// So long without its next SEND, and the broker is told that a slot's DELIVER came. Below what it waits for that.
+constexpr std::uint64_t kKnownByNs = 5 * kNsPerMs;
 
 }  // namespace
 
@@ -17,18 +19,21 @@ ReflectFleet::ReflectFleet(const Options& options, std::uint64_t identity_seed, 
     : options_(options),
       transmit_(std::move(transmit)),
       progress_(progress),
+      slots_(options.client_slots()),
       table_(wire::write_route_table(options.action, "", {}, "")),
       message_bytes_(send_bytes(options) - wire::kLeadBytes),
       identities_(options.endpoints()),
       roll_(options.endpoints()),
-      exchanges_(std::size_t{options.clients} * options.window),
-      ready_(exchanges_.size()) {
+      exchanges_(std::size_t{options.clients} * options.client_slots()),
+      ready_(exchanges_.size()),
+      idle_(exchanges_.size()),
+      schedule_(RateProfile{}, options.arrivals, options.seed) {
   Random identities(identity_seed);
   ends_.reserve(options.endpoints());
   for (std::size_t i = 0; i < options.endpoints(); ++i)
     ends_.emplace_back(client::Session(options.broker,
-                                       is_worker(i) ? worker_hello(options) : client_hello(options.window), options.mtu,
-                                       Random(identities.next())));
+                                       is_worker(i) ? worker_hello(options) : client_hello(options.client_slots()),
+                                       options.mtu, Random(identities.next())));
 }
 
 // Bodies are table and payload from the start of a task: a part's differs from that in nothing but its place, and the
@@ -54,7 +59,7 @@ void ReflectFleet::make_bodies() {
 void ReflectFleet::prefetch(std::size_t endpoint, std::span<const std::byte> datagram) const noexcept {
   if (is_worker(endpoint) || datagram.size() < wire::kLeadBytes) return;
   const std::uint16_t slot = wire::header_of(datagram).slot();
-  if (slot < options_.window) prefetch_to_write(&exchanges_[index_of(endpoint, slot)]);
+  if (slot < slots_) prefetch_to_write(&exchanges_[index_of(endpoint, slot)]);
   if (options_.check_every > 1) return;
   prefetch_to_read(datagram.subspan(wire::kLeadBytes));
 }
@@ -108,12 +113,9 @@ void ReflectFleet::to_session(std::size_t endpoint, std::span<const std::byte> d
 
 bool ReflectFleet::wants_packet() noexcept {
   if (!asked_.empty()) return true;
-  while (ready_count_ > 0) {
-    Exchange& exchange = exchanges_[ready_[ready_first_]];
-    if (may_send(exchange)) return true;
-    exchange.listed = false;
-    ready_first_ = ready_first_ + 1 == ready_.size() ? 0 : ready_first_ + 1;
-    --ready_count_;
+  while (!ready_.empty()) {
+    if (may_send(exchanges_[ready_[0]])) return true;
+    exchanges_[ready_.pop()].listed = false;
   }
   return false;
 }
@@ -122,15 +124,56 @@ void ReflectFleet::make_ready(std::size_t index) noexcept {
   Exchange& exchange = exchanges_[index];
   if (exchange.listed || !may_send(exchange)) return;
   exchange.listed = true;
-  std::size_t place = ready_first_ + ready_count_++;
-  if (place >= ready_.size()) place -= ready_.size();
-  ready_[place] = static_cast<std::uint32_t>(index);
+  const bool waits = options_.open_loop() && !exchange.busy;
+  (waits ? idle_ : ready_).push(static_cast<std::uint32_t>(index));
+}
+
+// A task is due by the schedule alone, and belongs to the run when it was due before the end.
+bool ReflectFleet::due(std::uint64_t now_ns) const noexcept {
+  const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
+  return due_ns <= now_ns && due_ns < end_ns_;
+}
+
+void ReflectFleet::release_due(std::uint64_t now_ns) noexcept {
+  for (; due(now_ns); schedule_.advance()) {
+    const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
+    tally_.offered += due_ns >= measure_from_ns_ ? 1 : 0;
+    if (idle_.empty()) {
+      ++tally_.skipped;
+      continue;
+    }
+    if (now_ns - due_ns > kLateNs) ++tally_.late;
+    const std::uint32_t index = idle_.pop();
+    if (idle_known_ > 0) --idle_known_;
+    exchanges_[index].sent_ns = due_ns;
+    ready_.push(index);
+  }
+}
+
+// Those that have waited for some time, which are the first.
+void ReflectFleet::acknowledge_idle(std::uint64_t now_ns) {
+  for (; idle_known_ < idle_.size(); ++idle_known_) {
+    const std::uint32_t index = idle_[idle_known_];
+    const Exchange& exchange = exchanges_[index];
+    if (now_ns - exchange.sent_ns < kKnownByNs) return;
+    if (exchange.sequence == 0) continue;
+    const std::size_t client = index / slots_;
+    take_outbox(client);
+    write_ack(index, outbox_.reserve());
+    wire::Endpoint to = options_.broker;
+    to.port = identities_[client].port;
+    outbox_.commit(wire::kLeadBytes, to);
+    make_room();
+  }
 }
 
 void ReflectFleet::on_time(std::uint64_t now_ns) {
   if (now_ns >= next_tick_ns_) tick(now_ns);
   flush();
-  if (phase_ == Phase::kRunning && now_ns >= end_ns_) stop(now_ns);
+  if (phase_ == Phase::kRunning && options_.open_loop()) release_due(now_ns);
+  // What was due before has left then.
+  const bool all_sent = !options_.open_loop() || ready_.empty();
+  if (phase_ == Phase::kRunning && now_ns >= end_ns_ && all_sent) stop(now_ns);
   if (phase_ == Phase::kDraining && (in_flight_ == 0 || now_ns >= drain_until_ns_)) phase_ = Phase::kDone;
 }
 
@@ -149,6 +192,7 @@ void ReflectFleet::tick(std::uint64_t now_ns) {
   }
   for (const std::uint32_t index : refused_) make_ready(index);
   refused_.clear();
+  if (options_.open_loop()) acknowledge_idle(now_ns);
   if (now_ns >= next_repeat_ns_) repeat_sends(now_ns);
   if (phase_ != Phase::kConnecting && now_ns >= next_publish_ns_) publish(now_ns);
 }
@@ -167,7 +211,9 @@ void ReflectFleet::repeat_sends(std::uint64_t now_ns) {
 void ReflectFleet::begin(std::uint64_t now_ns) {
   make_bodies();
   phase_ = Phase::kRunning;
-  measure_from_ns_ = now_ns + options_.warmup_ns;
+  if (options_.open_loop()) schedule_ = Schedule(options_.profile(), options_.arrivals, options_.seed);
+  start_ns_ = now_ns;
+  measure_from_ns_ = start_ns_ + options_.ramp_ns + options_.warmup_ns;
   end_ns_ = measure_from_ns_ + options_.duration_ns;
   next_publish_ns_ = now_ns + kNsPerSecond;
   for (std::size_t index = 0; index < exchanges_.size(); ++index) make_ready(index);

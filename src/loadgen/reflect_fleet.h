@@ -4,7 +4,10 @@
 // broker forwards shows before they are full. What is lost or asked for again is written again, but for later parts:
 // where one of them is lost, its task is. Every answer is held against its slot, sequence and task id, and of
 // Options::check_every bodies one against what it must be; that all are sound is the broker's to check, by their sum.
-// Sans-I/O; one thread.
+//
+// Closed loop: a DELIVER becomes the slot's next SEND. Open loop: the slot waits until the schedule says that a task is
+// due, longest first, and what it was sent is acknowledged when that takes a while; a task that finds no slot is
+// skipped. Sans-I/O; one thread.
 //
 //   connecting -> (begin) running -> (stop) draining -> (all answered, or TTL + grace) done
 #pragma once
@@ -20,7 +23,9 @@
 #include "client/session.h"
 #include "loadgen/client_fleet.h"
 #include "loadgen/engine_roll.h"
+#include "loadgen/index_ring.h"
 #include "loadgen/options.h"
+#include "loadgen/schedule.h"
 #include "loadgen/tally.h"
 #include "wire/trace.h"
 
@@ -94,12 +99,12 @@ class ReflectFleet {
   };
   // A client slot.
   struct Exchange {
-    std::uint64_t sent_ns = 0;
+    std::uint64_t sent_ns = 0;  // open loop: when it was due, and once it has ended, when it did
     std::uint32_t sequence = 0;
     TaskToken token;  // as a GRANT or RESEND says
     std::uint16_t next = 0, limit = 0;
     std::uint8_t attempt = 0;
-    bool busy = false, listed = false;
+    bool busy = false, listed = false;  // listed: in one of the rings
   };
   // A task with a worker.
   struct Run {
@@ -115,9 +120,7 @@ class ReflectFleet {
   };
 
   bool is_worker(std::size_t endpoint) const noexcept { return endpoint >= options_.clients; }
-  std::size_t index_of(std::size_t client, std::uint16_t slot) const noexcept {
-    return client * options_.window + slot;
-  }
+  std::size_t index_of(std::size_t client, std::uint16_t slot) const noexcept { return client * slots_ + slot; }
   void to_session(std::size_t endpoint, std::span<const std::byte> datagram, std::uint64_t now_ns);
   Turned on_deliver(std::size_t client, std::span<std::byte> datagram, std::uint64_t now_ns);
   void on_reject(std::size_t client, const wire::Header& reject);
@@ -130,7 +133,8 @@ class ReflectFleet {
   void write_grant(std::size_t worker, const wire::Header& part, std::uint16_t next, const wire::Endpoint& to);
   Exchange* find(std::size_t client, const wire::Header& header) noexcept;
   void end(Exchange& exchange, Ending ending) noexcept;
-  Turned acknowledge(std::size_t client, std::span<std::byte> datagram) noexcept;
+  Turned acknowledge(std::size_t index, std::span<std::byte> datagram) noexcept;
+  void write_ack(std::size_t index, std::span<std::byte> datagram) const noexcept;
   Outgoing write_again(std::span<std::byte> datagram) noexcept;
   Outgoing write_send(std::size_t index, std::span<std::byte> datagram, std::uint64_t now_ns) noexcept;
   Outgoing sealed(std::size_t endpoint, std::uint16_t port, std::span<const std::byte> datagram,
@@ -142,6 +146,9 @@ class ReflectFleet {
   wire::Id16 task_id_of(std::size_t index) const noexcept;
   bool looks_right(std::span<const std::byte> body) noexcept;
   void make_ready(std::size_t index) noexcept;
+  bool due(std::uint64_t now_ns) const noexcept;
+  void release_due(std::uint64_t now_ns) noexcept;
+  void acknowledge_idle(std::uint64_t now_ns);
   void make_bodies();
   void repeat_sends(std::uint64_t now_ns);
   void tick(std::uint64_t now_ns);
@@ -153,14 +160,16 @@ class ReflectFleet {
   const Options options_;
   Transmit transmit_;
   Progress& progress_;
+  const std::uint16_t slots_;  // of a client
   const std::vector<std::byte> table_;
   std::size_t message_bytes_;  // of a task: table and payload
   std::vector<End> ends_;
   std::vector<Identity> identities_;  // by endpoint
   EngineRoll roll_;
   std::vector<Exchange> exchanges_;
-  std::vector<std::uint32_t> ready_;  // a ring: exchanges that may send
-  std::size_t ready_first_ = 0, ready_count_ = 0;
+  IndexRing ready_;                     // exchanges that may send
+  IndexRing idle_;                      // open loop: those whose turn it is when a task is due
+  std::size_t idle_known_ = 0;          // of the first of them the broker knows that their DELIVERs came
   std::vector<std::uint32_t> refused_;  // exchanges that go on with the next tick
   std::vector<std::vector<Run>> runs_;  // by a task's shard and place there: the newest
   std::vector<Asked> asked_;
@@ -173,7 +182,8 @@ class ReflectFleet {
   std::size_t outbox_owner_ = 0;
 
   Phase phase_ = Phase::kConnecting;
-  std::uint64_t measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
+  Schedule schedule_;
+  std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
   std::uint64_t next_tick_ns_ = 0, next_repeat_ns_ = 0, next_publish_ns_ = 0;
   std::size_t in_flight_ = 0;
   Tally tally_;

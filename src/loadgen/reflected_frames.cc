@@ -14,7 +14,7 @@ constexpr std::uint16_t kWindow = 64, kPartsPerGrant = 16;
 }  // namespace
 
 ReflectFleet::Exchange* ReflectFleet::find(std::size_t client, const wire::Header& header) noexcept {
-  if (is_worker(client) || header.slot() >= options_.window || header.session() != identities_[client].session ||
+  if (is_worker(client) || header.slot() >= slots_ || header.session() != identities_[client].session ||
       header.boot_id() != identities_[client].boot_id) {
     ++tally_.dropped_frames;
     return nullptr;
@@ -39,13 +39,13 @@ ReflectFleet::Turned ReflectFleet::on_deliver(std::size_t client, std::span<std:
   if (!right) ++tally_.mismatched;
   if (exchange->sent_ns >= measure_from_ns_) tally_.latency.record(now_ns - exchange->sent_ns);
   if (now_ns >= measure_from_ns_ && now_ns < end_ns_) ++tally_.measured;
-  if (phase_ != Phase::kRunning) return acknowledge(client, datagram);
+  if (phase_ != Phase::kRunning) return acknowledge(index, datagram);
   // A body that is wrong, or of another length, is no task's first part.
-  if (!right || datagram.size() != datagram_bytes()) {
-    make_ready(index);
-    return {};
-  }
-  return {Fate::kSend, write_send(index, datagram, now_ns)};
+  const bool reusable = right && datagram.size() == datagram_bytes();
+  if (reusable && !options_.open_loop()) return {Fate::kSend, write_send(index, datagram, now_ns)};
+  exchange->sent_ns = now_ns;
+  make_ready(index);
+  return {reusable ? Fate::kBody : Fate::kDone, {}};
 }
 
 void ReflectFleet::end(Exchange& exchange, Ending ending) noexcept {
@@ -165,24 +165,29 @@ ReflectFleet::Turned ReflectFleet::answer(std::size_t worker, std::span<std::byt
   return {Fate::kSend, sealed(worker, port, datagram, body_bytes)};
 }
 
-ReflectFleet::Turned ReflectFleet::acknowledge(std::size_t client, std::span<std::byte> datagram) noexcept {
-  const std::uint16_t slot = wire::header_of(datagram).slot();
-  const std::uint32_t sequence = wire::header_of(datagram).sequence();
+// That the slot's last DELIVER came.
+void ReflectFleet::write_ack(std::size_t index, std::span<std::byte> datagram) const noexcept {
+  const Identity& identity = identities_[index / slots_];
   wire::Header& header = wire::begin_datagram(datagram, wire::FrameType::Ack);
   header.mutate_answers(wire::FrameType::Deliver);
-  header.mutate_boot_id(identities_[client].boot_id);
-  header.mutate_session(identities_[client].session);
-  header.mutate_slot(slot);
-  header.mutate_sequence(sequence);
+  header.mutate_boot_id(identity.boot_id);
+  header.mutate_session(identity.session);
+  header.mutate_slot(static_cast<std::uint16_t>(index % slots_));
+  header.mutate_sequence(exchanges_[index].sequence);
+}
+
+ReflectFleet::Turned ReflectFleet::acknowledge(std::size_t index, std::span<std::byte> datagram) noexcept {
+  write_ack(index, datagram);
+  const std::size_t client = index / slots_;
   return {Fate::kSend, sealed(client, identities_[client].port, datagram.first(wire::kLeadBytes), 0)};
 }
 
 Outgoing ReflectFleet::write_next(std::span<std::byte> datagram, std::uint64_t now_ns) {
   if (!asked_.empty()) return write_again(datagram);
-  const std::uint32_t index = ready_[ready_first_];
+  const std::uint32_t index = ready_[0];
   Exchange& exchange = exchanges_[index];
   if (!exchange.busy) return write_send(index, datagram, now_ns);
-  const std::size_t client = index / options_.window;
+  const std::size_t client = index / slots_;
   const std::uint16_t part = exchange.next++;
   std::memcpy(datagram.data(), lead_.data() + 2, kChangingBytes);
   wire::Header& header = wire::header_of(datagram);
@@ -191,7 +196,7 @@ Outgoing ReflectFleet::write_next(std::span<std::byte> datagram, std::uint64_t n
   header.mutate_session(identities_[client].session);
   wire::set_token(header, exchange.token);
   header.mutate_sequence(exchange.sequence);
-  header.mutate_slot(static_cast<std::uint16_t>(index % options_.window));
+  header.mutate_slot(static_cast<std::uint16_t>(index % slots_));
   header.mutate_fragment_index(part);
   if (part == 0) header.mutate_table_length(static_cast<std::uint16_t>(table_.size()));
   const wire::Id16 id = task_id_of(index);
@@ -217,9 +222,9 @@ Outgoing ReflectFleet::write_again(std::span<std::byte> datagram) noexcept {
 
 // The first or only part of the slot's next task.
 Outgoing ReflectFleet::write_send(std::size_t index, std::span<std::byte> datagram, std::uint64_t now_ns) noexcept {
-  const std::size_t client = index / options_.window;
+  const std::size_t client = index / slots_;
   Exchange& exchange = exchanges_[index];
-  exchange.sent_ns = now_ns;
+  if (!options_.open_loop()) exchange.sent_ns = now_ns;
   ++exchange.sequence;
   exchange.busy = true;
   exchange.next = exchange.limit = 1;
@@ -232,7 +237,7 @@ Outgoing ReflectFleet::write_send(std::size_t index, std::span<std::byte> datagr
   header.mutate_boot_id(identities_[client].boot_id);
   header.mutate_session(identities_[client].session);
   header.mutate_sequence(exchange.sequence);
-  header.mutate_slot(static_cast<std::uint16_t>(index % options_.window));
+  header.mutate_slot(static_cast<std::uint16_t>(index % slots_));
   header.mutate_table_length(static_cast<std::uint16_t>(table_.size()));
   const wire::Id16 id = task_id_of(index);
   std::memcpy(header.mutable_task_id()->Data(), id.data(), id.size());

@@ -4,8 +4,10 @@
 // is freed as a burst through its NIC, never one by one, so the destructor does nothing.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -18,8 +20,14 @@ class Packet {
   Packet() = default;
   Packet(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept
       : data_(data), buffer_(buffer), length_(length), headroom_(headroom), port_(port) {}
-  Packet(Packet&& other) noexcept = default;
-  Packet& operator=(Packet&& other) noexcept = default;
+  // Whole, not field by field: one load, one store.
+  Packet(Packet&& other) noexcept { std::memcpy(static_cast<void*>(this), &other, sizeof other); }
+  Packet& operator=(Packet&& other) noexcept {
+    std::array<std::byte, 32> whole;
+    std::memcpy(whole.data(), &other, sizeof other);
+    std::memcpy(static_cast<void*>(this), whole.data(), sizeof *this);
+    return *this;
+  }
   Packet(const Packet&) = delete;
   Packet& operator=(const Packet&) = delete;
 
@@ -72,6 +80,10 @@ class Packet {
     buffer_ = nullptr;
     return taken;
   }
+  void give_to(Packet& other) noexcept {
+    other = std::move(*this);
+    buffer_ = nullptr;
+  }
 
  private:
   static constexpr std::uint8_t kChecksumGood = 1, kChecksumBad = 2, kChained = 4;
@@ -86,6 +98,6 @@ class Packet {
   std::uint8_t flags_ = 0;
 };
 
-static_assert(sizeof(Packet) <= 32);
+static_assert(sizeof(Packet) == 32);
 
 }  // namespace mcplane::net

@@ -30,6 +30,22 @@ LoadIndex::Found next_in(const LoadNode& node, std::uint32_t level, std::uint32_
   return {};
 }
 
+// The bit of `above` is set as long as `below` is not 0: who writes it last has seen the last state of `below`, or the
+// core that changed that then writes after him. Returns whether `above` has emptied, or was empty, meanwhile.
+template <class Word>
+bool follow(std::atomic<Word>& above, Word bit, const std::atomic<std::uint64_t>& below) noexcept {
+  for (bool crossed = false;;) {
+    const bool some = below.load(std::memory_order_seq_cst) != 0;
+    if (((above.load(std::memory_order_seq_cst) & bit) != 0) != some) {
+      const Word before =
+          some ? above.fetch_or(bit, std::memory_order_seq_cst) : above.fetch_and(~bit, std::memory_order_seq_cst);
+      const Word after = some ? before | bit : before & ~bit;
+      crossed = crossed || (before == 0) != (after == 0);
+    }
+    if ((below.load(std::memory_order_seq_cst) != 0) == some) return crossed;
+  }
+}
+
 }  // namespace
 
 LoadIndex::Found LoadIndex::find_slowly(std::uint32_t level, std::uint32_t from) const noexcept {
@@ -51,12 +67,15 @@ LoadIndex::Next LoadIndex::next(std::uint32_t from) const noexcept {
   return nearest;
 }
 
-// One core alone: each parent's bit follows its child's word, as far up as a word empties or fills.
-void LoadIndex::climb(const LoadNode& child, std::uint32_t level) noexcept {
-  const LoadNode* below = &child;
-  while (LoadNode* const parent = below->parent.load(std::memory_order_relaxed)) {
-    const std::uint64_t bit = std::uint64_t{1} << below->digit;
+// One core alone: what says of a word whether it is empty follows it, as far up as a word empties or fills.
+void LoadIndex::climb(LoadNode& node, std::uint32_t level) noexcept {
+  for (LoadNode* below = &node;;) {
     const bool some = below->words[level].load(std::memory_order_relaxed) != 0;
+    const std::uint32_t levels = below->levels.load(std::memory_order_relaxed);
+    below->levels.store((levels & ~(1U << level)) | std::uint32_t{some} << level, std::memory_order_relaxed);
+    LoadNode* const parent = below->parent.load(std::memory_order_relaxed);
+    if (parent == nullptr) return;
+    const std::uint64_t bit = std::uint64_t{1} << below->digit;
     const std::uint64_t before = parent->words[level].load(std::memory_order_relaxed);
     const std::uint64_t after = some ? before | bit : before & ~bit;
     parent->words[level].store(after, std::memory_order_relaxed);
@@ -65,23 +84,13 @@ void LoadIndex::climb(const LoadNode& child, std::uint32_t level) noexcept {
   }
 }
 
-// Brings the parent's bit up to the child's word, and so on up. Each repeat means that another core changed the child
+// Brings what says so up to the node's word, and so on up. Each repeat means that another core changed the node
 // meanwhile, so some core always comes to an end.
-void LoadIndex::tell_parent(const LoadNode& child, std::uint32_t level) noexcept {
-  LoadNode* const parent = child.parent.load(std::memory_order_seq_cst);
+void LoadIndex::tell(LoadNode& node, std::uint32_t level) noexcept {
+  follow(node.levels, std::uint32_t{1} << level, node.words[level]);
+  LoadNode* const parent = node.parent.load(std::memory_order_seq_cst);
   if (parent == nullptr) return;
-  const std::uint64_t bit = std::uint64_t{1} << child.digit;
-  std::atomic<std::uint64_t>& word = parent->words[level];
-  for (;;) {
-    const bool some = child.words[level].load(std::memory_order_seq_cst) != 0;
-    if (((word.load(std::memory_order_seq_cst) & bit) != 0) != some) {
-      const std::uint64_t before =
-          some ? word.fetch_or(bit, std::memory_order_seq_cst) : word.fetch_and(~bit, std::memory_order_seq_cst);
-      const std::uint64_t after = some ? before | bit : before & ~bit;
-      if ((before == 0) != (after == 0)) tell_parent(*parent, level);
-    }
-    if ((child.words[level].load(std::memory_order_seq_cst) != 0) == some) return;
-  }
+  if (follow(parent->words[level], std::uint64_t{1} << node.digit, node.words[level])) tell(*parent, level);
 }
 
 // Control set the parent before it asked a core to come here: a core that changes the old root's words from now on
@@ -89,14 +98,14 @@ void LoadIndex::tell_parent(const LoadNode& child, std::uint32_t level) noexcept
 void LoadIndex::rise(bool alone) noexcept {
   LoadNode* root = root_.load(std::memory_order_acquire);
   while (LoadNode* const parent = root->parent.load(std::memory_order_seq_cst)) {
-    for (std::uint32_t level = 0; level < kLoadLevels; ++level) alone ? climb(*root, level) : tell_parent(*root, level);
+    for (std::uint32_t level = 0; level < kLoadLevels; ++level) alone ? climb(*root, level) : tell(*root, level);
     if (root_.compare_exchange_strong(root, parent, std::memory_order_acq_rel)) root = parent;
   }
 }
 
 LoadNode& LoadIndex::add_node(std::uint32_t height) {
   LoadNode* const made = height == 1 ? static_cast<LoadNode*>(new LoadLeaf) : new LoadInner;
-  made->height = height;
+  made->height = static_cast<std::uint8_t>(height);
   LoadNode& node = *nodes_.emplace_back(made);
   node.index = this;
   return node;
@@ -122,7 +131,7 @@ LoadLeaf& LoadIndex::leaf_at(std::uint32_t place) {
     LoadNode* child = link.load(std::memory_order_relaxed);
     if (child == nullptr) {
       child = &add_node(node->height - 1);
-      child->digit = digit;
+      child->digit = static_cast<std::uint8_t>(digit);
       child->parent.store(node, std::memory_order_seq_cst);
       link.store(child, std::memory_order_relaxed);
     }

@@ -2,14 +2,13 @@
 // looking at the others: for each level of load a tree of bitmaps, 64 children a node, as high as the pool needs.
 //
 // Levels are exact below 8 tasks outstanding, then powers of two: 8-15, 16-31, ... 32,768-65,535. A worker without room
-// is at none. A node's word of a level has a bit for each child that has a worker there.
+// is at none. A node's word of a level has a bit for each child that has a worker there, and one word more says at
+// which levels it has any.
 //
 // Cores share it without locks. A worker's line (worker_table.h) says at which level its bit is, and decides; a bit is
-// a hint, which lags while a core is between the two. No bit stays wrong:
-//  - A change of the line moves the bit by XOR. Changes of one line are ordered, XORs commute: when all cores are
-//    done, a worker's bits are what its line says, in whatever order they came.
-//  - A bit above the leaves is written from what its child's word is, and the child is read again afterwards: who
-//    wrote last has seen the child's last state, or the core that changed it then writes after him.
+// a hint, which lags while a core is between the two. No bit stays wrong. A change of the line moves the bit by XOR:
+// changes of one line are ordered, XORs commute. A bit that says whether a word is empty, a node's own or a child's, is
+// written from what that word is, and the word is read again afterwards.
 #pragma once
 
 #include <array>
@@ -43,9 +42,11 @@ struct alignas(kCacheLineBytes) LoadNode {
   // Written by: control. parent is set once, when the tree grows above this node, and is read after the words.
   std::atomic<LoadNode*> parent{nullptr};
   LoadIndex* index = nullptr;
-  std::uint32_t height = 1;  // 1: a leaf
-  std::uint32_t digit = 0;   // which child of its parent
+  std::uint8_t height = 1;  // 1: a leaf
+  std::uint8_t digit = 0;   // which child of its parent
 
+  // Written by: core loops, as the words: a bit for each that is not 0.
+  std::atomic<std::uint32_t> levels{0};
   // Written by: core loops. The lowest levels, which change most, are in the first cache line, with the parent that is
   // told when they empty.
   // RMWs and loads that follow the second rule above are sequentially consistent; a release RMW that sets a bit pairs
@@ -53,7 +54,7 @@ struct alignas(kCacheLineBytes) LoadNode {
   std::array<std::atomic<std::uint64_t>, kLoadLevels> words{};
 };
 
-static_assert(sizeof(LoadNode) == 3 * kCacheLineBytes);
+static_assert(sizeof(LoadNode) == 3 * kCacheLineBytes && kLoadLevels < 32);
 
 struct LoadLeaf : LoadNode {
   // Written by: control, before the bit of that place is set for the first time. Relaxed: the bits order them.
@@ -119,9 +120,8 @@ class LoadIndex {
   }
   // The first level, from that one on, where some worker may be; kLoadLevels: none.
   std::uint32_t lowest(std::uint32_t level) const noexcept {
-    const LoadNode& root = *root_.load(std::memory_order_acquire);
-    while (level < kLoadLevels && root.words[level].load(std::memory_order_relaxed) == 0) ++level;
-    return level;
+    const std::uint32_t levels = root_.load(std::memory_order_acquire)->levels.load(std::memory_order_relaxed);
+    return static_cast<std::uint32_t>(std::countr_zero(levels >> level << level | 1U << kLoadLevels));
   }
   struct Found {
     std::uint32_t place = kNone;
@@ -178,8 +178,7 @@ class LoadIndex {
       after = word.fetch_xor(bit, std::memory_order_seq_cst) ^ bit;
     }
     // It has emptied, or is empty no longer.
-    if ((after & ~bit) == 0 && leaf.parent.load(std::memory_order_seq_cst) != nullptr)
-      alone ? climb(leaf, level) : tell_parent(leaf, level);
+    if ((after & ~bit) == 0) alone ? climb(leaf, level) : tell(leaf, level);
   }
   // After control placed a worker: when the tree has grown above the root that cores start from, they start higher.
   void rise(bool alone) noexcept;
@@ -189,8 +188,8 @@ class LoadIndex {
     return (skills_out.load(std::memory_order_relaxed) & skill_bit(raw(skill), of)) != 0;
   }
   Found find_slowly(std::uint32_t level, std::uint32_t from) const noexcept;
-  static void climb(const LoadNode& child, std::uint32_t level) noexcept;
-  static void tell_parent(const LoadNode& child, std::uint32_t level) noexcept;
+  static void climb(LoadNode& node, std::uint32_t level) noexcept;
+  static void tell(LoadNode& node, std::uint32_t level) noexcept;
   LoadLeaf& leaf_at(std::uint32_t place);
   LoadNode& add_node(std::uint32_t height);
 

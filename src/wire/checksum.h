@@ -22,6 +22,10 @@ constexpr std::uint16_t sum_add(std::uint16_t a, std::uint16_t b) noexcept {
   const std::uint32_t sum = std::uint32_t{a} + b;
   return static_cast<std::uint16_t>((sum & 0xffffU) + (sum >> 16));
 }
+// Of sums that were added as numbers.
+constexpr std::uint16_t sum_fold(std::uint32_t sum) noexcept {
+  return static_cast<std::uint16_t>((sum + (sum << 16 | sum >> 16)) >> 16);
+}
 // a - b in one's complement arithmetic.
 constexpr std::uint16_t sum_subtract(std::uint16_t a, std::uint16_t b) noexcept {
   return sum_add(a, static_cast<std::uint16_t>(~b));

@@ -87,8 +87,8 @@ LowerHeaders make_lower_headers(const MacAddress& source_mac, const MacAddress& 
                                 const Endpoint& source, const Endpoint& destination) noexcept;
 
 // Copies the headers to `frame` (exactly headers.length bytes before the UDP payload) and fills lengths and
-// checksums for a UDP payload of payload_length bytes whose bytes sum to payload_sum.
+// checksums for a UDP payload of payload_length bytes whose bytes sum to payload_sum, which may be a sum of a few sums.
 void write_lower_headers(const LowerHeaders& headers, std::byte* frame, std::uint16_t payload_length,
-                         std::uint16_t payload_sum) noexcept;
+                         std::uint32_t payload_sum) noexcept;
 
 }  // namespace mcplane::wire

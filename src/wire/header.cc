@@ -112,23 +112,6 @@ bool fields_in_range(const Header& header, const TypeRules& rules) noexcept {
   return !rules.attempt || header.attempt() != 0 || from_broker;
 }
 
-// Whole SENDs and RESULTs without a fault, which is nearly every frame there is, in one look. What is none is judged
-// rule by rule.
-bool is_plain_task(const Header& header, std::size_t behind) noexcept {
-  const bool send = header.type() == FrameType::Send;
-  if (!send && header.type() != FrameType::Result) return false;
-  constexpr std::uint32_t kForbidden = kUnknownFlags | raw(Flag::Sealed) | raw(Flag::More);
-  const std::uint32_t table = header.table_length();
-  const bool flags_sound = (header.flags() & kForbidden) == 0;
-  const bool lengths_sound =
-      ((table % 4) | (header.message_length() ^ behind) | header.fragment_index()) == 0 && behind <= kMessageBytesMax;
-  const bool ranges_sound = header.reason() <= Reason::MAX && header.executed() <= Executed::MAX &&
-                            header.answers() <= FrameType::MAX && header.session() != 0;
-  const bool type_sound = send ? table != 0 && table <= kTableBytesMax && table <= behind && header.ttl_ms() != 0
-                               : table == 0 && header.attempt() != 0;
-  return flags_sound && lengths_sound && ranges_sound && type_sound;
-}
-
 }  // namespace
 
 Header& begin_datagram(std::span<std::byte> datagram, FrameType type) noexcept {
@@ -147,7 +130,6 @@ DropReason check_datagram(std::span<const std::byte> datagram) noexcept {
   if (std::memcmp(datagram.data(), kMagic.data(), kMagicBytes) != 0) return DropReason::kBadMagic;
   const Header& header = header_of(datagram);
   if (header.version() != kVersion) return DropReason::kBadVersion;
-  if (is_plain_task(header, datagram.size() - kLeadBytes)) return DropReason::kNone;
   const FrameType type = header.type();
   if (type == FrameType::None || type > FrameType::MAX) return DropReason::kBadType;
   if ((header.flags() & kUnknownFlags) != 0) return DropReason::kBadFlags;

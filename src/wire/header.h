@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -169,6 +170,36 @@ Header& begin_datagram(std::span<std::byte> datagram, FrameType type) noexcept;
 // length, magic, version, type, flags, sealed, lengths, fragment fields, ranges by type. The table and the
 // payload are not looked at. kNone when it is sound.
 DropReason check_datagram(std::span<const std::byte> datagram) noexcept;
+
+// Whether the datagram, of at least kLeadBytes, is a whole SEND without a fault, or a whole RESULT of a task that went
+// well: nearly every frame there is, in one look. Those check_datagram() finds sound; the others are its to judge.
+[[gnu::always_inline]] inline bool is_plain_task(const std::byte* datagram, std::uint16_t bytes) noexcept {
+  // How it starts: magic, version, type, flags, reason, executed. Of these flags and executed may vary.
+  using Start = std::array<std::uint8_t, 8>;
+  constexpr auto start_of = [](FrameType type) {
+    return std::bit_cast<std::uint64_t>(Start{'M', 'C', kVersion, raw(type), 0, 0, raw(Reason::Ok), 0});
+  };
+  constexpr std::uint64_t kSend = start_of(FrameType::Send), kResult = start_of(FrameType::Result);
+  constexpr auto kPlainFlags = static_cast<std::uint16_t>(~(kUnknownFlags | raw(Flag::Sealed) | raw(Flag::More)));
+  constexpr auto kVaries =
+      std::bit_cast<std::uint64_t>(Start{0, 0, 0, 0, static_cast<std::uint8_t>(kPlainFlags),
+                                         static_cast<std::uint8_t>(kPlainFlags >> 8), 0, raw(Executed::MAX)});
+  static_assert(raw(Executed::MAX) == 3, "each value of its bits is one of Executed's");
+  static_assert(kMessageBytesMax > 0xffff, "no datagram is longer than a message may be");
+
+  std::uint64_t start;
+  std::memcpy(&start, datagram, sizeof start);
+  start &= ~kVaries;
+  const bool send = start == kSend;
+  if (!send && start != kResult) return false;
+  const Header& header = *reinterpret_cast<const Header*>(datagram + kMagicBytes);
+  const std::uint32_t table = header.table_length(), behind = bytes - std::uint32_t{kLeadBytes};
+  const std::uint32_t wrong =
+      (table % 4) | (header.message_length() ^ behind) | header.fragment_index() | raw(header.answers());
+  if (wrong != 0 || header.session() == 0) return false;
+  return send ? table != 0 && table <= kTableBytesMax && table <= behind && header.ttl_ms() != 0
+              : table == 0 && header.attempt() != 0;
+}
 
 // Bytes behind the header that are the table (empty when there is none), and those behind it.
 // The datagram passed check_datagram().

@@ -106,15 +106,15 @@ bool recognise(const LowerHeaders& towards, std::span<const std::byte> frame, bo
   const auto field = load_word<std::uint16_t>(lead - 2);
   if (field == 0) return false;
   // The length counts twice: in the pseudo header and in the UDP header.
-  const std::uint64_t head =
-      sum_lead(lead) + __builtin_bswap16(towards.pseudo_sum) + field + 2U * __builtin_bswap16(udp_length);
+  const std::uint32_t lower =
+      std::uint32_t{__builtin_bswap16(towards.pseudo_sum)} + field + 2U * __builtin_bswap16(udp_length);
   std::uint16_t tail = 0;
   if (!checksum_good) {
-    const std::uint64_t sum = sum_tail(lead, static_cast<std::size_t>(tail_bytes));
-    if (fold(head + sum) != 0xffff) return false;
-    tail = fold(sum);
+    const DatagramSums sums = sum_datagram(lead, static_cast<std::size_t>(tail_bytes));
+    if (fold(lower + sums.lead + sums.tail) != 0xffff) return false;
+    tail = fold(sums.tail);
   } else if (tail_bytes > 0) {
-    tail = checksum_of(fold(head));  // see datagram.cc: what the field says of the whole, less what was read
+    tail = checksum_of(fold(lower + sum_lead(lead)));  // see datagram.cc: what the field says of the whole, less that
   }
   out.payload_offset = towards.length;
   out.payload_length = static_cast<std::uint16_t>(udp_length - kUdpBytes);

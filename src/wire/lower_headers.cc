@@ -66,7 +66,7 @@ LowerHeaders make_lower_headers(const MacAddress& source_mac, const MacAddress& 
 }
 
 void write_lower_headers(const LowerHeaders& headers, std::byte* frame, std::uint16_t payload_length,
-                         std::uint16_t payload_sum) noexcept {
+                         std::uint32_t payload_sum) noexcept {
   // Two copies of constant size that overlap cover every length, 42 to 66, without a call.
   constexpr std::size_t kFirst = 32, kLast = kLowerBytesMax - kFirst;
   const std::size_t last = headers.length - kLast;
@@ -82,11 +82,10 @@ void write_lower_headers(const LowerHeaders& headers, std::byte* frame, std::uin
     store_be16(ip + 2, total_length);
     store_be16(ip + 10, checksum_of(sum_add(headers.ip_sum, total_length)));
   }
-  // The length counts twice: in the pseudo header and in the UDP header.
-  const std::uint16_t length_sum = sum_add(udp_length, udp_length);
   std::byte* const udp = frame + headers.udp_offset;
   store_be16(udp + 4, udp_length);
-  store_be16(udp + 6, udp_checksum_of(sum_add(sum_add(headers.pseudo_sum, length_sum), payload_sum)));
+  // The length counts twice: in the pseudo header and in the UDP header.
+  store_be16(udp + 6, udp_checksum_of(sum_fold(headers.pseudo_sum + 2U * udp_length + payload_sum)));
 }
 
 }  // namespace mcplane::wire

@@ -15,12 +15,13 @@
 
 namespace mcplane::wire {
 
-// 2^16 - 1 divides 2^64 - 1: adding the halves of a word, carry included, keeps its value. The result is in memory
-// order: byte-swapped, it is the sum that checksum.h speaks of.
+// 2^16 - 1 divides 2^32 - 1 and 2^64 - 1: adding the halves of a word, carry included, keeps its value. The result is
+// in memory order: byte-swapped, it is the sum that checksum.h speaks of.
+constexpr std::uint16_t fold(std::uint32_t sum) noexcept {
+  return static_cast<std::uint16_t>((sum + std::rotl(sum, 16)) >> 16);
+}
 constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
-  sum = (sum + std::rotl(sum, 32)) >> 32;
-  const auto half = static_cast<std::uint32_t>(sum);
-  return static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16);
+  return fold(static_cast<std::uint32_t>((sum + std::rotl(sum, 32)) >> 32));
 }
 
 // With the carry that falls out at the top added in at the bottom.
@@ -55,17 +56,33 @@ class WideSum {
   }
 
   // After so many calls of the functions above; of at most 64 KiB, which no frame is longer than.
-  std::uint64_t total(std::size_t steps) const noexcept {
+  std::uint32_t total(std::size_t steps) const noexcept {
     __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(lanes_), _mm256_extracti128_si256(lanes_, 1));
     sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0b01'00'11'10));
     sums = _mm_add_epi32(sums, _mm_shuffle_epi32(sums, 0b10'11'00'01));
-    constexpr std::size_t kLessAStep = kStep / sizeof(std::uint16_t) * kLess;
-    return steps * kLessAStep + static_cast<std::uint64_t>(std::int64_t{_mm_cvtsi128_si32(sums)});
+    return made_good(steps, static_cast<std::uint64_t>(_mm_cvtsi128_si64(sums)));
+  }
+
+  // Of two, whose lanes are added up together.
+  struct Totals {
+    std::uint32_t first, second;
+  };
+  static Totals totals(const WideSum& first, std::size_t first_steps, const WideSum& second,
+                       std::size_t second_steps) noexcept {
+    const __m256i pairs = _mm256_hadd_epi32(first.lanes_, second.lanes_);
+    __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(pairs), _mm256_extracti128_si256(pairs, 1));
+    sums = _mm_hadd_epi32(sums, sums);
+    const auto both = static_cast<std::uint64_t>(_mm_cvtsi128_si64(sums));
+    return {made_good(first_steps, both), made_good(second_steps, both >> 32)};
   }
 
  private:
   static constexpr std::size_t kLess = 0x8000;
 
+  static std::uint32_t made_good(std::size_t steps, std::uint64_t sum) noexcept {
+    constexpr std::size_t kLessAStep = kStep / sizeof(std::uint16_t) * kLess;
+    return static_cast<std::uint32_t>(steps * kLessAStep + sum);
+  }
   // kStep bytes of which the last `count` are ones.
   static const std::byte* mask_of(std::size_t count) noexcept {
     static constexpr auto kMasks = [] {
@@ -83,42 +100,64 @@ class WideSum {
   __m256i lanes_ = _mm256_setzero_si256();
 };
 
-// In memory order, unfolded, as are the next three. At least WideSum::kStep bytes before the end are readable.
-inline std::uint64_t sum_long(const std::byte* at, std::size_t count) noexcept {
+// All but an odd last byte; returns the steps. At least WideSum::kStep bytes before the end are readable.
+inline std::size_t add_long(WideSum& sum, const std::byte* at, std::size_t count) noexcept {
   constexpr std::size_t kStep = WideSum::kStep;
-  const std::byte* const end = at + (count & ~std::size_t{1});
   const std::size_t whole = count / kStep;
-  WideSum sum;
 #pragma GCC unroll 4
   for (std::size_t step = 0; step < whole; ++step) sum.add(at + step * kStep);
-  sum.add_last(end, (count % kStep) & ~std::size_t{1});
-  return sum.total(whole + 1) + ((count & 1) != 0 ? std::to_integer<std::uint64_t>(*end) : 0);
+  sum.add_last(at + (count & ~std::size_t{1}), (count % kStep) & ~std::size_t{1});
+  return whole + 1;
+}
+inline std::uint32_t odd_byte(const std::byte* at, std::size_t count) noexcept {
+  return (count & 1) != 0 ? std::to_integer<std::uint32_t>(at[count - 1]) : 0;
+}
+
+// In memory order, unfolded, as are the next three.
+inline std::uint32_t sum_long(const std::byte* at, std::size_t count) noexcept {
+  WideSum sum;
+  const std::size_t steps = add_long(sum, at, count);
+  return sum.total(steps) + odd_byte(at, count);
 }
 
 // Sums as sum_long() does, and copies. The last step, copied whole, covers bytes of the one before again.
-inline std::uint64_t copy_long(std::byte* to, const std::byte* at, std::size_t count) noexcept {
+inline std::uint32_t copy_long(std::byte* to, const std::byte* at, std::size_t count) noexcept {
   constexpr std::size_t kStep = WideSum::kStep;
   const std::size_t even = count & ~std::size_t{1}, whole = count / kStep;
   WideSum sum;
   for (std::size_t step = 0; step < whole; ++step) sum.add_copied(to + step * kStep, at + step * kStep);
   sum.add_last(at + even, even % kStep);
   std::memcpy(to + even - kStep, at + even - kStep, kStep);
-  if (even == count) return sum.total(whole + 1);
-  to[even] = at[even];
-  return sum.total(whole + 1) + std::to_integer<std::uint64_t>(at[even]);
+  if (even != count) to[even] = at[even];
+  return sum.total(whole + 1) + odd_byte(at, count);
 }
 
-// `lead` is where an MCP datagram starts, magic and header; the tail is what follows it.
-inline std::uint64_t sum_lead(const std::byte* lead) noexcept {
-  constexpr std::size_t kWhole = kLeadBytes / WideSum::kStep;
-  static_assert(kLeadBytes % WideSum::kStep == sizeof(std::uint16_t));
+// `lead` is where an MCP datagram starts, magic and header, all but two bytes whole steps; the tail is what follows it.
+inline constexpr std::size_t kLeadSteps = kLeadBytes / WideSum::kStep;
+static_assert(kLeadBytes % WideSum::kStep == sizeof(std::uint16_t));
+inline void add_lead(WideSum& sum, const std::byte* lead) noexcept {
+  for (std::size_t step = 0; step < kLeadSteps; ++step) sum.add(lead + step * WideSum::kStep);
+}
+inline std::uint32_t last_of_lead(const std::byte* lead) noexcept {
+  return load_word<std::uint16_t>(lead + kLeadSteps * WideSum::kStep);
+}
+inline std::uint32_t sum_lead(const std::byte* lead) noexcept {
   WideSum sum;
-  for (std::size_t step = 0; step < kWhole; ++step) sum.add(lead + step * WideSum::kStep);
-  return sum.total(kWhole) + load_word<std::uint16_t>(lead + kWhole * WideSum::kStep);
+  add_lead(sum, lead);
+  return sum.total(kLeadSteps) + last_of_lead(lead);
 }
 
-inline std::uint64_t sum_tail(const std::byte* lead, std::size_t count) noexcept {
-  return sum_long(lead + kLeadBytes, count);
+// Of a datagram with `count` bytes behind its lead.
+struct DatagramSums {
+  std::uint32_t lead, tail;
+};
+inline DatagramSums sum_datagram(const std::byte* lead, std::size_t count) noexcept {
+  const std::byte* const behind = lead + kLeadBytes;
+  WideSum first, second;
+  add_lead(first, lead);
+  const std::size_t steps = add_long(second, behind, count);
+  const auto [head, tail] = WideSum::totals(first, kLeadSteps, second, steps);
+  return {head + last_of_lead(lead), tail + odd_byte(behind, count)};
 }
 
 // 0xffff when the 20 bytes of an IPv4 header are sound.

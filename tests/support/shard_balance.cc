@@ -106,13 +106,16 @@ std::string ShardRig::check_indexes(bool settled) {
   }
   for (; !nodes.empty(); nodes = std::exchange(parents, {}))
     for (const auto& [node, words] : nodes) {
+      std::uint32_t levels = 0;
       for (std::uint32_t level = 0; level < state::kLoadLevels; ++level) {
         const std::string at =
             "level " + std::to_string(level) + " of an index, height " + std::to_string(node->height);
         expect_equal(wrong, at, node->words[level].load(), words[level]);
         if (const state::LoadNode* parent = node->parent.load(); parent != nullptr)
           parents[parent][level] |= std::uint64_t{words[level] != 0} << node->digit;
+        levels |= std::uint32_t{words[level] != 0} << level;
       }
+      expect_equal(wrong, "levels of an index, height " + std::to_string(node->height), node->levels.load(), levels);
     }
   return wrong;
 }

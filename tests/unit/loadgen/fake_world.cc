@@ -47,6 +47,9 @@ std::vector<FakeBroker::Datagram> FakeBroker::handle(std::span<const std::byte> 
     case wire::FrameType::Cancel:
       acknowledge(header, from);
       break;
+    case wire::FrameType::Ack:
+      if (header.answers() == wire::FrameType::Deliver) ++outcomes_known_;
+      break;
     case wire::FrameType::Ping: {
       wire::Header& pong = append(wire::FrameType::Pong, from, 0);
       pong.mutate_session(header.session());

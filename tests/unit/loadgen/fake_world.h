@@ -43,6 +43,8 @@ class FakeBroker {
   std::vector<Datagram> handle(std::span<const std::byte> datagram, const wire::Endpoint& from);
   std::uint32_t sends_seen() const noexcept { return sends_; }
   std::uint32_t routes_made() const noexcept { return routes_; }
+  // DELIVERs of which an ACK said that they came.
+  std::uint32_t outcomes_known() const noexcept { return outcomes_known_; }
 
  private:
   void on_hello(std::span<const std::byte> datagram, const wire::Endpoint& from);
@@ -86,7 +88,7 @@ class FakeBroker {
   std::map<std::pair<std::uint32_t, std::uint16_t>, Exchange> exchanges_;  // by session and slot
   std::map<std::uint32_t, Waiting> routed_;                                // by place
   std::vector<std::uint32_t> places_left_;                                 // by those that ended
-  std::uint32_t sessions_ = 0, heard_ = 0, sends_ = 0, routes_ = 0, answers_ = 0;
+  std::uint32_t sessions_ = 0, heard_ = 0, sends_ = 0, routes_ = 0, answers_ = 0, outcomes_known_ = 0;
 };
 
 class FakeWorld {

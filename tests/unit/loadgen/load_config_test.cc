@@ -325,6 +325,25 @@ TEST(LoadConfig, StreamsAreSoManyChunksOfASize) {
     EXPECT_FALSE(parse_stream(text)) << text;
 }
 
+TEST(LoadConfig, FramesAreTurnedRoundInAClosedLoopOrAtOneRate) {
+  EXPECT_FALSE(parse(over_port({"--workers", "1", "--reflect"})).stop);
+  const LoadCommand command = parse(over_port({"--workers", "1", "--reflect", "--rate", "1M/s", "--poisson"}));
+  ASSERT_FALSE(command.stop) << command.stop->text;
+  EXPECT_TRUE(command.options.reflect && command.options.open_loop());
+  const std::vector<std::pair<std::vector<const char*>, const char*>> mistakes = {
+      {over_port({"--workers", "1", "--reflect", "--sweep", "1k/s..2k/s"}), "--rate"},
+      {over_port({"--workers", "1", "--reflect", "--rate", "1k/s", "--surge-rate", "1k/s"}), "--surge-rate"},
+      {over_port({"--workers", "0", "--reflect"}), "--workers"},
+      {over_port({"--workers", "1", "--reflect", "--payload", "exp:100B"}), "--payload"},
+  };
+  for (const auto& [arguments, hint] : mistakes) {
+    const LoadCommand refused = parse(arguments);
+    ASSERT_TRUE(refused.stop) << hint;
+    EXPECT_EQ(refused.stop->exit_code, kExitUsage);
+    EXPECT_NE(refused.stop->text.find(hint), std::string::npos) << refused.stop->text;
+  }
+}
+
 TEST(LoadConfig, StreamsOfWhatCannotStreamAreRefused) {
   const std::vector<std::pair<std::vector<const char*>, const char*>> mistakes = {
       {{"--udp", "10.0.0.1", "--stream", "10:32B"}, "--workers"},

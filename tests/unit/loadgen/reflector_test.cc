@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <utility>
+
 #include "port_world.h"
 #include "support/allocations.h"
 
@@ -108,6 +111,49 @@ TEST(Reflector, ATaskAllocatesNothing) {
   for (int i = 0; i < 500; ++i) world.step();
   EXPECT_GT(world.broker.sends_seen(), before + 1'000);
   EXPECT_EQ(world.allocations_in_polls, 0U);
+}
+
+Options at_rate(double per_second, std::uint32_t clients, std::uint64_t prompt_bytes = 256) {
+  Options options = reflecting(clients, 1, prompt_bytes);
+  options.rate_per_second = per_second;
+  options.warmup_ns = 0;
+  return options;
+}
+
+// Whole tasks, and those in parts.
+TEST(Reflector, AnOpenLoopSendsByTheSchedule) {
+  for (const auto& [prompt_bytes, per_second] : {std::pair{256ULL, 200'000.0}, std::pair{30'000ULL, 10'000.0}})
+    for (const Arrivals arrivals : {Arrivals::kConstant, Arrivals::kPoisson}) {
+      Options options = at_rate(per_second, 8, prompt_bytes);
+      options.arrivals = arrivals;
+      options.check_every = 1;
+      ReflectWorld world(options);
+      const Tally tally = world.run();
+      expect_reflected(tally);
+      EXPECT_EQ(tally.sent, tally.offered);
+      EXPECT_EQ(tally.skipped, 0U);
+      EXPECT_NEAR(static_cast<double>(tally.sent), per_second * 0.02, 5 * std::sqrt(per_second * 0.02));
+    }
+}
+
+// They are counted, and the schedule goes on.
+TEST(Reflector, AnOpenLoopSkipsWhatFindsNoSlot) {
+  ReflectWorld world(at_rate(100'000'000, 1));
+  const Tally tally = world.run();
+  EXPECT_GT(tally.skipped, 100U);
+  EXPECT_EQ(tally.offered, tally.sent + tally.skipped);
+  EXPECT_EQ(tally.delivered(), tally.sent);
+}
+
+TEST(Reflector, WhatASlotWasSentIsAcknowledgedWhenItHasNothingToSend) {
+  Options options = at_rate(200, 2);
+  options.duration_ns = 100 * kNsPerMs;
+  ReflectWorld world(options);
+  const Tally tally = world.run();
+  EXPECT_GE(tally.sent, 15U);
+  EXPECT_EQ(tally.delivered(), tally.sent);
+  EXPECT_GE(world.broker.outcomes_known() + 2, tally.sent) << "all but those of the end";
+  EXPECT_LE(world.broker.outcomes_known(), tally.sent);
 }
 
 TEST(Reflector, WhatIsLostIsCounted) {

@@ -35,6 +35,7 @@ class LoadIndexTest : public ::testing::TestWithParam<std::uint32_t> {
   // All at the level, in the order in which they are found.
   std::vector<std::uint32_t> at(std::uint32_t level, std::uint32_t from = 0) const {
     std::vector<std::uint32_t> ids;
+    EXPECT_EQ(index->lowest(level) == level, index->any(level)) << level;
     if (!index->any(level)) return ids;
     const LoadIndex::Found first = index->find(level, from);
     for (LoadIndex::Found found = first;;) {
@@ -181,8 +182,7 @@ class Race {
   }
 
   WorkerId take(std::uint32_t& rotor) {
-    for (std::uint32_t level = 0; level < kLoadLevels; ++level) {
-      if (!index.any(level)) continue;
+    for (std::uint32_t level = index.lowest(0); level < kLoadLevels; level = index.lowest(level + 1)) {
       const LoadIndex::Found found = index.find(level, rotor);
       if (found.worker == kNoWorker) continue;
       rotor = found.place + 1;
@@ -205,6 +205,8 @@ void expect_all_found(Race& race) {
     if (line.limit(line.owner()) > 0) with_room.insert(id);
   }
   for (std::uint32_t level = 0; level < kLoadLevels; ++level) ASSERT_EQ(race.index.any(level), level == 0) << level;
+  ASSERT_EQ(race.index.lowest(0), 0U);
+  ASSERT_EQ(race.index.lowest(1), kLoadLevels);
   std::uint32_t from = 0;
   for (std::size_t i = 0; i < with_room.size(); ++i) {
     const LoadIndex::Found next = race.index.find(0, from);

@@ -114,5 +114,17 @@ TEST(Checksum, PseudoHeaderOfBothFamilies) {
   EXPECT_EQ(sum_pseudo(a, b, 58, 0x1fffe), naive_sum(v6));
 }
 
+TEST(Checksum, SumsThatWereAddedAsNumbersFoldToTheirSum) {
+  Random random(11);
+  for (int i = 0; i < 10'000; ++i) {
+    const auto a = static_cast<std::uint16_t>(random.next()), b = static_cast<std::uint16_t>(random.next()),
+               c = static_cast<std::uint16_t>(random.next());
+    ASSERT_EQ(sum_fold(std::uint32_t{a} + b + c), sum_add(sum_add(a, b), c));
+  }
+  EXPECT_EQ(sum_fold(0), 0);
+  EXPECT_EQ(sum_fold(0xffff), 0xffff);
+  EXPECT_EQ(sum_fold(3 * 0xffffU), 0xffff);
+}
+
 }  // namespace
 }  // namespace mcplane::wire

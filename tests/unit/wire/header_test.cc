@@ -227,6 +227,33 @@ TEST(CheckDatagram, GrantsAndEvents) {
   });
 }
 
+// Each byte of their leads takes every value: what is plain is sound, and most that is sound is plain.
+TEST(PlainTask, IsSound) {
+  for (const FrameType type : {FrameType::Send, FrameType::Result}) {
+    SCOPED_TRACE(EnumNameFrameType(type));
+    Bytes frame = testing::build_frame(spec_of(type));
+    const testing::Parsed parsed = testing::parse(frame);
+    ASSERT_EQ(parsed.reason, kNone);
+    const std::span<const std::byte> datagram = parsed.datagram;
+    const auto at = static_cast<std::size_t>(datagram.data() - frame.data());
+    const auto is_plain = [&] { return is_plain_task(datagram.data(), static_cast<std::uint16_t>(datagram.size())); };
+    EXPECT_TRUE(is_plain());
+    std::size_t sound = 0, plain = 0;
+    for (std::size_t i = 0; i < kLeadBytes; ++i) {
+      const std::byte before = frame[at + i];
+      for (unsigned value = 0; value <= 0xff; ++value) {
+        frame[at + i] = static_cast<std::byte>(value);
+        const bool is_sound = check_datagram(datagram) == kNone;
+        sound += is_sound ? 1 : 0;
+        plain += is_plain() ? 1 : 0;
+        ASSERT_TRUE(is_sound || !is_plain()) << "byte " << i << " is " << value;
+      }
+      frame[at + i] = before;
+    }
+    EXPECT_GT(plain, sound * 9 / 10);
+  }
+}
+
 TEST(Header, BeginsZeroedWithVersionAndType) {
   alignas(4) std::array<std::byte, 2 + kLeadBytes + 1> buffer;
   buffer.fill(std::byte{0xee});
