@@ -30,9 +30,9 @@ SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)  # of what the load that reads every 
 FRAME_PAYLOAD_MAX, LONG_CLIENTS = 1_280, 16
 # On their way at once, of the load that makes them: while it makes more, it says nothing for as long as a lease lasts.
 CHECKED_BYTES = 64 << 20
-# Time in the broker is measured, by the broker, at this share of what it did in the rounds where the load turns frames
-# round, otherwise of what the load reached; so many times, of which medians count.
-RESIDENCE_SHARE, RESIDENCE_RUNS = 0.7, 5
+# Time in the broker is measured, by the broker, at this share of what the load that reads every byte reached, and of what
+# the broker did in the rounds where frames are turned round; so many times each, of which medians count.
+RESIDENCE_SHARE, RESIDENCE_RUNS = 0.7, 3
 # A virtual machine's CPUs are moved between near and far caches within a second, and not in step with the rounds. So both
 # are looked at by tenths of a second too: what each exceeds in one of ten is what it does where its CPUs are best placed.
 INTERVAL_S, BEST_OF = 0.1, 10
@@ -203,15 +203,21 @@ class Comparison:
                   **self.mcplane("--rate", f"{max(1, int(share * peak))}/s", "--poisson")} for share in shares]
         return one, table
 
-    def residence(self, peak):
-        """(medians of the time in the broker by leg, runs) of Poisson arrivals at RESIDENCE_SHARE of the peak."""
+    def residence(self, peak, *flags):
+        """Medians of the time in the broker, by leg, of Poisson arrivals at RESIDENCE_SHARE of the peak, and the runs."""
         rate_per_s = max(1, int(RESIDENCE_SHARE * peak))
-        runs = [{"rate_per_s": rate_per_s, **self.mcplane(*self.reflecting(), "--rate", f"{rate_per_s}/s", "--poisson",
-                                                          residence=True)} for _ in range(RESIDENCE_RUNS)]
+        runs = [self.mcplane(*flags, "--rate", f"{rate_per_s}/s", "--poisson", residence=True)
+                for _ in range(RESIDENCE_RUNS)]
         measured = [run["residence_ns"] for run in runs if run["residence_ns"]]
-        legs = measured[0] if measured else {}
-        return {leg: {name: statistics.median(each[leg][name] for each in measured) for name in ("p50", "p99")}
-                for leg in legs}, runs
+        medians = {leg: {name: statistics.median(each[leg][name] for each in measured) for name in ("p50", "p99")}
+                   for leg in (measured[0] if measured else ())}
+        return {"rate_per_s": rate_per_s, "broker_busy": statistics.median(run["broker_busy"] for run in runs),
+                "residence_ns": medians, "runs": runs}
+
+    def residences(self, checked_peak, reflected_peak):
+        """Of both loads, by name."""
+        return {"checked": self.residence(checked_peak),
+                **({"reflected": self.residence(reflected_peak, *self.reflecting())} if self.ends.reflects else {})}
 
 
 def ratio_of(tasks_per_s, run, frames_per_s):
@@ -258,9 +264,8 @@ def compare(name, options, make_ends):
             options.seconds = 1
         checked = comparison.mcplane("--clients", str(max(1, min(options.clients, CHECKED_BYTES // options.payload))))
         one, at_shares = comparison.latencies(checked["tasks_per_s"], shares)
-        peak = median["tasks_per_s"] if comparison.ends.reflects else checked["tasks_per_s"]
-        residence, residence_runs = comparison.residence(peak) if shares else ({}, [])
-        runs = rounds + [checked, one] + at_shares + residence_runs
+        residences = comparison.residences(checked["tasks_per_s"], median["tasks_per_s"]) if shares else {}
+        runs = rounds + [checked, one] + at_shares + [run for each in residences.values() for run in each["runs"]]
         report = {
             "rig": name,
             **median,
@@ -274,8 +279,7 @@ def compare(name, options, make_ends):
             "checked": checked,
             "one_in_flight": one,
             "latency": at_shares,
-            "residence_ns": residence,
-            "residence": residence_runs,
+            "residence": residences,
             "rounds": rounds,
             "seconds": options.seconds,
             "cpu": cpu_model(),
@@ -310,10 +314,9 @@ def table(report):
               "", f"{'latency, us':>14}{'p50':>12}{'p99':>12}{'p99.9':>12}",
               latency_line("one in flight", report["one_in_flight"])]
     lines += [latency_line(f"{100 * run['share']:.0f} % of that", run) for run in report["latency"]]
-    if report["residence"]:
-        lines.append(f"in the broker at {report['residence'][0]['rate_per_s']} tasks/s, medians of {RESIDENCE_RUNS} runs: "
-                     + "; ".join(f"{leg} p50 {of['p50']:.0f} ns, p99 {of['p99']:.0f} ns"
-                                 for leg, of in report["residence_ns"].items()))
+    for load, of in report["residence"].items():
+        legs = "; ".join(f"{leg} p50 {ns['p50']:.0f} ns, p99 {ns['p99']:.0f} ns" for leg, ns in of["residence_ns"].items())
+        lines.append(f"in the broker at {of['rate_per_s']} tasks/s, {load}, {100 * of['broker_busy']:.0f} % busy: {legs}")
     lines += ["", f"lost {report['lost']}, duplicates {report['duplicates']}, mismatched {report['mismatched']}"]
     lines += [f"{who}: {command}" for who, command in report["commands"].items()]
     return "\n".join(lines)
