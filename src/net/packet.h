@@ -9,23 +9,39 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "base/types.h"
 
 namespace mcplane::net {
 
-class Packet {
- public:
-  Packet() = default;
-  Packet(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept
-      : data_(data), buffer_(buffer), length_(length), headroom_(headroom), port_(port) {}
-  // Whole, not field by field: one load, one store.
-  Packet(Packet&& other) noexcept { std::memcpy(static_cast<void*>(this), &other, sizeof other); }
-  Packet& operator=(Packet&& other) noexcept {
+// What a Packet is made of. Copied whole, not field by field: one load, one store.
+struct PacketFields {
+  std::byte* data_ = nullptr;
+  void* buffer_ = nullptr;
+  void* tail_ = nullptr;
+  std::uint16_t length_ = 0;
+  std::uint16_t headroom_ = 0;
+  std::uint16_t tail_length_ = 0;
+  PortId port_{};
+  std::uint8_t flags_ = 0;
+
+  void copy_whole(const PacketFields& other) noexcept {
     std::array<std::byte, 32> whole;
     std::memcpy(whole.data(), &other, sizeof other);
     std::memcpy(static_cast<void*>(this), whole.data(), sizeof *this);
+  }
+};
+
+class Packet : PacketFields {
+ public:
+  Packet() = default;
+  Packet(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept
+      : PacketFields{.data_ = data, .buffer_ = buffer, .length_ = length, .headroom_ = headroom, .port_ = port} {}
+  Packet(Packet&& other) noexcept { copy_whole(other); }
+  Packet& operator=(Packet&& other) noexcept {
+    copy_whole(other);
     return *this;
   }
   Packet(const Packet&) = delete;
@@ -87,17 +103,8 @@ class Packet {
 
  private:
   static constexpr std::uint8_t kChecksumGood = 1, kChecksumBad = 2, kChained = 4;
-
-  std::byte* data_ = nullptr;
-  void* buffer_ = nullptr;
-  void* tail_ = nullptr;
-  std::uint16_t length_ = 0;
-  std::uint16_t headroom_ = 0;
-  std::uint16_t tail_length_ = 0;
-  PortId port_{};
-  std::uint8_t flags_ = 0;
 };
 
-static_assert(sizeof(Packet) == 32);
+static_assert(sizeof(Packet) == 32 && std::is_trivially_copyable_v<PacketFields>);
 
 }  // namespace mcplane::net
