@@ -116,12 +116,11 @@ void Link::write_headers(std::byte* frame, std::size_t address, std::uint16_t so
     // The length counts twice: in the pseudo header and in the UDP header. Five sums of 16 bits are carried at once.
     const std::uint32_t sum = std::uint32_t{headers.pseudo_sum} + source_port + destination_port +
                               2U * std::uint32_t{udp_bytes} + datagram_sum;
-    const auto folded = wire::sum_add(static_cast<std::uint16_t>(sum), static_cast<std::uint16_t>(sum >> 16));
-    wire::store_be16(udp + 6, wire::udp_checksum_of(folded));
+    wire::store_be16(udp + 6, wire::udp_checksum_of(wire::sum_fold(sum)));
     return;
   }
-  const std::uint16_t ports_sum = wire::sum_add(source_port, destination_port);
-  wire::write_lower_headers(headers, frame, datagram_bytes, wire::sum_add(datagram_sum, ports_sum));
+  const std::uint32_t sum = std::uint32_t{datagram_sum} + source_port + destination_port;
+  wire::write_lower_headers(headers, frame, datagram_bytes, sum);
   wire::store_be16(frame + headers.udp_offset, source_port);
   wire::store_be16(frame + headers.udp_offset + 2, destination_port);
 }

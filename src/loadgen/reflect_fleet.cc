@@ -24,15 +24,14 @@ ReflectFleet::ReflectFleet(const Options& options, std::uint64_t identity_seed, 
       message_bytes_(send_bytes(options) - wire::kLeadBytes),
       identities_(options.endpoints()),
       roll_(options.endpoints()),
-      exchanges_(std::size_t{options.clients} * options.client_slots()),
+      exchanges_(std::size_t{options.clients} * slots_),
       ready_(exchanges_.size()),
       idle_(exchanges_.size()),
       schedule_(RateProfile{}, options.arrivals, options.seed) {
   Random identities(identity_seed);
   ends_.reserve(options.endpoints());
   for (std::size_t i = 0; i < options.endpoints(); ++i)
-    ends_.emplace_back(client::Session(options.broker,
-                                       is_worker(i) ? worker_hello(options) : client_hello(options.client_slots()),
+    ends_.emplace_back(client::Session(options.broker, is_worker(i) ? worker_hello(options) : client_hello(slots_),
                                        options.mtu, Random(identities.next())));
 }
 

@@ -11,15 +11,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "wire/checksum.h"
 #include "wire/header.h"
 
 namespace mcplane::wire {
 
 // 2^16 - 1 divides 2^32 - 1 and 2^64 - 1: adding the halves of a word, carry included, keeps its value. The result is
 // in memory order: byte-swapped, it is the sum that checksum.h speaks of.
-constexpr std::uint16_t fold(std::uint32_t sum) noexcept {
-  return static_cast<std::uint16_t>((sum + std::rotl(sum, 16)) >> 16);
-}
+constexpr std::uint16_t fold(std::uint32_t sum) noexcept { return sum_fold(sum); }
 constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
   return fold(static_cast<std::uint32_t>((sum + std::rotl(sum, 32)) >> 32));
 }
