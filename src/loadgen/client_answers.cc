@@ -31,7 +31,7 @@ void ClientFleet::complete(Client& client, const client::Completion& completion,
     const std::uint64_t pause_ns = std::max<std::uint64_t>(completion.retry_after_ms, 1) * kNsPerMs;
     client.backoff_until_ns = now_ns + pause_ns;
     if (ended_by == EndedBy::kFrame && !completion.delivered && !completion.broker_lost &&
-        task.due_ns >= measure_from_ns_)
+        task.due_ns >= times_.measure_from_ns())
       tally_.rejected.record(now_ns - completion.sent_ns);
   }
   task.busy = false;
@@ -69,8 +69,8 @@ bool ClientFleet::ends_well(std::uint32_t index, std::span<const std::byte> payl
 void ClientFleet::measure(const client::Completion& completion, const InFlight& task, std::uint64_t now_ns) {
   const std::uint64_t latency_ns = now_ns - std::min(task.due_ns, now_ns);
   last_interval_.record(latency_ns);
-  if (now_ns >= measure_from_ns_ && now_ns < end_ns_) ++tally_.measured;
-  if (task.due_ns < measure_from_ns_) return;
+  if (times_.measures(now_ns)) ++tally_.measured;
+  if (task.due_ns < times_.measure_from_ns()) return;
   tally_.latency.record(latency_ns);
   tally_.queued.record(completion.queued_us * kNsPerUs);
   tally_.worker.record(completion.worker_us * kNsPerUs);
@@ -108,7 +108,7 @@ void ClientFleet::end_interval(std::uint64_t now_ns) {
                             .refused = tally_.refused(),
                             .lost = tally_.lost()};
   if (tally_.intervals.size() < kIntervalsMax && now_ns > interval_.from_ns)
-    tally_.intervals.push_back({.from_ns = interval_.from_ns - start_ns_,
+    tally_.intervals.push_back({.from_ns = interval_.from_ns - times_.start_ns(),
                                 .length_ns = now_ns - interval_.from_ns,
                                 .sent = counted.sent - interval_.sent,
                                 .delivered = counted.delivered - interval_.delivered,
@@ -118,7 +118,7 @@ void ClientFleet::end_interval(std::uint64_t now_ns) {
                                 .p99_ns = last_interval_.percentile(99),
                                 .p999_ns = last_interval_.percentile(99.9),
                                 .max_ns = last_interval_.max(),
-                                .measured = now_ns > measure_from_ns_ && interval_.from_ns < end_ns_});
+                                .measured = now_ns > times_.measure_from_ns() && interval_.from_ns < times_.end_ns()});
   interval_ = counted;
   last_interval_.clear();
 }

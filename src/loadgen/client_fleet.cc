@@ -23,7 +23,6 @@ ClientFleet::ClientFleet(const Options& options, std::uint64_t identity_seed, Tr
       progress_(progress),
       payloads_({options.seed, options.prompt_bytes, options.prompt_sizes}),
       table_(wire::write_route_table(options.action, "", {}, "")),
-      schedule_(RateProfile{}, options.arrivals, options.seed),
       roll_(options.clients),
       ready_(options.clients),
       tasks_(std::size_t{options.clients} * options.client_slots()) {
@@ -75,7 +74,7 @@ void ClientFleet::on_time(std::uint64_t now_ns) {
 
 std::uint64_t ClientFleet::next_wake_ns() const noexcept {
   if (phase_ != Phase::kRunning) return next_tick_ns_;
-  if (options_.open_loop()) return std::min(next_tick_ns_, start_ns_ + schedule_.due_ns());
+  if (options_.open_loop()) return std::min(next_tick_ns_, times_.due_ns());
   return filled_ < clients_.size() ? 0 : next_tick_ns_;
 }
 
@@ -99,7 +98,7 @@ void ClientFleet::tick(std::uint64_t now_ns) {
 }
 
 void ClientFleet::advance_phase(std::uint64_t now_ns) {
-  if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= end_ns_ && !due(now_ns)))) stop(now_ns);
+  if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= times_.end_ns() && !due(now_ns)))) stop(now_ns);
   if (phase_ != Phase::kDraining || (in_flight() > 0 && now_ns < drain_until_ns_)) return;
   phase_ = Phase::kDone;
   end_interval(now_ns);
@@ -109,17 +108,15 @@ void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
   phase_ = Phase::kRunning;
   tally_ = {};
   last_interval_.clear();
-  if (options_.open_loop()) schedule_ = Schedule(profile, options_.arrivals, options_.seed);
-  start_ns_ = now_ns;
-  measure_from_ns_ = start_ns_ + profile.ramp_ns + options_.warmup_ns;
-  end_ns_ = measure_from_ns_ + options_.duration_ns;
-  if (chunks_) chunks_->start(measure_from_ns_);
-  next_publish_ns_ = start_ns_ + kNsPerSecond;
-  next_interval_ns_ = start_ns_ + options_.interval_ns;
+  times_.begin(now_ns, profile, options_);
+  if (chunks_) chunks_->start(times_.measure_from_ns());
+  next_publish_ns_ = now_ns + kNsPerSecond;
+  next_interval_ns_ = now_ns + options_.interval_ns;
   progress_.delivered_before = 0;
-  interval_ = {.from_ns = start_ns_};
+  interval_ = {.from_ns = now_ns};
   // Room for every interval up to the end, so that none allocates.
-  tally_.intervals.reserve(std::min<std::size_t>(kIntervalsMax, (end_ns_ - start_ns_) / options_.interval_ns + 64));
+  tally_.intervals.reserve(
+      std::min<std::size_t>(kIntervalsMax, (times_.end_ns() - now_ns) / options_.interval_ns + 64));
   next_tick_ns_ = std::min(next_tick_ns_, now_ns);  // it may begin later: sessions live until then
   filled_ = 0;
   if (options_.open_loop())
@@ -129,16 +126,9 @@ void ClientFleet::begin(std::uint64_t now_ns, const RateProfile& profile) {
 void ClientFleet::stop(std::uint64_t now_ns) {
   if (phase_ != Phase::kRunning) return;
   phase_ = Phase::kDraining;
-  end_ns_ = std::min(end_ns_, now_ns);
-  tally_.measured_ns = end_ns_ - std::min(measure_from_ns_, end_ns_);
+  times_.end_by(now_ns);
+  tally_.measured_ns = times_.measured_ns();
   drain_until_ns_ = now_ns + drain_ns(options_);
-}
-
-// A task is due by the schedule alone, and belongs to the run when it was due before the end.
-bool ClientFleet::due(std::uint64_t now_ns) const noexcept {
-  if (!options_.open_loop() || all_begun()) return false;
-  const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
-  return due_ns <= now_ns && due_ns < end_ns_;
 }
 
 void ClientFleet::send_due(std::uint64_t now_ns) {
@@ -147,11 +137,11 @@ void ClientFleet::send_due(std::uint64_t now_ns) {
     if (!client) return skip_due(now_ns);
     Client& sender = take_outbox(*client);
     for (std::size_t sends = 0; sends < kSendBurst && due(now_ns); ++sends) {
-      const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
+      const std::uint64_t due_ns = times_.due_ns();
       if (!try_send(sender, due_ns, now_ns)) break;
       if (now_ns - due_ns > kLateNs) ++tally_.late;
       count_offered(due_ns);
-      schedule_.advance();
+      times_.advance();
     }
     flush();
     use(*client, now_ns, 0);
@@ -160,10 +150,10 @@ void ClientFleet::send_due(std::uint64_t now_ns) {
 
 // A skipped task keeps its number, so what every other task carries does not depend on how the run went.
 void ClientFleet::skip_due(std::uint64_t now_ns) {
-  for (; due(now_ns); schedule_.advance()) {
+  for (; due(now_ns); times_.advance()) {
     ++tally_.skipped;
     ++next_number_;
-    count_offered(start_ns_ + schedule_.due_ns());
+    count_offered(times_.due_ns());
   }
 }
 
@@ -195,7 +185,7 @@ void ClientFleet::fill_some(std::uint64_t now_ns) {
 
 void ClientFleet::refill(std::uint32_t client, std::uint64_t now_ns) {
   Client& sender = clients_[client];
-  if (now_ns >= end_ns_) return;
+  if (now_ns >= times_.end_ns()) return;
   if (now_ns < sender.backoff_until_ns) return roll_.arm(client, sender.backoff_until_ns);
   while (sender.engine.in_flight() < options_.window) {
     if (!try_send(sender, now_ns, now_ns)) return;

@@ -19,7 +19,7 @@
 #include "loadgen/index_ring.h"
 #include "loadgen/options.h"
 #include "loadgen/pattern.h"
-#include "loadgen/schedule.h"
+#include "loadgen/run_times.h"
 #include "loadgen/tally.h"
 
 namespace mcplane::loadgen {
@@ -83,8 +83,8 @@ class ClientFleet {
   void advance_phase(std::uint64_t now_ns);
   void send_due(std::uint64_t now_ns);
   void skip_due(std::uint64_t now_ns);
-  bool due(std::uint64_t now_ns) const noexcept;
-  void count_offered(std::uint64_t due_ns) noexcept { tally_.offered += due_ns >= measure_from_ns_ ? 1 : 0; }
+  bool due(std::uint64_t now_ns) const noexcept { return !all_begun() && times_.due(now_ns); }
+  void count_offered(std::uint64_t due_ns) noexcept { tally_.offered += due_ns >= times_.measure_from_ns() ? 1 : 0; }
   bool all_begun() const noexcept { return options_.tasks != 0 && next_number_ >= options_.tasks; }
   // Open loop: clients take turns with their free slots.
   void offer(std::uint32_t client) noexcept;
@@ -114,7 +114,6 @@ class ClientFleet {
   const AnswerWriter answers_;
   std::optional<ChunkLedger> chunks_;  // of streamed answers, by index into tasks_
   const std::vector<std::byte> table_;
-  Schedule schedule_;
   std::vector<Client> clients_;
   EngineRoll roll_;
   IndexRing ready_;                  // clients that may have a free slot
@@ -126,8 +125,8 @@ class ClientFleet {
   std::vector<client::Completion> completions_;
 
   Phase phase_ = Phase::kConnecting;
-  std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
-  std::uint64_t next_tick_ns_ = 0, next_publish_ns_ = 0, next_interval_ns_ = 0;
+  RunTimes times_;
+  std::uint64_t drain_until_ns_ = 0, next_tick_ns_ = 0, next_publish_ns_ = 0, next_interval_ns_ = 0;
   std::uint64_t next_number_ = 0;
   Tally tally_;
   Histogram last_interval_;

@@ -38,7 +38,6 @@ EventFleet::EventFleet(const Options& options, std::uint64_t identity_seed, Tran
       transmit_(std::move(transmit)),
       progress_(progress),
       ledger_(shape_of(options, identity_seed)),
-      schedule_(RateProfile{}, options.arrivals, options.seed),
       roll_(options.endpoints()) {
   for (std::uint32_t topic = 0; topic < options.topics; ++topic)
     publications_.push_back(wire::write_publication(ledger_.topic_name(topic)));
@@ -83,7 +82,7 @@ void EventFleet::on_time(std::uint64_t now_ns) {
 
 std::uint64_t EventFleet::next_wake_ns() const noexcept {
   if (phase_ != Phase::kRunning || !options_.open_loop()) return next_tick_ns_;
-  return std::min(next_tick_ns_, start_ns_ + schedule_.due_ns());
+  return std::min(next_tick_ns_, times_.due_ns());
 }
 
 void EventFleet::start(std::uint32_t endpoint, std::uint64_t now_ns) {
@@ -113,39 +112,30 @@ void EventFleet::tick(std::uint64_t now_ns) {
 }
 
 void EventFleet::advance_phase(std::uint64_t now_ns) {
-  if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= end_ns_ && !due(now_ns)))) stop(now_ns);
+  if (phase_ == Phase::kRunning && (all_begun() || (now_ns >= times_.end_ns() && !due(now_ns)))) stop(now_ns);
   if (phase_ == Phase::kDraining && ledger_.open() == 0) phase_ = Phase::kDone;
 }
 
 void EventFleet::begin(std::uint64_t now_ns) {
-  const RateProfile profile = options_.profile();
   phase_ = Phase::kRunning;
-  if (options_.open_loop()) schedule_ = Schedule(profile, options_.arrivals, options_.seed);
-  start_ns_ = now_ns;
-  measure_from_ns_ = now_ns + profile.ramp_ns + options_.warmup_ns;
-  end_ns_ = measure_from_ns_ + options_.duration_ns;
+  times_.begin(now_ns, options_.profile(), options_);
   next_progress_ns_ = now_ns + kNsPerSecond;
-  ledger_.start(measure_from_ns_, end_ns_);
+  ledger_.start(times_.measure_from_ns(), times_.end_ns());
 }
 
 void EventFleet::stop(std::uint64_t now_ns) {
   if (phase_ != Phase::kRunning) return;
   phase_ = Phase::kDraining;
-  end_ns_ = std::min(end_ns_, now_ns);
-  ledger_.end_at(end_ns_);
-  ledger_.tally().measured_ns = end_ns_ - std::min(measure_from_ns_, end_ns_);
+  times_.end_by(now_ns);
+  ledger_.end_at(times_.end_ns());
+  ledger_.tally().measured_ns = times_.measured_ns();
 }
 
-std::optional<std::uint64_t> EventFleet::due_ns(std::uint64_t now_ns) const noexcept {
-  if (options_.open_loop()) return start_ns_ + schedule_.due_ns();
-  const std::size_t window = std::size_t{options_.window} * options_.clients;
-  return ledger_.open() < window ? std::optional(now_ns) : std::nullopt;
-}
-
+// Closed loop: as long as fewer than all windows are on their way.
 bool EventFleet::due(std::uint64_t now_ns) const noexcept {
   if (all_begun()) return false;
-  const auto due = due_ns(now_ns);
-  return due && *due <= now_ns && *due < end_ns_;
+  if (options_.open_loop()) return times_.due(now_ns);
+  return ledger_.open() < std::size_t{options_.window} * options_.clients && now_ns < times_.end_ns();
 }
 
 // Publishers take turns, a burst each.
@@ -165,16 +155,16 @@ bool EventFleet::try_publish(Endpoint& publisher, std::uint64_t now_ns) {
   if (!ledger_.has_room()) return false;
   const auto& table = publications_[ledger_.topic_of(ledger_.next_number())];
   if (publisher.engine.publish(table, ledger_.payload(), now_ns, outbox_) != client::PublishStatus::kSent) return false;
-  const std::uint64_t due = *due_ns(now_ns);
+  const std::uint64_t due = options_.open_loop() ? times_.due_ns() : now_ns;
   if (now_ns - due > kLateNs) ++ledger_.tally().published_late;
   ledger_.begin(due);
   ++begun_;
-  if (options_.open_loop()) schedule_.advance();
+  if (options_.open_loop()) times_.advance();
   return true;
 }
 
 void EventFleet::skip_due(std::uint64_t now_ns) {
-  for (; options_.open_loop() && due(now_ns); schedule_.advance()) {
+  for (; options_.open_loop() && due(now_ns); times_.advance()) {
     ++ledger_.tally().skipped;
     ++begun_;
   }

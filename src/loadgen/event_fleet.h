@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,7 +15,7 @@
 #include "loadgen/engine_roll.h"
 #include "loadgen/event_ledger.h"
 #include "loadgen/options.h"
-#include "loadgen/schedule.h"
+#include "loadgen/run_times.h"
 #include "loadgen/tally.h"
 
 namespace mcplane::loadgen {
@@ -64,8 +63,6 @@ class EventFleet {
   bool take_event(Endpoint& receiver, std::size_t endpoint, std::uint64_t now_ns);
   void tick(std::uint64_t now_ns);
   void advance_phase(std::uint64_t now_ns);
-  // When the next event is to be published; nullopt: not before one has been delivered.
-  std::optional<std::uint64_t> due_ns(std::uint64_t now_ns) const noexcept;
   bool due(std::uint64_t now_ns) const noexcept;
   void publish_due(std::uint64_t now_ns);
   bool try_publish(Endpoint& publisher, std::uint64_t now_ns);
@@ -80,7 +77,6 @@ class EventFleet {
   Progress& progress_;
   EventLedger ledger_;
   std::vector<std::vector<std::byte>> publications_;  // tables, by topic
-  Schedule schedule_;
   std::vector<Endpoint> endpoints_;
   EngineRoll roll_;
   std::size_t subscribed_ = 0;
@@ -92,7 +88,7 @@ class EventFleet {
   std::vector<client::Completion> completions_;
 
   Phase phase_ = Phase::kConnecting;
-  std::uint64_t start_ns_ = 0, end_ns_ = 0, measure_from_ns_ = 0;
+  RunTimes times_;
   std::uint64_t next_tick_ns_ = 0, next_progress_ns_ = 0;
 };
 

@@ -26,8 +26,7 @@ ReflectFleet::ReflectFleet(const Options& options, std::uint64_t identity_seed, 
       roll_(options.endpoints()),
       exchanges_(std::size_t{options.clients} * slots_),
       ready_(exchanges_.size()),
-      idle_(exchanges_.size()),
-      schedule_(RateProfile{}, options.arrivals, options.seed) {
+      idle_(exchanges_.size()) {
   Random identities(identity_seed);
   ends_.reserve(options.endpoints());
   for (std::size_t i = 0; i < options.endpoints(); ++i)
@@ -127,16 +126,10 @@ void ReflectFleet::make_ready(std::size_t index) noexcept {
   (waits ? idle_ : ready_).push(static_cast<std::uint32_t>(index));
 }
 
-// A task is due by the schedule alone, and belongs to the run when it was due before the end.
-bool ReflectFleet::due(std::uint64_t now_ns) const noexcept {
-  const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
-  return due_ns <= now_ns && due_ns < end_ns_;
-}
-
 void ReflectFleet::release_due(std::uint64_t now_ns) noexcept {
-  for (; due(now_ns); schedule_.advance()) {
-    const std::uint64_t due_ns = start_ns_ + schedule_.due_ns();
-    tally_.offered += due_ns >= measure_from_ns_ ? 1 : 0;
+  for (; times_.due(now_ns); times_.advance()) {
+    const std::uint64_t due_ns = times_.due_ns();
+    tally_.offered += due_ns >= times_.measure_from_ns() ? 1 : 0;
     if (idle_.empty()) {
       ++tally_.skipped;
       continue;
@@ -172,7 +165,7 @@ void ReflectFleet::on_time(std::uint64_t now_ns) {
   if (phase_ == Phase::kRunning && options_.open_loop()) release_due(now_ns);
   // What was due before has left then.
   const bool all_sent = !options_.open_loop() || ready_.empty();
-  if (phase_ == Phase::kRunning && now_ns >= end_ns_ && all_sent) stop(now_ns);
+  if (phase_ == Phase::kRunning && now_ns >= times_.end_ns() && all_sent) stop(now_ns);
   if (phase_ == Phase::kDraining && (in_flight_ == 0 || now_ns >= drain_until_ns_)) phase_ = Phase::kDone;
 }
 
@@ -210,10 +203,7 @@ void ReflectFleet::repeat_sends(std::uint64_t now_ns) {
 void ReflectFleet::begin(std::uint64_t now_ns) {
   make_bodies();
   phase_ = Phase::kRunning;
-  if (options_.open_loop()) schedule_ = Schedule(options_.profile(), options_.arrivals, options_.seed);
-  start_ns_ = now_ns;
-  measure_from_ns_ = start_ns_ + options_.ramp_ns + options_.warmup_ns;
-  end_ns_ = measure_from_ns_ + options_.duration_ns;
+  times_.begin(now_ns, options_.profile(), options_);
   next_publish_ns_ = now_ns + kNsPerSecond;
   for (std::size_t index = 0; index < exchanges_.size(); ++index) make_ready(index);
 }
@@ -221,8 +211,8 @@ void ReflectFleet::begin(std::uint64_t now_ns) {
 void ReflectFleet::stop(std::uint64_t now_ns) {
   if (phase_ != Phase::kRunning) return;
   phase_ = Phase::kDraining;
-  end_ns_ = std::min(end_ns_, now_ns);
-  tally_.measured_ns = end_ns_ - std::min(measure_from_ns_, end_ns_);
+  times_.end_by(now_ns);
+  tally_.measured_ns = times_.measured_ns();
   drain_until_ns_ = now_ns + drain_ns(options_);
 }
 

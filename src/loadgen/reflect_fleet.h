@@ -25,7 +25,7 @@
 #include "loadgen/engine_roll.h"
 #include "loadgen/index_ring.h"
 #include "loadgen/options.h"
-#include "loadgen/schedule.h"
+#include "loadgen/run_times.h"
 #include "loadgen/tally.h"
 #include "wire/trace.h"
 
@@ -146,7 +146,6 @@ class ReflectFleet {
   wire::Id16 task_id_of(std::size_t index) const noexcept;
   bool looks_right(std::span<const std::byte> body) noexcept;
   void make_ready(std::size_t index) noexcept;
-  bool due(std::uint64_t now_ns) const noexcept;
   void release_due(std::uint64_t now_ns) noexcept;
   void acknowledge_idle(std::uint64_t now_ns);
   void make_bodies();
@@ -182,9 +181,8 @@ class ReflectFleet {
   std::size_t outbox_owner_ = 0;
 
   Phase phase_ = Phase::kConnecting;
-  Schedule schedule_;
-  std::uint64_t start_ns_ = 0, measure_from_ns_ = 0, end_ns_ = 0, drain_until_ns_ = 0;
-  std::uint64_t next_tick_ns_ = 0, next_repeat_ns_ = 0, next_publish_ns_ = 0;
+  RunTimes times_;
+  std::uint64_t drain_until_ns_ = 0, next_tick_ns_ = 0, next_repeat_ns_ = 0, next_publish_ns_ = 0;
   std::size_t in_flight_ = 0;
   Tally tally_;
 };

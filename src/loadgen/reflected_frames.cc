@@ -37,8 +37,8 @@ ReflectFleet::Turned ReflectFleet::on_deliver(std::size_t client, std::span<std:
   const bool ours = std::memcmp(header.task_id()->Data(), id.data(), id.size()) == 0 && body.size() == last_bytes_;
   const bool right = ours && looks_right(body);
   if (!right) ++tally_.mismatched;
-  if (exchange->sent_ns >= measure_from_ns_) tally_.latency.record(now_ns - exchange->sent_ns);
-  if (now_ns >= measure_from_ns_ && now_ns < end_ns_) ++tally_.measured;
+  if (exchange->sent_ns >= times_.measure_from_ns()) tally_.latency.record(now_ns - exchange->sent_ns);
+  if (times_.measures(now_ns)) ++tally_.measured;
   if (phase_ != Phase::kRunning) return acknowledge(index, datagram);
   // A body that is wrong, or of another length, is no task's first part.
   const bool reusable = right && datagram.size() == datagram_bytes();
