@@ -114,16 +114,14 @@ class EventSteps {
 
   EventResult incomplete() const {
     if (interrupted()) return ended(RunStatus::kFailed, "interrupted before the first event");
-    const std::string broker = wire::to_string(options_.broker);
     if (fleet_.refusal() != wire::Reason::Ok)
-      return ended(RunStatus::kFailed,
-                   fmt::format("{} refuses a subscription: {}", broker, client::reason_word(fleet_.refusal())));
+      return ended(RunStatus::kFailed, fmt::format("{} refuses a subscription: {}", wire::to_string(options_.broker),
+                                                   client::reason_word(fleet_.refusal())));
     if (fleet_.registered() == 0) return ended(RunStatus::kUnreachable, carrier_.unreachable());
-    return ended(
-        RunStatus::kUnreachable,
-        fmt::format("{} registered {} of {} clients and subscribers, {} of {} subscribed, and in 10 s no more: ask "
-                    "for fewer, or raise its --max-clients",
-                    broker, fleet_.registered(), options_.endpoints(), fleet_.subscribed(), options_.subscribers));
+    const std::string what =
+        fmt::format("clients and subscribers, {} of {} subscribed", fleet_.subscribed(), options_.subscribers);
+    return ended(RunStatus::kUnreachable,
+                 too_few(options_, fleet_.registered(), options_.endpoints(), what, "clients"));
   }
 
   Carrier& carrier_;

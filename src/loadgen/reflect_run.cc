@@ -1,6 +1,4 @@
 // The steps of a run that turns frames round. See reflect_fleet.h.
-#include <fmt/format.h>
-
 #include "loadgen/carriers.h"
 #include "loadgen/port_end.h"
 #include "loadgen/reflector.h"
@@ -48,12 +46,9 @@ class ReflectSteps {
     if (interrupted()) return failed_run("interrupted before the first task");
     RunResult result;
     result.status = RunStatus::kUnreachable;
-    result.problem = fleet_.registered() == 0
-                         ? end_.unreachable()
-                         : fmt::format(
-                               "{} registered {} of {} clients and workers, and in 10 s no more: ask for fewer, "
-                               "or raise its --max-sessions",
-                               wire::to_string(options_.broker), fleet_.registered(), options_.endpoints());
+    result.problem = fleet_.registered() == 0 ? end_.unreachable()
+                                              : too_few(options_, fleet_.registered(), options_.endpoints(),
+                                                        "clients and workers", "sessions");
     return result;
   }
 

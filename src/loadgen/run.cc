@@ -37,6 +37,12 @@ RunResult failed_run(std::string problem) {
   return result;
 }
 
+std::string too_few(const Options& options, std::size_t registered, std::size_t wanted, std::string_view what,
+                    std::string_view limited) {
+  return fmt::format("{} registered {} of {} {}, and in {} s no more: ask for fewer, or raise its --max-{}",
+                     wire::to_string(options.broker), registered, wanted, what, kMoreTimeoutNs / kNsPerSecond, limited);
+}
+
 RunResult run(const Options& options, Progress& progress, const std::atomic<bool>& stop) noexcept {
   try {
     return options.port ? run_over_port(options, progress, stop) : run_over_udp(options, progress, stop);

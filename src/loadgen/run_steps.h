@@ -29,6 +29,9 @@ inline constexpr std::uint64_t kConnectTimeoutNs = 5 * kNsPerSecond, kMoreTimeou
 inline constexpr std::uint64_t kSettleNs = 100 * kNsPerMs;
 
 RunResult failed_run(std::string problem);
+// Some of those `wanted` never registered: in one line, what to do. `limited`: whom the broker may have an option for.
+std::string too_few(const Options& options, std::size_t registered, std::size_t wanted, std::string_view what,
+                    std::string_view limited);
 
 // Drives until finished(), or until there() is 0 for kConnectTimeoutNs, or more and has not grown for kMoreTimeoutNs.
 template <class Carrier, class There, class Finished>
@@ -152,11 +155,7 @@ class RunSteps {
     if (interrupted()) return failed_run("interrupted before the first task");
     RunResult result;
     result.status = RunStatus::kUnreachable;
-    result.problem =
-        registered == 0
-            ? carrier_.unreachable()
-            : fmt::format("{} registered {} of {} {}, and in 10 s no more: ask for fewer, or raise its --max-{}",
-                          wire::to_string(options_.broker), registered, wanted, what, what);
+    result.problem = registered == 0 ? carrier_.unreachable() : too_few(options_, registered, wanted, what, what);
     return result;
   }
 
