@@ -23,9 +23,11 @@ ETHERNET_IP_UDP_BYTES = 14 + 20 + 8
 FRAME_BYTES_MAX = 14 + 1500  # of the default --mtu
 WARMUP_S = 0.5
 SETTLE_S = 10
-# A source that keeps more in flight than a ring holds would lose some, one with less may leave the forwarder waiting.
-BURSTS_IN_FLIGHT = 16
+BURST = 32  # at most, of testpmd
 SHARES_OF_PEAK = (0.1, 0.3, 0.5, 0.7, 0.9)  # of what the load that reads every byte reached
+# A task passes the broker twice, there and back. What two passes of one frame through testpmd take is the port's share:
+# both are measured in turn, so many times each, of which medians count.
+ONE_IN_FLIGHT_RUNS = 3
 # Of longer prompts so many clients have one each on its way: 64 parts of each are what a queue of the rig holds.
 FRAME_PAYLOAD_MAX, LONG_CLIENTS = 1_280, 16
 # On their way at once, of the load that makes them: while it makes more, it says nothing for as long as a lease lasts.
@@ -54,8 +56,10 @@ class Ends:
     source: str = None
     # What makes kernel sockets the other end: called with testpmd or an appliance up.
     attach: object = lambda: None
-    # The command that has that many bytes a frame bounce.
+    # The command that has so many frames bounce, of so many bytes: called with bytes and frames.
     bounce: object = None
+    # Frames of the source. More than a ring holds would lose some, less may leave the forwarder waiting.
+    in_flight: int = 16 * BURST
 
 
 def parser_of(description):
@@ -147,10 +151,11 @@ class Comparison:
         return info
 
     @contextlib.contextmanager
-    def source(self, forwarder, frame_bytes):
-        """Keeps more on its way to the forwarder than that gets done, on the other CPU."""
+    def source(self, forwarder, frame_bytes, in_flight):
+        """Keeps that many frames on their way to the forwarder and back, on the other CPU."""
         if self.ends.bounce:
-            command = self.commands.setdefault("source", self.ends.bounce(frame_bytes))
+            command = self.ends.bounce(frame_bytes, in_flight)
+            self.commands.setdefault("source", command)
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                        preexec_fn=lambda: os.sched_setaffinity(0, {self.load_cpu}))
             try:
@@ -158,26 +163,27 @@ class Comparison:
             finally:
                 rig.end(process)
             return
+        burst = min(in_flight, BURST)
         with Testpmd(self.ends.source, self.load_cpu, self.load_cpu, self.bench.hugepages, "--forward-mode=io",
-                     f"--txpkts={frame_bytes}") as source:
+                     f"--txpkts={frame_bytes}", f"--burst={burst}") as source:
             self.commands.setdefault("source", source.command)
             source.wait_for_link()
             forwarder.wait_for_link()
-            source.say(f"start tx_first {BURSTS_IN_FLIGHT}")
+            source.say(f"start tx_first {in_flight // burst}")
             yield
             source.say("stop")
 
-    def testpmd(self, frame_bytes):
-        """One run of testpmd's 5tswap in mcplane's place."""
+    def testpmd(self, frame_bytes, in_flight, interval_s):
+        """One run of testpmd's 5tswap in mcplane's place. Who looks at it shares the source's CPU."""
         with Testpmd(self.ends.forwarder, self.cpu, self.load_cpu, self.bench.hugepages,
                      "--forward-mode=5tswap") as forwarder:
             self.commands.setdefault("testpmd", forwarder.command)
             self.ends.attach()
             forwarder.say("start")
-            with self.source(forwarder, frame_bytes):
+            with self.source(forwarder, frame_bytes, in_flight):
                 time.sleep(WARMUP_S)
                 share = rig.CpuShare(forwarder.process)
-                by_interval, mean_bytes = forwarder.sent(self.options.seconds, INTERVAL_S)
+                by_interval, mean_bytes = forwarder.sent(self.options.seconds, interval_s)
                 cpu_share = share.read()
                 idle_polls, dropped = forwarder.stop()
         frames_per_s = statistics.fmean(by_interval)
@@ -189,19 +195,22 @@ class Comparison:
 
     def round(self):
         run = self.mcplane(*self.reflecting(), interval_s=INTERVAL_S)
-        plain = self.testpmd(run["frame_bytes"])
+        plain = self.testpmd(run["frame_bytes"], self.ends.in_flight, INTERVAL_S)
         return {**plain, "ratio": ratio_of(run["tasks_per_s"], run, plain["testpmd_frames_per_s"]),
                 "payload_bytes_per_s": run["tasks_per_s"] * self.options.payload, **run}
 
     def reflecting(self):
         return ["--reflect"] if self.ends.reflects else []
 
+    def one_in_flight(self):
+        """A task in mcplane, then a frame in testpmd."""
+        run = self.mcplane("--clients", "1", "--workers", "1", "--window", "1")
+        return {**self.testpmd(run["frame_bytes"], 1, self.options.seconds / 2), **run}
+
     def latencies(self, peak, shares):
-        """One in flight, and Poisson arrivals at shares of the peak."""
-        one = self.mcplane("--clients", "1", "--workers", "1", "--window", "1")
-        table = [{"share": share, "rate_per_s": int(share * peak),
-                  **self.mcplane("--rate", f"{max(1, int(share * peak))}/s", "--poisson")} for share in shares]
-        return one, table
+        """Poisson arrivals at shares of the peak."""
+        return [{"share": share, "rate_per_s": int(share * peak),
+                 **self.mcplane("--rate", f"{max(1, int(share * peak))}/s", "--poisson")} for share in shares]
 
     def residence(self, peak, *flags):
         """Medians of the time in the broker, by leg, of Poisson arrivals at RESIDENCE_SHARE of the peak, and the runs."""
@@ -234,6 +243,16 @@ def best(rounds):
     return {**exceeded, "ratio": ratio_of(exceeded["tasks_per_s"], rounds[0], exceeded["testpmd_frames_per_s"])}
 
 
+def mean_us(per_s):
+    return 1e6 / per_s if per_s else 0.0
+
+
+def round_trips(runs):
+    """Of one in flight: the run with the median p50, and the median of testpmd's mean time of two passes."""
+    return {"one_in_flight": sorted(runs, key=lambda run: run["latency_us"]["p50"])[len(runs) // 2],
+            "testpmd_two_passes_us": 2 * mean_us(statistics.median(run["testpmd_frames_per_s"] for run in runs))}
+
+
 def versions(bench):
     said = subprocess.run([bench.path("mcplane"), "--version"], capture_output=True, text=True, check=False)
     package = subprocess.run(["dpkg-query", "-W", "-f=${Version}", "dpdk-dev"], capture_output=True, text=True,
@@ -263,9 +282,10 @@ def compare(name, options, make_ends):
         if options.quick:
             options.seconds = 1
         checked = comparison.mcplane("--clients", str(max(1, min(options.clients, CHECKED_BYTES // options.payload))))
-        one, at_shares = comparison.latencies(checked["tasks_per_s"], shares)
+        ones = [comparison.one_in_flight() for _ in range(1 if options.quick else ONE_IN_FLIGHT_RUNS)]
+        at_shares = comparison.latencies(checked["tasks_per_s"], shares)
         residences = comparison.residences(checked["tasks_per_s"], median["tasks_per_s"]) if shares else {}
-        runs = rounds + [checked, one] + at_shares + [run for each in residences.values() for run in each["runs"]]
+        runs = rounds + [checked] + ones + at_shares + [run for each in residences.values() for run in each["runs"]]
         report = {
             "rig": name,
             **median,
@@ -277,7 +297,7 @@ def compare(name, options, make_ends):
             "load_busy": statistics.median(each["load_cpu"]["clients"] for each in rounds),
             "load_saturated": any(each["load_cpu"]["saturated"] for each in rounds),
             "checked": checked,
-            "one_in_flight": one,
+            **round_trips(ones),
             "latency": at_shares,
             "residence": residences,
             "rounds": rounds,
@@ -312,7 +332,9 @@ def table(report):
               f"every byte made and read by the load: {report['checked']['tasks_per_s']:.0f} tasks/s, its core "
               f"{100 * report['checked']['load_cpu']['clients']:.0f} % busy",
               "", f"{'latency, us':>14}{'p50':>12}{'p99':>12}{'p99.9':>12}",
-              latency_line("one in flight", report["one_in_flight"])]
+              latency_line("one in flight", report["one_in_flight"]),
+              f"{'its mean':>14}{mean_us(report['one_in_flight']['tasks_per_s']):>12.2f}"
+              f"  and {report['testpmd_two_passes_us']:.2f} of two passes of one frame through testpmd"]
     lines += [latency_line(f"{100 * run['share']:.0f} % of that", run) for run in report["latency"]]
     for load, of in report["residence"].items():
         legs = "; ".join(f"{leg} p50 {ns['p50']:.0f} ns, p99 {ns['p99']:.0f} ns" for leg, ns in of["residence_ns"].items())

@@ -39,6 +39,7 @@ def quickly(rig):
         assert each["ratio"] > 0 and each["frame_bytes"] == report["frame_bytes"] > report["payload_bytes"], report
         assert each["sent"] == each["delivered"] == each["broker"]["delivered"] > 0, report
     assert 0 < report["one_in_flight"]["latency_us"]["p50"] <= report["one_in_flight"]["latency_us"]["p99"], report
+    assert report["testpmd_two_passes_us"] > 0, report
 
 
 def tap(_):
