@@ -75,7 +75,6 @@ Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t pri
 }
 
 void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& task) noexcept {
-  if (!entry.limited) return;
   task.open = true;
   ++client.open;
   task.shared_limit = entry.rule.shared_limit;

@@ -26,7 +26,7 @@ Refusal check_limits(Shard& shard, const RouteEntry& entry, Session& client) noe
 Refusal check_wait(const Shard& shard, const RouteEntry& entry, std::uint8_t priority, std::uint32_t own,
                    std::uint32_t ttl_ms) noexcept;
 
-// Where there are limits, the task counts for its client and its route, until Shard::close().
+// Of an entry that is `limited`: the task counts for its client and its route, until Shard::close().
 void open_task(Shard& shard, const RouteEntry& entry, Session& client, Task& task) noexcept;
 
 // Slots of the workers of a route and how many of them were free when control counted last, for people.

@@ -89,7 +89,7 @@ Verdict acknowledge(Shard& shard, net::Packet& packet, Frame& frame, wire::Reaso
   header.mutate_slot(task.slot);
   header.mutate_queued_us(task.queued_us);
   header.mutate_broker_us(task.route_leg_us);
-  if (task.degraded || task.keeps_answer) [[unlikely]]
+  if (task.degraded | task.keeps_answer) [[unlikely]]
     note_answer(shard, task, packet, frame);
   return forward(shard, packet, frame, client);
 }

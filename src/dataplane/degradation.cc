@@ -144,7 +144,7 @@ void expect_answer(Shard& shard, const RouteEntry& entry, Task& task, const net:
                    const Frame& frame) noexcept {
   task.keeps_answer = shard.answers.keeps_any() && !is_task_part(frame);
   if (!task.keeps_answer) return;
-  shard.answers.expect(shard.index_of(task), shard.answers.question_of(entry.hash, payload_of(packet, frame)));
+  shard.answers.expect(shard.tasks.index_of(task), shard.answers.question_of(entry.hash, payload_of(packet, frame)));
 }
 
 void note_answer(Shard& shard, Task& task, const net::Packet& packet, const Frame& frame) noexcept {
@@ -157,7 +157,7 @@ void note_answer(Shard& shard, Task& task, const net::Packet& packet, const Fram
   }
   task.keeps_answer = false;
   if (frame.header->reason() != wire::Reason::Ok) return;
-  shard.answers.store(shard.answers.expected(shard.index_of(task)), payload_of(packet, frame), shard.now_ns);
+  shard.answers.store(shard.answers.expected(shard.tasks.index_of(task)), payload_of(packet, frame), shard.now_ns);
 }
 
 }  // namespace mcplane::dataplane

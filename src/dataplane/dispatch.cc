@@ -95,11 +95,10 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
   if (session == nullptr) return verdict;
   shard.heard_from(session->record.id);
 
+  // Nearly all are one of these.
+  if (type == wire::FrameType::Send) return on_send(shard, packet, frame, *session);
+  if (type == wire::FrameType::Result) return on_result(shard, packet, frame);
   switch (type) {
-    case wire::FrameType::Send:
-      return on_send(shard, packet, frame, *session);
-    case wire::FrameType::Result:
-      return on_result(shard, packet, frame);
     case wire::FrameType::Ack:
       return on_ack(shard, packet, frame, *session);
     case wire::FrameType::Grant:

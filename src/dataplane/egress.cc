@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "dataplane/departure.h"
-#include "wire/checksum.h"
+#include "wire/lower_headers.h"
 #include "wire/wide_sum.h"
 
 namespace mcplane::dataplane {
@@ -34,10 +34,10 @@ void write_headers(Shard& shard, Departure& departure) noexcept {
   if (departure.to == nullptr) return;
   const wire::LowerHeaders& lower = departure.to->lower;
   const std::byte* const datagram = packet.data() + departure.payload_offset;
-  const std::uint32_t lead_sum = __builtin_bswap16(wire::fold(wire::sum_lead(datagram)));
-  packet.move_start(departure.payload_offset - lower.length);
+  const std::uint32_t lead_sum = wire::sum_lead(datagram);
   // All but a tail in another buffer.
-  packet.set_length(static_cast<std::uint16_t>(lower.length + departure.payload_length - packet.tail_length()));
+  packet.place(departure.payload_offset - lower.length,
+               static_cast<std::uint16_t>(lower.length + departure.payload_length - packet.tail_length()));
   wire::write_lower_headers(lower, packet.data(), departure.payload_length, lead_sum + departure.tail_sum);
   shard.shared.neighbours.write_mac(departure.to->neighbour, packet.data());
 }

@@ -144,8 +144,8 @@ Verdict parse(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
 }
 
 [[gnu::always_inline]] inline Verdict check(Shard& shard, const net::Packet& packet, Frame& frame) noexcept {
-  if (packet.chained()) return Verdict::drop(DropReason::kChainedBuffer);
-  if (packet.checksum_bad()) return Verdict::drop(DropReason::kBadUdpChecksum);
+  if (!packet.plain())
+    return Verdict::drop(packet.chained() ? DropReason::kChainedBuffer : DropReason::kBadUdpChecksum);
   if (recognise(shard, packet, frame)) {
     if (wire::is_plain_task(packet.data() + frame.ip.payload_offset, frame.ip.payload_length)) return {};
   } else if (const Verdict verdict = parse(shard, packet, frame); verdict.decided()) {

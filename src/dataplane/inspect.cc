@@ -20,7 +20,7 @@ const ClientSlot* asking_slot(Shard& shard, const Task& task) noexcept {
   const Session* const client = task.mirror ? nullptr : shard.sessions.find(task.client);
   if (client == nullptr) return nullptr;
   const ClientSlot& slot = shard.client_slot(*client, task.slot);
-  return slot.task == shard.index_of(task) ? &slot : nullptr;
+  return slot.task == shard.tasks.index_of(task) ? &slot : nullptr;
 }
 
 // Null when its selector's entry has become another's, or nobody knows any more.

@@ -31,7 +31,7 @@ void try_again(Shard& shard, Task& task, std::uint32_t wait_ms, std::uint32_t un
   const std::uint32_t left_ms = shard.reached(until_ms) ? 0 : until_ms - shard.now_ms;
   const std::uint32_t doublings = heard ? std::min<std::uint32_t>(task.tries, kDoublingsOfTheHeard) : task.tries;
   const std::uint32_t wait_after_ms = backed_off_ms(wait_ms, doublings);
-  if (task.tries < 0xff) ++task.tries;
+  task.count_try();
   shard.wake(task, std::min(wait_after_ms, left_ms));
 }
 
@@ -186,7 +186,7 @@ void on_timer(Shard& shard, Task& task) noexcept {
 void watch_rarer(Shard& shard, Task& task) noexcept {
   if (task.state == TaskState::kQueued) return shard.wake_at_deadline(task);
   const bool routed = task.state == TaskState::kRouted;
-  if (task.state == TaskState::kRejecting) ++task.tries;
+  if (task.state == TaskState::kRejecting) task.count_try();
   const std::uint32_t wait_ms =
       task.client_knows ? pto_ms(shard.sessions.find(routed ? task.worker_session : task.client)) : shard.ack_wait_ms;
   shard.wake(task, within_ttl(shard, task, wait_ms));

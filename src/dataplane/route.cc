@@ -27,7 +27,7 @@ constexpr std::uint32_t kTtlMaxMs = 24 * 60 * 60 * 1'000;
 
 void begin_trace(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header) noexcept {
   task.flags = shard.spans.flags_of(header);
-  shard.spans.keep(shard.index_of(task), header, entry);
+  shard.spans.keep(shard.tasks.index_of(task), header, entry);
 }
 
 void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::Header& header,
@@ -43,16 +43,19 @@ void begin_task(Shard& shard, const RouteEntry& entry, Task& task, const wire::H
   task.route_leg_us = 0;
   task.worker_session = {};
   task.deadline_ms = shard.now_ms + ttl_ms;
-  task.arrive(shard.task_clock, observed() ? entry.action : std::uint8_t{0});
+  const std::uint8_t action = observed() ? entry.action : std::uint8_t{0};
+  task.arrive(shard.task_clock, action);
   if (entry.shadow) [[unlikely]] {
     ++client.shadow_accepted;
     shard.counters.shadow.accepted.add();
   } else {
     ++client.accepted;
-    shard.counters.accepted.add();
-    if (observed()) shard.counters.actions[entry.action].accepted.add();
+    state::ShardCounters& counters = shard.counters;
+    counters.accepted.add();
+    if (observed()) counters.actions[action].accepted.add();
   }
-  open_task(shard, entry, client, task);
+  if (entry.limited) [[unlikely]]
+    open_task(shard, entry, client, task);
 }
 
 // Where a task can go at once.
@@ -136,11 +139,11 @@ Refusal check_line(Shard& shard, const RouteEntry& entry, const wire::Header& he
     return refused({.reason = wire::Reason::TableFull});
   }
   const wire::Header& header = *frame.header;
+  slot.state = ClientSlot::State::kBusy;
+  slot.task = index;
   if (observed()) slot.ask_for(entry.name, wire::task_id_of(header));
   Task& task = shard.tasks[index];
   begin_task(shard, entry, task, header, client);
-  slot.state = ClientSlot::State::kBusy;
-  slot.task = index;
   if (entry.rule.cache_ttl_ms > 0) [[unlikely]]
     expect_answer(shard, entry, task, packet, frame);
   if (place.to == nullptr) [[unlikely]] {
@@ -177,7 +180,7 @@ CheckedSend check(Shard& shard, const net::Packet& packet, const Frame& frame, S
 // Out of line, and last: what it keeps meanwhile would cost each task 16 instructions.
 [[gnu::noinline]] Verdict forward_sampled(Shard& shard, net::Packet& packet, const Frame& frame, const Session& to,
                                           const Task& task) noexcept {
-  shard.spans.mark(task, shard.index_of(task), *frame.header);
+  shard.spans.mark(task, shard.tasks.index_of(task), *frame.header);
   return forward(shard, packet, frame, to);
 }
 

@@ -31,15 +31,16 @@ struct Owed {
 
 // A frame of the session, and one to it, touch the first two lines: what a station asks of it, and its headers.
 struct alignas(kCacheLineBytes) Session {
-  bool ending = false;                          // its tasks are being ended; it takes no part in anything new
-  std::uint8_t route_hint = 0;                  // client: where its last selector was remembered (route_cache.h)
-  std::uint16_t pto_ms = 50;                    // how long it may take to answer
-  std::uint32_t routed = 0;                     // worker: number of its last ROUTE from this shard
-  std::uint32_t accepted = 0, failed_over = 0;  // client: tasks, and how many of them were given to another worker
-  std::uint32_t open = 0;                       // client: tasks whose outcome is not decided, where there are limits
-  Owed owed;                                    // worker
-  std::uint64_t paid_until_ns = 0;              // client: by its rate (state/task_limits.h)
-  state::SessionRecord record;                  // record.id.value 0: no session here
+  SessionId live;                   // record.id until its tasks are being ended: SessionTable's
+  std::uint16_t pto_ms = 50;        // how long it may take to answer
+  std::uint8_t route_hint = 0;      // client: where its last selector was remembered (route_cache.h)
+  std::uint32_t routed = 0;         // worker: number of its last ROUTE from this shard
+  std::uint32_t accepted = 0;       // client: tasks
+  std::uint32_t open = 0;           // client: tasks whose outcome is not decided, where there are limits
+  Owed owed;                        // worker
+  std::uint64_t paid_until_ns = 0;  // client: by its rate (state/task_limits.h)
+  state::SessionRecord record;      // record.id.value 0: no session here
+  std::uint32_t failed_over = 0;    // client: tasks that were given to another worker
   // As accepted and failed_over, of shadow tasks, which spend nothing of those.
   std::uint32_t shadow_accepted = 0, shadow_failed_over = 0;
   // A peer nothing is heard of is asked for one thing at a time, ever slower: it is away, not each frame lost.
@@ -52,13 +53,15 @@ static_assert(offsetof(Session, record) + offsetof(state::SessionRecord, lower) 
 
 class SessionTable {
  public:
-  explicit SessionTable(std::uint32_t capacity) : sessions_(capacity), capacity_(capacity) {}
+  explicit SessionTable(std::uint32_t capacity) : sessions_(capacity), capacity_(capacity) {
+    for (std::uint32_t i = 0; i < capacity; ++i) sessions_[i].live = nobody_at(i);
+  }
 
-  // The live session, null when it is unknown or ending.
+  // The live session, null when it is unknown or ending. One comparison: whom nobody's frame may name is never there.
   Session* find(SessionId id) noexcept {
     if (id.index() >= capacity_) return nullptr;
     Session& session = sessions_[id.index()];
-    return session.record.id == id && id && !session.ending ? &session : nullptr;
+    return session.live == id ? &session : nullptr;
   }
   // Live or ending.
   Session* find_any(SessionId id) noexcept {
@@ -73,12 +76,16 @@ class SessionTable {
     if (!session.record.id) ++count_;
     session = Session{};
     session.record = record;
+    session.live = record.id;
     return session;
   }
+  // From now on it takes no part in anything new.
+  void end(Session& session) noexcept { session.live = nobody_at(session.record.id.index()); }
   void remove(SessionId id) noexcept {
     Session* const session = find_any(id);
     if (session == nullptr) return;
     *session = Session{};
+    session->live = nobody_at(id.index());
     --count_;
   }
   // Live or ending.
@@ -96,6 +103,9 @@ class SessionTable {
   }
 
  private:
+  // An id that belongs elsewhere.
+  static constexpr SessionId nobody_at(std::uint32_t index) noexcept { return {index == 0 ? 1U : 0U}; }
+
   LargeArray<Session> sessions_;
   std::uint32_t capacity_;
   std::uint32_t count_ = 0;

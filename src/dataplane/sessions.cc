@@ -20,9 +20,9 @@ void install(Shard& shard, const state::SessionRecord& record) noexcept {
 
 void end(Shard& shard, SessionId id) noexcept {
   Session* session = shard.sessions.find_any(id);
-  if (session != nullptr && session->ending) return;
+  if (session != nullptr && session->live != id) return;  // it is ending
   if (session != nullptr) {
-    session->ending = true;
+    shard.sessions.end(*session);
     if (session->record.worker != kNoWorker) shard.shared.workers.refresh(session->record.worker);
   }
   shard.sweep.next.push_back(id);

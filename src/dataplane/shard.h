@@ -164,8 +164,9 @@ class Shard {
   ClientSlot& client_slot(const Session& session, std::uint16_t slot) noexcept {
     return client_slots[session.record.client_slot_base + slot];
   }
-  std::uint32_t index_of(const Task& task) noexcept { return static_cast<std::uint32_t>(&task - &tasks[0]); }
-  TaskToken token_of(const Task& task) noexcept { return TaskToken::make(options.id, index_of(task), task.generation); }
+  TaskToken token_of(const Task& task) noexcept {
+    return TaskToken::make(options.id, tasks.index_of(task), task.generation);
+  }
   // Of the kind of task that it is; and that a SEND with these flags asks for.
   state::TaskCounters& counters_of(const Task& task) noexcept {
     if (!wire::is_shadow(task.flags)) [[likely]]
@@ -183,8 +184,9 @@ class Shard {
   }
   // Of a task that is no shadow.
   void count_production(const Task& task, state::TaskEnds::Which end) noexcept {
-    (counters.*end).add();
-    if (observed()) (counters.actions[task.action()].*end).add();
+    state::ShardCounters& counts = counters;
+    (counts.*end).add();
+    if (observed()) (counts.actions[task.action()].*end).add();
   }
   // kFree is the task table's to set.
   void set_state(Task& task, TaskState to) noexcept {
@@ -207,7 +209,7 @@ class Shard {
   void free_task(Task& task) noexcept {
     close(task);
     counters_of(task).in_state[raw(task.state)].subtract();
-    tasks.release(index_of(task));
+    tasks.release(task);
   }
   // Serial-number arithmetic, on the shard's clock.
   bool reached(std::uint32_t at_ms) const noexcept { return static_cast<std::int32_t>(now_ms - at_ms) >= 0; }
@@ -215,7 +217,7 @@ class Shard {
   void wake(Task& task, std::uint32_t delay_ms) noexcept { wake_at(task, now_ms + delay_ms); }
   void wake_at_deadline(Task& task) noexcept { wake_at(task, task.deadline_ms); }
   void wake_at(Task& task, std::uint32_t at_ms) noexcept {
-    if (!timers.postpone(task.timer, at_ms)) timers.move(index_of(task), at_ms);
+    if (!timers.postpone(task.timer, at_ms)) timers.move(tasks.index_of(task), at_ms);
   }
   // What a full queue has not taken yet. Between loops.
   bool keeps_frames() const noexcept {

@@ -62,7 +62,7 @@ void trace_result(Shard& shard, const Task& task, const wire::Header& result) no
   state::SpanRecord record = record_of(shard, task, result.reason());
   record.answered_ns = shard.now_ns;
   record.worker_us = result.worker_us();
-  shard.spans.add(shard.index_of(task), record, shard.routes);
+  shard.spans.add(shard.tasks.index_of(task), record, shard.routes);
 }
 
 void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substitute substitute) noexcept {
@@ -70,7 +70,7 @@ void trace_end(Shard& shard, const Task& task, wire::Reason reason, wire::Substi
   if (!wanted) return;
   state::SpanRecord record = record_of(shard, task, reason);
   record.substitute = substitute;
-  shard.spans.add(shard.index_of(task), record, shard.routes);
+  shard.spans.add(shard.tasks.index_of(task), record, shard.routes);
 }
 
 void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
@@ -78,7 +78,7 @@ void trace_attempt(Shard& shard, Task& task, wire::Reason reason) noexcept {
   task.flags = static_cast<std::uint16_t>(task.flags | raw(wire::Flag::Sampled));
   state::SpanRecord record = record_of(shard, task, reason);
   record.attempt_only = true;
-  shard.spans.add(shard.index_of(task), record, shard.routes);
+  shard.spans.add(shard.tasks.index_of(task), record, shard.routes);
 }
 
 void trace_send(Shard& shard, const net::Packet& packet, const Frame& frame, wire::Reason reason,

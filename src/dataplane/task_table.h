@@ -25,8 +25,7 @@ using state::TaskState;
 
 struct alignas(kCacheLineBytes) Task {
   std::uint32_t generation = 1;  // of the slot; goes up when a task leaves it
-  TaskState state : 4 = TaskState::kFree;
-  SkillId skill : 4 = {};          // what its worker does
+  TaskState state = TaskState::kFree;
   std::uint8_t attempt = 0;        // workers it was routed to
   std::uint16_t flags = 0;         // as the SEND had them, and kFailed
   SessionId client;                // none: the client is gone, or knows the outcome
@@ -42,7 +41,8 @@ struct alignas(kCacheLineBytes) Task {
   std::uint32_t deadline_ms = 0;  // on the shard's clock
   std::uint64_t arrival = 0;      // see arrive()
   std::uint32_t queued_us = 0;    // waited for a worker
-  std::uint8_t tries = 0;         // timers that fired in this state
+  std::uint8_t tries : 4 = 0;     // timers that fired in this state, kTriesMax at most
+  SkillId skill : 4 = {};         // what its worker does
   std::uint8_t shared_limit = state::kNoSharedLimit;
   std::uint16_t round : 9 = state::kNoRound;  // of its worker's gate, until its outcome is told (worker_outcome.h)
   bool client_knows : 1 = false;              // that its SEND came: nothing of it needs an ACK
@@ -54,7 +54,11 @@ struct alignas(kCacheLineBytes) Task {
   bool answering : 1 = false;                 // part of its answer has gone to its client (parts.h)
 
   static constexpr std::uint32_t kNone = 0xffffffffU;
+  static constexpr std::uint8_t kTriesMax = 15;  // by then waits have long stopped doubling
 
+  void count_try() noexcept {
+    if (tries < kTriesMax) ++tries;
+  }
   // From round to answering, as of a task that is new. In one store: a word of which a bit was just written waits until
   // that is in the cache.
   void clear_marks() noexcept {
@@ -98,6 +102,7 @@ class TaskTable {
   explicit TaskTable(std::uint32_t capacity) : tasks_(capacity), capacity_(capacity) {}
 
   Task& operator[](std::uint32_t index) noexcept { return tasks_[index]; }
+  std::uint32_t index_of(const Task& task) const noexcept { return static_cast<std::uint32_t>(&task - tasks_.get()); }
   TimerOf timers() const noexcept { return {tasks_.get()}; }
 
   // Index of a slot with state kFree that the caller fills; Task::kNone when the table is full.
@@ -113,13 +118,12 @@ class TaskTable {
     return touched_++;
   }
 
-  void release(std::uint32_t index) noexcept {
-    Task& task = tasks_[index];
+  void release(Task& task) noexcept {
     DCHECK(task.state != TaskState::kFree);
     task.state = TaskState::kFree;
     if (++task.generation == 0) task.generation = 1;
     task.number = free_head_;
-    free_head_ = index;
+    free_head_ = index_of(task);
     --in_use_;
   }
 

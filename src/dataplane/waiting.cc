@@ -61,7 +61,7 @@ bool route_front(Shard& shard, RouteEntry& entry) noexcept {
 
 void enqueue(Shard& shard, RouteEntry& entry, Task& task, net::Packet& packet, const Frame& frame) noexcept {
   HeldFrame held;
-  held.task = shard.index_of(task);
+  held.task = shard.tasks.index_of(task);
   held.payload_offset = frame.ip.payload_offset;
   held.payload_length = frame.ip.payload_length;
   held.tail_sum = frame.ip.tail_sum;

@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "base/types.h"
-#include "wire/checksum.h"
 #include "wire/layout.h"
 #include "wire/neighbour.h"
 #include "wire/wide_sum.h"
@@ -57,12 +56,13 @@ bool Link::read(std::span<const std::byte> frame, bool checksum_good, Inbound& i
   if (wire::load_word<Ipv4Word>(ip + 12) != broker_word_ || udp_bytes != total - wire::kIpv4Bytes) return false;
   for (inbound.address = 0; address_words_[inbound.address] != wire::load_word<Ipv4Word>(ip + 16);)
     if (++inbound.address == local_.count) return false;
-  if (wire::sum_ipv4_header(ip) != kSumOfGood) return false;
+  if (!wire::is_sound_ipv4_header(ip)) return false;
   if (!checksum_good) {
     if (wire::load_be16(udp + 6) == 0) return false;
     // The addresses of the pseudo header stand right before the UDP header.
     const std::uint16_t sum = wire::sum_bytes({ip + 12, total - 12});
-    if (wire::sum_add(sum, static_cast<std::uint16_t>(kProtocolUdp + udp_bytes)) != kSumOfGood) return false;
+    if (wire::sum_add(sum, wire::to_be16(static_cast<std::uint16_t>(kProtocolUdp + udp_bytes))) != kSumOfGood)
+      return false;
   }
   inbound.source_port = wire::load_be16(udp);
   inbound.port = wire::load_be16(udp + 2);
@@ -109,20 +109,21 @@ void Link::write_headers(std::byte* frame, std::size_t address, std::uint16_t so
     std::byte* const ip = frame + wire::kEthernetBytes;
     std::byte* const udp = ip + wire::kIpv4Bytes;
     wire::store_be16(ip + 2, total);
-    wire::store_be16(ip + 10, wire::checksum_of(wire::sum_add(headers.ip_sum, total)));
+    wire::store_16(ip + 10, wire::checksum_of(wire::sum_add(headers.ip_sum, wire::to_be16(total))));
     wire::store_be16(udp, source_port);
     wire::store_be16(udp + 2, destination_port);
     wire::store_be16(udp + 4, udp_bytes);
     // The length counts twice: in the pseudo header and in the UDP header. Five sums of 16 bits are carried at once.
-    const std::uint32_t sum = std::uint32_t{headers.pseudo_sum} + source_port + destination_port +
-                              2U * std::uint32_t{udp_bytes} + datagram_sum;
-    wire::store_be16(udp + 6, wire::udp_checksum_of(wire::sum_fold(sum)));
+    const std::uint32_t sum = std::uint32_t{headers.pseudo_sum} + wire::to_be16(source_port) +
+                              wire::to_be16(destination_port) + 2U * wire::to_be16(udp_bytes) + datagram_sum;
+    wire::store_16(udp + 6, wire::udp_checksum_of(sum));
     return;
   }
-  const std::uint32_t sum = std::uint32_t{datagram_sum} + source_port + destination_port;
+  const std::uint32_t sum = std::uint32_t{datagram_sum} + wire::to_be16(source_port) + wire::to_be16(destination_port);
   wire::write_lower_headers(headers, frame, datagram_bytes, sum);
-  wire::store_be16(frame + headers.udp_offset, source_port);
-  wire::store_be16(frame + headers.udp_offset + 2, destination_port);
+  std::byte* const udp = frame + headers.udp_offset();
+  wire::store_be16(udp, source_port);
+  wire::store_be16(udp + 2, destination_port);
 }
 
 }  // namespace mcplane::loadgen

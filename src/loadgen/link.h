@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "wire/datagram.h"
+#include "wire/lower_headers.h"
 
 namespace mcplane::loadgen {
 

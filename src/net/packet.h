@@ -62,6 +62,8 @@ class Packet : PacketFields {
   bool checksum_bad() const noexcept { return (flags_ & kChecksumBad) != 0; }
   // The frame spans several buffers; data() shows the first only.
   bool chained() const noexcept { return (flags_ & kChained) != 0; }
+  // Neither of these.
+  bool plain() const noexcept { return (flags_ & (kChained | kChecksumBad)) == 0; }
   // The NIC's handle of the buffer with the rest of a frame to be sent; null: bytes() are all of it.
   void* tail() const noexcept { return tail_; }
   std::uint16_t tail_length() const noexcept { return tail_length_; }
@@ -89,6 +91,12 @@ class Packet : PacketFields {
     length_ = static_cast<std::uint16_t>(length_ - delta);
   }
   void set_length(std::uint16_t length_bytes) noexcept { length_ = length_bytes; }
+  // Both at once: the start moves, and the frame is so long from there.
+  void place(int delta, std::uint16_t length_bytes) noexcept {
+    data_ += delta;
+    headroom_ = static_cast<std::uint16_t>(headroom_ + delta);
+    length_ = length_bytes;
+  }
   void set_port(PortId port) noexcept { port_ = port; }
   // Hands the buffer over: this Packet has none any more.
   Packet take() noexcept {

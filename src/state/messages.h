@@ -12,6 +12,7 @@
 #include "net/ring.h"
 #include "state/worker_table.h"
 #include "wire/datagram.h"
+#include "wire/lower_headers.h"
 #include "wire/registration.h"
 
 namespace mcplane::state {

@@ -37,7 +37,12 @@ class NeighbourTable {
   // comes from the mailbox that the session's install came by.
   void write_mac(NeighbourId id, std::byte* frame) const noexcept {
     const std::uint64_t word = at(id).load(std::memory_order_relaxed);
-    if (word != 0) std::memcpy(frame, &word, sizeof(wire::MacAddress));
+    if (word == 0) return;
+    const auto first = static_cast<std::uint32_t>(word);
+    const auto last = static_cast<std::uint16_t>(word >> 32);
+    static_assert(sizeof first + sizeof last == sizeof(wire::MacAddress));
+    std::memcpy(frame, &first, sizeof first);
+    std::memcpy(frame + sizeof first, &last, sizeof last);
   }
 
   void prefetch(NeighbourId id) const noexcept { prefetch_to_read(&at(id)); }

@@ -1,13 +1,19 @@
-// One's complement sums do not care about byte order until the end (RFC 1071 2(B)), so words are added as they
-// lie, sixty-four bytes at a time, and the total is swapped once.
+// See checksum.h and wide_sum.h.
 #include "wire/checksum.h"
 
 #include "wire/wide_sum.h"
 
 namespace mcplane::wire {
 
+const WideConstants kWideConstants = [] {
+  WideConstants constants{};
+  constants.less.fill(WideSum::kLess);
+  constants.ones.fill(1);
+  return constants;
+}();
+
 std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
-  if (bytes.size() >= WideSum::kStep) return __builtin_bswap16(fold(sum_long(bytes.data(), bytes.size())));
+  if (bytes.size() >= WideSum::kStep) return fold(sum_long(bytes.data(), bytes.size()));
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
   std::uint64_t sum = 0;
@@ -23,11 +29,11 @@ std::uint16_t sum_bytes(std::span<const std::byte> bytes) noexcept {
     at += 2;
   }
   if ((left & 1) != 0) rest += std::to_integer<std::uint64_t>(*at);
-  return __builtin_bswap16(fold(add_carry(sum, rest)));
+  return fold(add_carry(sum, rest));
 }
 
 std::uint16_t copy_and_sum(std::byte* to, std::span<const std::byte> bytes) noexcept {
-  if (bytes.size() >= WideSum::kStep) return __builtin_bswap16(fold(copy_long(to, bytes.data(), bytes.size())));
+  if (bytes.size() >= WideSum::kStep) return fold(copy_long(to, bytes.data(), bytes.size()));
   if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
   return sum_bytes(bytes);
 }
@@ -38,7 +44,7 @@ std::uint16_t sum_pseudo(const IpAddress& source, const IpAddress& destination, 
   std::uint64_t sum = 0;
   for (const IpAddress* ip : {&source, &destination})
     for (const std::uint64_t word : ip->words()) sum = add_carry(sum, word);
-  return fold(std::uint64_t{__builtin_bswap16(fold(sum))} + protocol + length_bytes);
+  return fold(add_carry(sum, std::uint64_t{to_be16(protocol)} + __builtin_bswap32(length_bytes)));
 }
 
 }  // namespace mcplane::wire

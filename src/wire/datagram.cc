@@ -235,8 +235,7 @@ DropReason Parser::udp_checksum(std::uint16_t udp_length) noexcept {
   const Frame segment = frame.subspan(out.udp_offset, udp_length);
   const Frame head = segment.first(std::min<std::size_t>(kHeadBytes, segment.size()));
   const Frame tail = segment.subspan(head.size());
-  const std::uint16_t field = load_be16(segment.data() + 6);
-  if (field == 0) {
+  if (load_16(segment.data() + 6) == 0) {
     if (!out.destination.is_v4()) return DropReason::kBadUdpChecksum;  // RFC 8200 8.1
     out.tail_sum = sum_bytes(tail);
     return DropReason::kNone;

@@ -70,25 +70,4 @@ std::size_t peek_udp(std::span<const std::byte> frame) noexcept;
 // The UDP port a frame is sent to, as of peek_udp(): enough to choose who parses the frame. 0 when there is none.
 std::uint16_t peek_destination_port(std::span<const std::byte> frame) noexcept;
 
-// Ethernet to UDP headers towards one peer, with lengths and checksums left 0 and the sum of their constant
-// part remembered, so that writing them before a datagram is one copy and four stores.
-struct LowerHeaders {
-  std::uint8_t length = 0;  // bytes used
-  std::uint8_t l3_offset = 0;
-  std::uint8_t udp_offset = 0;
-  bool ipv6 = false;
-  std::uint16_t ip_sum = 0;                           // IPv4 header with length and checksum 0
-  std::uint16_t pseudo_sum = 0;                       // addresses, protocol and ports
-  std::array<std::byte, kLowerBytesMax + 2> bytes{};  // 68, of which IPv4 ends within the first cache line
-};
-
-// Headers from `source` (ours) to `destination`, both of one family. ttl/hop limit 64, DF set on IPv4.
-LowerHeaders make_lower_headers(const MacAddress& source_mac, const MacAddress& destination_mac, std::uint16_t vlan,
-                                const Endpoint& source, const Endpoint& destination) noexcept;
-
-// Copies the headers to `frame` (exactly headers.length bytes before the UDP payload) and fills lengths and
-// checksums for a UDP payload of payload_length bytes whose bytes sum to payload_sum, which may be a sum of a few sums.
-void write_lower_headers(const LowerHeaders& headers, std::byte* frame, std::uint16_t payload_length,
-                         std::uint32_t payload_sum) noexcept;
-
 }  // namespace mcplane::wire

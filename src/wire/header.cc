@@ -140,12 +140,6 @@ DropReason check_datagram(std::span<const std::byte> datagram) noexcept {
   return fields_in_range(header, rules) ? DropReason::kNone : DropReason::kBadField;
 }
 
-std::span<const std::byte> table_of(std::span<const std::byte> datagram) noexcept {
-  const Header& header = header_of(datagram);
-  const std::size_t start = header.type() == FrameType::Hello ? kLeadBytes + kCookieBytes : kLeadBytes;
-  return datagram.subspan(start, header.table_length());
-}
-
 std::span<const std::byte> payload_of(std::span<const std::byte> datagram) noexcept {
   const auto table = table_of(datagram);
   return datagram.subspan(static_cast<std::size_t>(table.data() - datagram.data()) + table.size());

@@ -203,7 +203,11 @@ DropReason check_datagram(std::span<const std::byte> datagram) noexcept;
 
 // Bytes behind the header that are the table (empty when there is none), and those behind it.
 // The datagram passed check_datagram().
-std::span<const std::byte> table_of(std::span<const std::byte> datagram) noexcept;
+inline std::span<const std::byte> table_of(std::span<const std::byte> datagram) noexcept {
+  const Header& header = header_of(datagram);
+  const std::size_t start = header.type() == FrameType::Hello ? kLeadBytes + kCookieBytes : kLeadBytes;
+  return datagram.subspan(start, header.table_length());
+}
 std::span<const std::byte> payload_of(std::span<const std::byte> datagram) noexcept;
 
 }  // namespace mcplane::wire

@@ -15,7 +15,6 @@ namespace mcplane::wire {
 namespace {
 
 constexpr std::size_t kWindow = 32;
-constexpr std::size_t kIpv4Addresses = 12, kIpv6Addresses = 8;  // in the IP header
 
 struct alignas(kWindow) Window {
   std::array<std::byte, kWindow> bytes{};
@@ -27,8 +26,9 @@ constexpr Window significant_bits(bool ipv6, bool tagged) {
   const auto set = [&bits](std::size_t at, std::size_t count, std::uint8_t value = 0xff) {
     for (std::size_t i = 0; i < count; ++i) bits.bytes[at + i] = std::byte{value};
   };
-  set(6, 6);   // our MAC; where the sender's is now egress knows
-  set(12, 2);  // EtherType
+  set(0, 1, 0x01);  // the sender's MAC is no group's, as ours to it is not; where it is now egress knows
+  set(6, 6);        // our MAC
+  set(12, 2);       // EtherType
   if (tagged) {
     set(14, 1, 0x0f);  // the id, not the priority
     set(15, 3);
@@ -46,79 +46,86 @@ constexpr Window significant_bits(bool ipv6, bool tagged) {
   return bits;
 }
 
-// By family and tag.
-constexpr std::array<std::array<Window, 2>, 2> kSignificant = {
-    {{significant_bits(false, false), significant_bits(false, true)},
-     {significant_bits(true, false), significant_bits(true, true)}}};
+// By the length of the headers, in steps of the tag's.
+constexpr std::size_t kShortest = kEthernetBytes + kIpv4Bytes + kUdpBytes;
+constexpr auto kSignificant = [] {
+  std::array<Window, (kLowerBytesMax - kShortest) / kVlanBytes + 1> bits{};
+  for (const bool ipv6 : {false, true})
+    for (const bool tagged : {false, true})
+      bits[(ipv6 ? kIpv6Bytes - kIpv4Bytes : 0) / kVlanBytes + (tagged ? 1 : 0)] = significant_bits(ipv6, tagged);
+  return bits;
+}();
 
 bool first_match(const LowerHeaders& towards, const std::byte* frame) noexcept {
   const auto load = [](const void* at) { return load_word<__m256i>(at); };
   const __m256i turned_round = _mm256_setr_epi8(6, 7, 8, 9, 10, 11, 0, 1, 2, 3, 4, 5, 12, 13, 14, 15,  //
                                                 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const Window& mask = kSignificant[towards.ipv6 ? 1 : 0][towards.l3_offset != kEthernetBytes ? 1 : 0];
+  const Window& mask = kSignificant[(towards.length - kShortest) / kVlanBytes];
   const __m256i different =
       _mm256_xor_si256(_mm256_shuffle_epi8(load(frame), turned_round), load(towards.bytes.data()));
-  constexpr std::byte kGroup{1};
-  return _mm256_testz_si256(different, load(&mask)) != 0 && (frame[6] & kGroup) == std::byte{0};
+  return _mm256_testz_si256(different, load(&mask)) != 0;
 }
 
-// Addresses and ports, each the other way round.
-bool endpoints_match(const LowerHeaders& towards, const std::byte* frame) noexcept {
-  const std::byte* const theirs = frame + towards.l3_offset;
-  const std::byte* const ours = towards.bytes.data() + towards.l3_offset;
-  const auto ports = [](const std::byte* at) { return load_word<std::uint32_t>(at); };
-  if (!towards.ipv6) {
-    const auto addresses = [](const std::byte* ip) { return load_word<std::uint64_t>(ip + kIpv4Addresses); };
-    return addresses(theirs) == std::rotl(addresses(ours), 32) &&
-           ports(theirs + kIpv4Bytes) == std::rotl(ports(ours + kIpv4Bytes), 16);
-  }
-  constexpr std::size_t kSource = kIpv6Addresses, kDestination = kSource + sizeof(__m128i);
+// Of the headers before `ours` and `lead`, where datagrams begin, the addresses and ports, each the other way round.
+bool ipv4_endpoints_match(const std::byte* ours, const std::byte* lead) noexcept {
+  constexpr std::size_t kBefore = sizeof(__m128i);  // source, destination, ports; UDP's length and checksum
+  const auto load = [](const std::byte* at) { return load_word<__m128i>(at - kBefore); };
+  const __m128i turned_round = _mm_setr_epi8(4, 5, 6, 7, 0, 1, 2, 3, 10, 11, 8, 9, 12, 13, 14, 15);
+  const __m128i compared = _mm_setr_epi32(-1, -1, -1, 0);
+  return _mm_testz_si128(_mm_xor_si128(_mm_shuffle_epi8(load(lead), turned_round), load(ours)), compared) != 0;
+}
+
+bool ipv6_endpoints_match(const std::byte* ours, const std::byte* lead) noexcept {
+  constexpr std::size_t kPorts = kUdpBytes, kDestination = kPorts + sizeof(__m128i),
+                        kSource = kDestination + sizeof(__m128i);
   const auto address = [](const std::byte* at) { return load_word<__m128i>(at); };
-  const __m128i different = _mm_or_si128(_mm_xor_si128(address(theirs + kSource), address(ours + kDestination)),
-                                         _mm_xor_si128(address(theirs + kDestination), address(ours + kSource)));
-  return _mm_testz_si128(different, different) != 0 &&
-         ports(theirs + kIpv6Bytes) == std::rotl(ports(ours + kIpv6Bytes), 16);
+  const auto ports = [](const std::byte* at) { return load_word<std::uint32_t>(at - kPorts); };
+  const __m128i different = _mm_or_si128(_mm_xor_si128(address(lead - kSource), address(ours - kDestination)),
+                                         _mm_xor_si128(address(lead - kDestination), address(ours - kSource)));
+  return _mm_testz_si128(different, different) != 0 && ports(lead) == std::rotl(ports(ours), 16);
 }
 
-// Bytes of the IP packet behind its header; negative when it does not fit the frame, or its checksum is wrong.
-std::ptrdiff_t ip_payload_bytes(const LowerHeaders& towards, std::span<const std::byte> frame) noexcept {
-  const std::byte* const ip = frame.data() + towards.l3_offset;
-  const auto room = static_cast<std::ptrdiff_t>(frame.size() - towards.l3_offset);
+// Whether the headers before `lead` are of who `towards` goes to, and of a UDP datagram of so many bytes in an IP
+// packet that the frame holds.
+bool rest_matches(const LowerHeaders& towards, std::span<const std::byte> frame, const std::byte* lead,
+                  std::size_t udp_length) noexcept {
+  const std::byte* const ours = towards.bytes.data() + towards.length;
+  const std::size_t end = towards.length - kUdpBytes;  // of the IP header
   if (towards.ipv6) {
-    const std::ptrdiff_t length = load_be16(ip + 4);
-    return length <= room - static_cast<std::ptrdiff_t>(kIpv6Bytes) ? length : -1;
+    const std::size_t length = load_be16(lead - kUdpBytes - kIpv6Bytes + 4);
+    return ipv6_endpoints_match(ours, lead) && udp_length <= length && end + length <= frame.size();
   }
-  if (sum_ipv4_header(ip) != 0xffff) return -1;
-  const std::ptrdiff_t length = load_be16(ip + 2);
-  return length <= room ? length - static_cast<std::ptrdiff_t>(kIpv4Bytes) : -1;
+  const std::byte* const ip = lead - kUdpBytes - kIpv4Bytes;
+  const std::size_t length = load_be32(ip) & 0xffff;
+  return ipv4_endpoints_match(ours, lead) && is_sound_ipv4_header(ip) && kIpv4Bytes + udp_length <= length &&
+         end - kIpv4Bytes + length <= frame.size();
 }
 
 }  // namespace
 
 bool recognise(const LowerHeaders& towards, std::span<const std::byte> frame, bool checksum_good,
                Datagram& out) noexcept {
-  if (!first_match(towards, frame.data()) || !endpoints_match(towards, frame.data())) return false;
   const std::byte* const lead = frame.data() + towards.length;
-  const std::uint16_t udp_length = load_be16(lead - 4);
-  const std::ptrdiff_t tail_bytes = std::ptrdiff_t{udp_length} - static_cast<std::ptrdiff_t>(kUdpBytes + kLeadBytes);
-  if (udp_length > ip_payload_bytes(towards, frame) || tail_bytes < 0) return false;
+  const std::size_t udp_length = load_be32(lead - 4) >> 16;
+  if (!first_match(towards, frame.data()) || !rest_matches(towards, frame, lead, udp_length)) return false;
 
-  const auto field = load_word<std::uint16_t>(lead - 2);
-  if (field == 0) return false;
-  // The length counts twice: in the pseudo header and in the UDP header.
-  const std::uint32_t lower =
-      std::uint32_t{__builtin_bswap16(towards.pseudo_sum)} + field + 2U * __builtin_bswap16(udp_length);
-  std::uint16_t tail = 0;
-  if (!checksum_good) {
-    const DatagramSums sums = sum_datagram(lead, static_cast<std::size_t>(tail_bytes));
-    if (fold(lower + sums.lead + sums.tail) != 0xffff) return false;
-    tail = fold(sums.tail);
-  } else if (tail_bytes > 0) {
-    tail = checksum_of(fold(lower + sum_lead(lead)));  // see datagram.cc: what the field says of the whole, less that
-  }
+  const std::uint16_t field = load_16(lead - 2);
+  if (field == 0 || udp_length < kUdpBytes + kLeadBytes) return false;
   out.payload_offset = towards.length;
   out.payload_length = static_cast<std::uint16_t>(udp_length - kUdpBytes);
-  out.tail_sum = __builtin_bswap16(tail);
+  const std::size_t tail_bytes = udp_length - kUdpBytes - kLeadBytes;
+  // The length counts twice: in the pseudo header and in the UDP header.
+  const std::uint32_t lower = std::uint32_t{towards.pseudo_sum} + field + 2U * load_16(lead - 4);
+  if (!checksum_good) {
+    const DatagramSums sums = sum_datagram(lead, tail_bytes);
+    if (!is_all_ones(lower + sums.lead + sums.tail)) return false;
+    out.tail_sum = fold(sums.tail);
+  } else if (tail_bytes > 0) {
+    out.tail_sum =
+        checksum_of(fold(lower + sum_lead(lead)));  // see datagram.cc: what the field says of the whole, less that
+  } else {
+    out.tail_sum = 0;
+  }
   return true;
 }
 

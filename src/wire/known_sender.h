@@ -11,6 +11,7 @@
 #include "wire/datagram.h"
 #include "wire/header.h"
 #include "wire/layout.h"
+#include "wire/lower_headers.h"
 
 namespace mcplane::wire {
 
@@ -27,8 +28,8 @@ inline std::size_t peek_lead(std::span<const std::byte> frame) noexcept {
 
 // Whether the frame, which is as long as peek_lead() asks, is a sound one of who frames with the headers `towards` go
 // to, checksums and a whole lead included. Then the payload's place and length, and tail_sum, of `out` are as
-// parse_frame() sets them; the others are not set, since the session has them. towards.length is what peek_lead() says,
-// so not 0.
+// parse_frame() sets them; the others are not set, since the session has them. If not, `out` says nothing.
+// towards.length is what peek_lead() says, so not 0.
 bool recognise(const LowerHeaders& towards, std::span<const std::byte> frame, bool checksum_good,
                Datagram& out) noexcept;
 

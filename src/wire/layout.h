@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "wire/address.h"
+#include "wire/checksum.h"
 #include "wire/datagram.h"
 
 namespace mcplane::wire {
@@ -33,15 +34,21 @@ inline constexpr std::uint8_t kIcmpEchoReply = 0, kIcmpEchoRequest = 8;
 inline constexpr std::uint8_t kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129, kNeighbourSolicitation = 135,
                               kNeighbourAdvertisement = 136;
 
-inline std::uint16_t load_be16(const std::byte* at) noexcept {
+// As it lies in memory: a checksum.
+inline std::uint16_t load_16(const std::byte* at) noexcept {
   std::uint16_t value;
   std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap16(value);
+  return value;
 }
-inline void store_be16(std::byte* at, std::uint16_t value) noexcept {
-  value = __builtin_bswap16(value);
-  std::memcpy(at, &value, sizeof value);
+inline void store_16(std::byte* at, std::uint16_t value) noexcept { std::memcpy(at, &value, sizeof value); }
+inline std::uint16_t load_be16(const std::byte* at) noexcept { return to_be16(load_16(at)); }
+// Where the compiler has a field of 16 bits turned in two instructions, a word that holds it takes one.
+inline std::uint32_t load_be32(const std::byte* at) noexcept {
+  std::uint32_t value;
+  std::memcpy(&value, at, sizeof value);
+  return __builtin_bswap32(value);
 }
+inline void store_be16(std::byte* at, std::uint16_t value) noexcept { store_16(at, to_be16(value)); }
 inline std::uint8_t load_u8(const std::byte* at) noexcept { return std::to_integer<std::uint8_t>(*at); }
 
 inline MacAddress load_mac(const std::byte* at) noexcept {

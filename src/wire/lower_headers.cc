@@ -1,5 +1,6 @@
-// Ethernet to UDP headers as they are sent. Everything a peer's headers repeat is written once, with the sums
-// of its constant parts, so the hot path copies and adds.
+// See lower_headers.h.
+#include "wire/lower_headers.h"
+
 #include "base/check.h"
 #include "wire/checksum.h"
 #include "wire/layout.h"
@@ -57,35 +58,10 @@ LowerHeaders make_lower_headers(const MacAddress& source_mac, const MacAddress& 
   const std::size_t l4 = l3 + (headers.ipv6 ? kIpv6Bytes : kIpv4Bytes);
   store_be16(start + l4, source.port);
   store_be16(start + l4 + 2, destination.port);
-  headers.l3_offset = static_cast<std::uint8_t>(l3);
-  headers.udp_offset = static_cast<std::uint8_t>(l4);
   headers.length = static_cast<std::uint8_t>(l4 + kUdpBytes);
   headers.pseudo_sum = sum_add(sum_pseudo(source.ip, destination.ip, kProtocolUdp, 0),
                                sum_bytes(std::span(headers.bytes).subspan(l4, kUdpBytes)));
   return headers;
-}
-
-void write_lower_headers(const LowerHeaders& headers, std::byte* frame, std::uint16_t payload_length,
-                         std::uint32_t payload_sum) noexcept {
-  // Two copies of constant size that overlap cover every length, 42 to 66, without a call.
-  constexpr std::size_t kFirst = 32, kLast = kLowerBytesMax - kFirst;
-  const std::size_t last = headers.length - kLast;
-  std::memcpy(frame, headers.bytes.data(), kFirst);
-  std::memcpy(frame + last, headers.bytes.data() + last, kLast);
-
-  const auto udp_length = static_cast<std::uint16_t>(payload_length + kUdpBytes);
-  std::byte* const ip = frame + headers.l3_offset;
-  if (headers.ipv6) {
-    store_be16(ip + 4, udp_length);
-  } else {
-    const auto total_length = static_cast<std::uint16_t>(udp_length + kIpv4Bytes);
-    store_be16(ip + 2, total_length);
-    store_be16(ip + 10, checksum_of(sum_add(headers.ip_sum, total_length)));
-  }
-  std::byte* const udp = frame + headers.udp_offset;
-  store_be16(udp + 4, udp_length);
-  // The length counts twice: in the pseudo header and in the UDP header.
-  store_be16(udp + 6, udp_checksum_of(sum_fold(headers.pseudo_sum + 2U * udp_length + payload_sum)));
 }
 
 }  // namespace mcplane::wire

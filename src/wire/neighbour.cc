@@ -32,7 +32,7 @@ void seal_icmpv6(std::byte* ip, std::size_t length) noexcept {
   store_be16(message + 2, 0);
   const std::uint16_t pseudo =
       sum_pseudo(load_ipv6(ip + 8), load_ipv6(ip + 24), kProtocolIcmpv6, static_cast<std::uint32_t>(length));
-  store_be16(message + 2, checksum_of(sum_add(pseudo, sum_bytes({message, length}))));
+  store_16(message + 2, checksum_of(sum_add(pseudo, sum_bytes({message, length}))));
 }
 
 // Behind an IPv6 header: a message of neighbour discovery about `target`, with a link address option.
@@ -81,10 +81,10 @@ std::size_t answer_echo(std::span<const std::byte> frame, const Datagram& reques
   if (v4) {
     write_ipv4(ip, request.destination, request.source.ip, kProtocolIcmp);
     store_be16(ip + 2, static_cast<std::uint16_t>(kIpv4Bytes + length));
-    store_be16(ip + 10, checksum_of(sum_bytes({ip, kIpv4Bytes})));
+    store_16(ip + 10, checksum_of(sum_bytes({ip, kIpv4Bytes})));
     message[0] = std::byte{kIcmpEchoReply};
     store_be16(message + 2, 0);
-    store_be16(message + 2, checksum_of(sum_bytes({message, length})));
+    store_16(message + 2, checksum_of(sum_bytes({message, length})));
   } else {
     write_ipv6(ip, request.destination, request.source.ip, kProtocolIcmpv6, kHopLimit);
     message[0] = std::byte{kIcmpv6EchoReply};

@@ -6,7 +6,7 @@
 
 #include "property/wire_properties.h"
 #include "support/frame_builder.h"
-#include "wire/checksum.h"
+#include "wire/lower_headers.h"
 #include "wire/payload.h"
 #include "wire/registration.h"
 #include "wire/route_table.h"

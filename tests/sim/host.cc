@@ -3,8 +3,8 @@
 
 #include <cstring>
 
-#include "wire/checksum.h"
 #include "wire/layout.h"
+#include "wire/lower_headers.h"
 #include "wire/neighbour.h"
 
 namespace mcplane::sim {

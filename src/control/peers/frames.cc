@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "wire/checksum.h"
+#include "wire/lower_headers.h"
 
 namespace mcplane::control {
 namespace {

@@ -126,7 +126,7 @@ TEST_F(SubscribingTest, ATreeHasTheSubscribersOwnShard) {
   EXPECT_EQ(only_frame(1).answers(), FrameType::Subscribe);
   const state::SessionRecord* const record = shared->topics.load()->find(other);
   ASSERT_NE(record, nullptr);
-  EXPECT_EQ(wire::load_be16(record->lower.bytes.data() + record->lower.udp_offset), testing::kOurPort + 1);
+  EXPECT_EQ(wire::load_be16(record->lower.bytes.data() + record->lower.udp_offset()), testing::kOurPort + 1);
 }
 
 TEST_F(SubscribingTest, MalformedOnesAreRefused) {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "wire/checksum.h"
+#include "wire/lower_headers.h"
 
 namespace mcplane::testing {
 

@@ -16,7 +16,7 @@ std::vector<std::byte> bytes_of(std::initializer_list<int> values) {
   return bytes;
 }
 
-// RFC 1071 section 1, word by word.
+// RFC 1071 section 1, word by word, of words in network order.
 std::uint16_t naive_sum(std::span<const std::byte> bytes) {
   std::uint32_t sum = 0;
   for (std::size_t i = 0; i < bytes.size(); i += 2) {
@@ -25,25 +25,25 @@ std::uint16_t naive_sum(std::span<const std::byte> bytes) {
     sum += word;
     sum = (sum & 0xffff) + (sum >> 16);
   }
-  return static_cast<std::uint16_t>(sum);
+  return to_be16(static_cast<std::uint16_t>(sum));
 }
 
 TEST(Checksum, Rfc1071Example) {
   const auto bytes = bytes_of({0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7});
-  EXPECT_EQ(sum_bytes(bytes), 0xddf2);
-  EXPECT_EQ(checksum_of(sum_bytes(bytes)), 0x220d);
+  EXPECT_EQ(sum_bytes(bytes), to_be16(0xddf2));
+  EXPECT_EQ(checksum_of(sum_bytes(bytes)), to_be16(0x220d));
 }
 
 TEST(Checksum, KnownIpv4Header) {
   const auto header = bytes_of({0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11,
                                 0x00, 0x00, 0xc0, 0xa8, 0x00, 0x01, 0xc0, 0xa8, 0x00, 0xc7});
-  EXPECT_EQ(checksum_of(sum_bytes(header)), 0xb861);
+  EXPECT_EQ(checksum_of(sum_bytes(header)), to_be16(0xb861));
 }
 
 TEST(Checksum, EmptyOddAndExtremes) {
   EXPECT_EQ(sum_bytes({}), 0);
-  EXPECT_EQ(sum_bytes(bytes_of({0x12})), 0x1200);
-  EXPECT_EQ(sum_bytes(bytes_of({0x12, 0x34, 0x56})), 0x6834);
+  EXPECT_EQ(sum_bytes(bytes_of({0x12})), to_be16(0x1200));
+  EXPECT_EQ(sum_bytes(bytes_of({0x12, 0x34, 0x56})), to_be16(0x6834));
   EXPECT_EQ(sum_bytes(std::vector<std::byte>(1000)), 0);
   EXPECT_EQ(sum_bytes(std::vector<std::byte>(65'536, std::byte{0xff})), 0xffff);
 }
@@ -97,6 +97,8 @@ TEST(Checksum, UdpNeverSendsZero) {
   EXPECT_EQ(udp_checksum_of(0xffff), 0xffff);
   EXPECT_EQ(udp_checksum_of(0), 0xffff);
   EXPECT_EQ(udp_checksum_of(0x1234), 0xedcb);
+  EXPECT_EQ(udp_checksum_of(3 * 0xffff), 0xffff);
+  EXPECT_EQ(udp_checksum_of(0x7fff'ffff), checksum_of(sum_fold(0x7fff'ffff)));
 }
 
 TEST(Checksum, PseudoHeaderOfBothFamilies) {

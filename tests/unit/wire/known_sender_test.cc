@@ -108,11 +108,26 @@ TEST(WideSum, IsTheSumOfBytes) {
       for (auto& byte : datagram)
         byte = fill == 0 ? static_cast<std::byte>(random.next()) : fill == 1 ? std::byte{0xff} : std::byte{0};
       const auto lead = std::span(datagram).subspan(2);
-      ASSERT_EQ(__builtin_bswap16(fold(sum_lead(lead.data()))), sum_bytes(lead.first(kLeadBytes)));
+      ASSERT_EQ(fold(sum_lead(lead.data())), sum_bytes(lead.first(kLeadBytes)));
       const auto [head, tail] = sum_datagram(lead.data(), length);
       ASSERT_EQ(head, sum_lead(lead.data()));
-      ASSERT_EQ(__builtin_bswap16(fold(tail)), sum_bytes(lead.subspan(kLeadBytes))) << length;
+      ASSERT_EQ(fold(tail), sum_bytes(lead.subspan(kLeadBytes))) << length;
     }
+}
+
+TEST(WideSum, KnowsASumOfOnesWithoutFoldingIt) {
+  Random random(9);
+  for (int i = 0; i < 100'000; ++i) {
+    const std::uint64_t any = random.next() | 1;
+    for (const std::uint64_t sum : {any, any - any % 0xffff, any >> (i % 64), std::uint64_t{0xffff} << (i % 48)}) {
+      if (sum == 0) continue;
+      ASSERT_EQ(is_all_ones(sum), fold(sum) == 0xffff) << sum;
+      const auto low = static_cast<std::uint32_t>(sum);
+      if (low != 0) {
+        ASSERT_EQ(is_all_ones(low), fold(low) == 0xffff) << low;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -46,8 +46,7 @@ TEST_P(LowerHeadersTest, ParseToWhatTheyWereMadeOf) {
     EXPECT_EQ(parsed.destination, testing::our_endpoint(family()).ip);
     EXPECT_EQ(parsed.destination_port, testing::kOurPort);
     EXPECT_EQ(parsed.vlan, vlan());
-    EXPECT_EQ(parsed.l3_offset, headers.l3_offset);
-    EXPECT_EQ(parsed.udp_offset, headers.udp_offset);
+    EXPECT_EQ(parsed.udp_offset, headers.udp_offset());
     EXPECT_EQ(parsed.payload_offset, headers.length);
     EXPECT_EQ(parsed.payload_offset % 4, 2);
     EXPECT_EQ(parsed.payload_length, length);
@@ -72,11 +71,11 @@ TEST_P(LowerHeadersTest, UdpChecksumIsNeverZero) {
   const auto payload = std::span(frame).subspan(headers.length);
   write_lower_headers(headers, frame.data(), 4, 0);
   std::uint16_t word = 0;
-  std::memcpy(&word, frame.data() + headers.udp_offset + 6, 2);
+  std::memcpy(&word, frame.data() + headers.udp_offset() + 6, 2);
   std::memcpy(payload.data(), &word, 2);
   write_lower_headers(headers, frame.data(), 4, sum_bytes(payload));
-  EXPECT_EQ(frame[headers.udp_offset + 6U], std::byte{0xff});
-  EXPECT_EQ(frame[headers.udp_offset + 7U], std::byte{0xff});
+  EXPECT_EQ(frame[headers.udp_offset() + 6U], std::byte{0xff});
+  EXPECT_EQ(frame[headers.udp_offset() + 7U], std::byte{0xff});
   EXPECT_EQ(testing::parse(frame).lower.reason, DropReason::kNone);
 }
 
