@@ -57,7 +57,7 @@ class SessionTable {
     for (std::uint32_t i = 0; i < capacity; ++i) sessions_[i].live = nobody_at(i);
   }
 
-  // The live session, null when it is unknown or ending. One comparison: whom nobody's frame may name is never there.
+  // The live session, null when it is unknown or ending. One comparison: where there is none, the id belongs elsewhere.
   Session* find(SessionId id) noexcept {
     if (id.index() >= capacity_) return nullptr;
     Session& session = sessions_[id.index()];
