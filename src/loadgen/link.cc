@@ -16,7 +16,6 @@ namespace {
 constexpr std::size_t kIpv4Datagram = wire::kEthernetBytes + wire::kIpv4Bytes + wire::kUdpBytes;
 constexpr std::uint16_t kFragmentMask = 0x3fff;  // more fragments, and the offset
 constexpr std::uint8_t kProtocolUdp = 17;
-constexpr std::uint16_t kSumOfGood = 0xffff;
 
 using Ipv4Word = std::uint32_t;  // an IPv4 address, as it lies
 
@@ -61,7 +60,7 @@ bool Link::read(std::span<const std::byte> frame, bool checksum_good, Inbound& i
     if (wire::load_be16(udp + 6) == 0) return false;
     // The addresses of the pseudo header stand right before the UDP header.
     const std::uint16_t sum = wire::sum_bytes({ip + 12, total - 12});
-    if (wire::sum_add(sum, wire::to_be16(static_cast<std::uint16_t>(kProtocolUdp + udp_bytes))) != kSumOfGood)
+    if (!wire::is_all_ones(std::uint32_t{sum} + wire::to_be16(static_cast<std::uint16_t>(kProtocolUdp + udp_bytes))))
       return false;
   }
   inbound.source_port = wire::load_be16(udp);

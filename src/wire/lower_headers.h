@@ -14,7 +14,7 @@
 namespace mcplane::wire {
 
 // Ethernet to UDP headers towards one peer, with lengths and checksums left 0 and the sum of their constant
-// part remembered, so that writing them before a datagram is one copy and four stores.
+// part remembered, so that writing them before a datagram is two copies and three stores.
 struct LowerHeaders {
   std::uint8_t length = 0;  // bytes used
   bool ipv6 = false;

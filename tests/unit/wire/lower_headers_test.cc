@@ -47,6 +47,7 @@ TEST_P(LowerHeadersTest, ParseToWhatTheyWereMadeOf) {
     EXPECT_EQ(parsed.destination_port, testing::kOurPort);
     EXPECT_EQ(parsed.vlan, vlan());
     EXPECT_EQ(parsed.udp_offset, headers.udp_offset());
+    EXPECT_EQ(parsed.l3_offset, headers.udp_offset() - (headers.ipv6 ? kIpv6Bytes : kIpv4Bytes));
     EXPECT_EQ(parsed.payload_offset, headers.length);
     EXPECT_EQ(parsed.payload_offset % 4, 2);
     EXPECT_EQ(parsed.payload_length, length);
