@@ -56,8 +56,9 @@ std::string driver_arguments(const DeviceSpec& device) {
     case DeviceKind::kVhost:
       return fmt::format("iface={},queues={}", device.name, device.queues);
     case DeviceKind::kVirtio:
-      return fmt::format("path={},queues={},queue_size={},mrg_rxbuf=0,in_order=1", device.name, device.queues,
-                         kRingSlots);
+      // A packed ring, where the other side can: it has in one line what cores exchange four for in a split one.
+      return fmt::format("path={},queues={},queue_size={},mrg_rxbuf=0,in_order=1,packed_vq=1", device.name,
+                         device.queues, kRingSlots);
     case DeviceKind::kMemif:
       return fmt::format("role={},socket={},socket-abstract=no,bsize={},rsize={}",
                          device.role == DeviceRole::kAppliance ? "server" : "client", device.name, bytes,
