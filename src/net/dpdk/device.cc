@@ -48,7 +48,7 @@ const Kind& kind_of(DeviceKind kind) noexcept { return kKinds[static_cast<std::s
 // Bytes a buffer of a device that has its own memory must have: a power of two.
 std::uint32_t frame_buffer_bytes(const DeviceSpec& device) { return std::bit_ceil(device.mtu + kAroundPacketBytes); }
 
-std::string driver_arguments(const DeviceSpec& device) {
+std::string driver_arguments(const DeviceSpec& device, bool huge_pages) {
   const std::uint32_t bytes = frame_buffer_bytes(device);
   switch (device.kind) {
     case DeviceKind::kTap:
@@ -60,9 +60,11 @@ std::string driver_arguments(const DeviceSpec& device) {
       return fmt::format("path={},queues={},queue_size={},mrg_rxbuf=0,in_order=1,packed_vq=1", device.name,
                          device.queues, kRingSlots);
     case DeviceKind::kMemif:
-      return fmt::format("role={},socket={},socket-abstract=no,bsize={},rsize={}",
+      // A client with huge pages lends its packets to the server, who alone copies then.
+      return fmt::format("role={},socket={},socket-abstract=no,bsize={},rsize={}{}",
                          device.role == DeviceRole::kAppliance ? "server" : "client", device.name, bytes,
-                         std::countr_zero(kRingSlots));
+                         std::countr_zero(kRingSlots),
+                         device.role == DeviceRole::kPeer && huge_pages ? ",zero-copy=yes" : "");
     case DeviceKind::kAfXdp:
       return fmt::format("iface={},start_queue=0,queue_count={}", device.name, device.queues);
     case DeviceKind::kAfPacket:
@@ -132,9 +134,9 @@ std::string dpdk_name(const DeviceSpec& device, unsigned index) {
   return device.kind == DeviceKind::kPci ? device.name : fmt::format("{}{}", kind_of(device.kind).driver, index);
 }
 
-std::string eal_argument(const DeviceSpec& device, unsigned index) {
+std::string eal_argument(const DeviceSpec& device, unsigned index, bool huge_pages) {
   if (device.kind == DeviceKind::kPci) return "--allow=" + device.name;
-  return fmt::format("--vdev={},{}", dpdk_name(device, index), driver_arguments(device));
+  return fmt::format("--vdev={},{}", dpdk_name(device, index), driver_arguments(device, huge_pages));
 }
 
 std::uint16_t queues_max(const DeviceSpec& device) {

@@ -28,8 +28,9 @@ std::string_view kind_name(DeviceKind kind) noexcept;
 std::string to_string(const DeviceSpec& device);
 // What DPDK calls the device that is the index-th of its process: "net_tap0", or the PCI address.
 std::string dpdk_name(const DeviceSpec& device, unsigned index);
-// EAL's argument that makes or admits it: "--vdev=net_tap0,iface=mc0", "--allow=0000:3b:00.0".
-std::string eal_argument(const DeviceSpec& device, unsigned index);
+// EAL's argument that makes or admits it: "--vdev=net_tap0,iface=mc0", "--allow=0000:3b:00.0". huge_pages: packets lie
+// in some, all in one file, which other processes may map.
+std::string eal_argument(const DeviceSpec& device, unsigned index, bool huge_pages);
 // Queue pairs a device of this kind and name can have; of a PCI device only its driver knows: 65,535.
 std::uint16_t queues_max(const DeviceSpec& device);
 // Whether its driver may be asked to verify received checksums. vhost and virtio would take that as leave to hand over

@@ -115,7 +115,7 @@ std::vector<std::string> make_arguments(const EalOptions& options) {
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "--no-telemetry"});
   }
   const std::vector<DeviceSpec> devices = all_devices(options);
-  for (unsigned i = 0; i < devices.size(); ++i) arguments.push_back(eal_argument(devices[i], i));
+  for (unsigned i = 0; i < devices.size(); ++i) arguments.push_back(eal_argument(devices[i], i, options.huge_pages));
   if (!contains_option(arguments, "--allow") && !contains_option(options.pass_through, "-a") &&
       !contains_option(options.pass_through, "--allow"))
     arguments.emplace_back("--no-pci");

@@ -312,13 +312,25 @@ TEST(PortFlag, AWrongOneIsOneLineWithAnExample) {
 
 TEST(Device, DpdkIsToldWhatWasTyped) {
   using net::DeviceKind;
-  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kTap, .name = "mc0"}, 0), "--vdev=net_tap0,iface=mc0");
-  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kVhost, .name = "/run/x", .queues = 2}, 1),
+  const auto argument = [](const net::DeviceSpec& device, unsigned index, bool huge_pages = true) {
+    return net::eal_argument(device, index, huge_pages);
+  };
+  EXPECT_EQ(argument({.kind = DeviceKind::kTap, .name = "mc0"}, 0), "--vdev=net_tap0,iface=mc0");
+  EXPECT_EQ(argument({.kind = DeviceKind::kVhost, .name = "/run/x", .queues = 2}, 1),
             "--vdev=net_vhost1,iface=/run/x,queues=2");
-  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kMemif, .name = "/run/x", .mtu = 1500}, 2),
-            "--vdev=net_memif2,role=server,socket=/run/x,socket-abstract=no,bsize=2048,rsize=10");
-  EXPECT_EQ(net::eal_argument({.kind = DeviceKind::kPci, .name = "0000:3b:00.0"}, 3), "--allow=0000:3b:00.0");
+  EXPECT_EQ(argument({.kind = DeviceKind::kVirtio, .name = "/run/x"}, 0),
+            "--vdev=net_virtio_user0,path=/run/x,queues=1,queue_size=1024,mrg_rxbuf=0,in_order=1,packed_vq=1");
+  EXPECT_EQ(argument({.kind = DeviceKind::kPci, .name = "0000:3b:00.0"}, 3), "--allow=0000:3b:00.0");
   EXPECT_EQ(net::dpdk_name({.kind = DeviceKind::kPci, .name = "0000:3b:00.0"}, 3), "0000:3b:00.0");
+
+  // memif's client lends its packets to the server where others can map them.
+  net::DeviceSpec memif{.kind = DeviceKind::kMemif, .name = "/run/x", .mtu = 1500};
+  const std::string server = "--vdev=net_memif2,role=server,socket=/run/x,socket-abstract=no,bsize=2048,rsize=10";
+  EXPECT_EQ(argument(memif, 2), server);
+  memif.role = net::DeviceRole::kPeer;
+  const std::string client = "--vdev=net_memif2,role=client,socket=/run/x,socket-abstract=no,bsize=2048,rsize=10";
+  EXPECT_EQ(argument(memif, 2, false), client);
+  EXPECT_EQ(argument(memif, 2), client + ",zero-copy=yes");
 }
 
 TEST(Device, WhatIsMissingIsSaidBeforeDpdkTries) {
