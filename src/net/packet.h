@@ -85,11 +85,7 @@ class Packet : PacketFields {
 
   // Moves the start of the frame by `delta` bytes: negative grows into the headroom, positive cuts.
   // Needs -delta <= headroom() and delta <= length().
-  void move_start(int delta) noexcept {
-    data_ += delta;
-    headroom_ = static_cast<std::uint16_t>(headroom_ + delta);
-    length_ = static_cast<std::uint16_t>(length_ - delta);
-  }
+  void move_start(int delta) noexcept { place(delta, static_cast<std::uint16_t>(length_ - delta)); }
   void set_length(std::uint16_t length_bytes) noexcept { length_ = length_bytes; }
   // Both at once: the start moves, and the frame is so long from there.
   void place(int delta, std::uint16_t length_bytes) noexcept {

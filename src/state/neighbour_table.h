@@ -38,6 +38,7 @@ class NeighbourTable {
   void write_mac(NeighbourId id, std::byte* frame) const noexcept {
     const std::uint64_t word = at(id).load(std::memory_order_relaxed);
     if (word == 0) return;
+    // From the register that it is in: six bytes of it at once would go through memory.
     const auto first = static_cast<std::uint32_t>(word);
     const auto last = static_cast<std::uint16_t>(word >> 32);
     static_assert(sizeof first + sizeof last == sizeof(wire::MacAddress));

@@ -24,7 +24,7 @@ constexpr std::uint16_t sum_add(std::uint16_t a, std::uint16_t b) noexcept {
   return static_cast<std::uint16_t>((sum & 0xffffU) + (sum >> 16));
 }
 // Of sums that were added as numbers.
-constexpr std::uint16_t sum_fold(std::uint32_t sum) noexcept {
+constexpr std::uint16_t fold(std::uint32_t sum) noexcept {
   return static_cast<std::uint16_t>((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 // a - b in one's complement arithmetic.
@@ -39,7 +39,7 @@ constexpr std::uint16_t checksum_of(std::uint16_t sum) noexcept { return static_
 // Same for UDP, where 0 means "none" and is sent as 0xffff; of sums that were added as numbers, to less than 2^31.
 constexpr std::uint16_t udp_checksum_of(std::uint32_t sum) noexcept {
   constexpr std::uint32_t kZero = 0xffff'0000;  // in one's complement arithmetic
-  return sum_fold(kZero - sum);
+  return fold(kZero - sum);
 }
 
 // Sum of the pseudo header of UDP or ICMPv6. Both addresses are of one family.

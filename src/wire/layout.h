@@ -34,40 +34,30 @@ inline constexpr std::uint8_t kIcmpEchoReply = 0, kIcmpEchoRequest = 8;
 inline constexpr std::uint8_t kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129, kNeighbourSolicitation = 135,
                               kNeighbourAdvertisement = 136;
 
-// As it lies in memory: a checksum.
-inline std::uint16_t load_16(const std::byte* at) noexcept {
-  std::uint16_t value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
+// As it lies in memory.
+template <class Word>
+Word load_word(const void* at) noexcept {
+  Word word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
 }
+// A checksum.
+inline std::uint16_t load_16(const std::byte* at) noexcept { return load_word<std::uint16_t>(at); }
 inline void store_16(std::byte* at, std::uint16_t value) noexcept { std::memcpy(at, &value, sizeof value); }
 inline std::uint16_t load_be16(const std::byte* at) noexcept { return to_be16(load_16(at)); }
 // Where the compiler has a field of 16 bits turned in two instructions, a word that holds it takes one.
-inline std::uint32_t load_be32(const std::byte* at) noexcept {
-  std::uint32_t value;
-  std::memcpy(&value, at, sizeof value);
-  return __builtin_bswap32(value);
-}
+inline std::uint32_t load_be32(const std::byte* at) noexcept { return __builtin_bswap32(load_word<std::uint32_t>(at)); }
 inline void store_be16(std::byte* at, std::uint16_t value) noexcept { store_16(at, to_be16(value)); }
 inline std::uint8_t load_u8(const std::byte* at) noexcept { return std::to_integer<std::uint8_t>(*at); }
 
-inline MacAddress load_mac(const std::byte* at) noexcept {
-  MacAddress mac;
-  std::memcpy(mac.data(), at, mac.size());
-  return mac;
-}
+inline MacAddress load_mac(const std::byte* at) noexcept { return load_word<MacAddress>(at); }
 inline IpAddress load_ipv4(const std::byte* at) noexcept {
-  std::uint32_t octets;
-  std::memcpy(&octets, at, sizeof octets);
+  const auto octets = load_word<std::uint32_t>(at);
   // Whole words, so that reading the address back need not wait for narrow stores.
   const std::array<std::uint64_t, 2> mapped = {0, (std::uint64_t{octets} << 32) | 0xffff0000U};
   return {std::bit_cast<std::array<std::uint8_t, 16>>(mapped)};
 }
-inline IpAddress load_ipv6(const std::byte* at) noexcept {
-  IpAddress ip;
-  std::memcpy(ip.bytes.data(), at, ip.bytes.size());
-  return ip;
-}
+inline IpAddress load_ipv6(const std::byte* at) noexcept { return load_word<IpAddress>(at); }
 inline void store_mac(std::byte* at, const MacAddress& mac) noexcept { std::memcpy(at, mac.data(), mac.size()); }
 inline void store_ipv4(std::byte* at, const IpAddress& ip) noexcept { std::memcpy(at, ip.bytes.data() + 12, 4); }
 inline void store_ipv6(std::byte* at, const IpAddress& ip) noexcept { std::memcpy(at, ip.bytes.data(), 16); }

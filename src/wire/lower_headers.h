@@ -49,7 +49,7 @@ inline void write_lower_headers(const LowerHeaders& headers, std::byte* frame, s
   } else {
     const std::uint16_t total_be = to_be16(static_cast<std::uint16_t>(udp_length + kIpv4Bytes));
     store_16(udp - kIpv4Bytes + 2, total_be);
-    store_16(udp - kIpv4Bytes + 10, checksum_of(sum_fold(std::uint32_t{headers.ip_sum} + total_be)));
+    store_16(udp - kIpv4Bytes + 10, checksum_of(fold(std::uint32_t{headers.ip_sum} + total_be)));
   }
   // The length counts twice: in the pseudo header and in the UDP header.
   const std::uint16_t checksum = udp_checksum_of(headers.pseudo_sum + 2U * udp_length_be + payload_sum);

@@ -14,11 +14,11 @@
 
 #include "wire/checksum.h"
 #include "wire/header.h"
+#include "wire/layout.h"
 
 namespace mcplane::wire {
 
 // 2^16 - 1 divides 2^32 - 1 and 2^64 - 1: adding the halves of a word, carry included, keeps its value.
-constexpr std::uint16_t fold(std::uint32_t sum) noexcept { return sum_fold(sum); }
 constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
   return fold(static_cast<std::uint32_t>((sum + std::rotl(sum, 32)) >> 32));
 }
@@ -36,13 +36,6 @@ constexpr bool is_all_ones(Sum sum) noexcept {
 constexpr std::uint64_t add_carry(std::uint64_t a, std::uint64_t b) noexcept {
   const std::uint64_t sum = a + b;
   return sum + (sum < b ? 1 : 0);
-}
-
-template <class Word>
-Word load_word(const void* at) noexcept {
-  Word word;
-  std::memcpy(&word, at, sizeof word);
-  return word;
 }
 
 // In checksum.cc, so that they are loaded: a compiler that knows them makes them anew, by three instructions each,

@@ -98,7 +98,7 @@ TEST(Checksum, UdpNeverSendsZero) {
   EXPECT_EQ(udp_checksum_of(0), 0xffff);
   EXPECT_EQ(udp_checksum_of(0x1234), 0xedcb);
   EXPECT_EQ(udp_checksum_of(3 * 0xffff), 0xffff);
-  EXPECT_EQ(udp_checksum_of(0x7fff'ffff), checksum_of(sum_fold(0x7fff'ffff)));
+  EXPECT_EQ(udp_checksum_of(0x7fff'ffff), checksum_of(fold(0x7fff'ffffU)));
 }
 
 TEST(Checksum, PseudoHeaderOfBothFamilies) {
@@ -121,11 +121,11 @@ TEST(Checksum, SumsThatWereAddedAsNumbersFoldToTheirSum) {
   for (int i = 0; i < 10'000; ++i) {
     const auto a = static_cast<std::uint16_t>(random.next()), b = static_cast<std::uint16_t>(random.next()),
                c = static_cast<std::uint16_t>(random.next());
-    ASSERT_EQ(sum_fold(std::uint32_t{a} + b + c), sum_add(sum_add(a, b), c));
+    ASSERT_EQ(fold(std::uint32_t{a} + b + c), sum_add(sum_add(a, b), c));
   }
-  EXPECT_EQ(sum_fold(0), 0);
-  EXPECT_EQ(sum_fold(0xffff), 0xffff);
-  EXPECT_EQ(sum_fold(3 * 0xffffU), 0xffff);
+  EXPECT_EQ(fold(0U), 0);
+  EXPECT_EQ(fold(0xffffU), 0xffff);
+  EXPECT_EQ(fold(3 * 0xffffU), 0xffff);
 }
 
 }  // namespace
