@@ -293,6 +293,21 @@ TEST(Fleets, ProgressIsPublishedOnceASecond) {
   EXPECT_NEAR(static_cast<double>(world.progress().rate.load()), 1'000, 5);
 }
 
+// Sessions live on, for the next load or until they are closed, and what was counted is taken away.
+TEST(Fleets, NoProgressIsPublishedBehindALoadsEnd) {
+  Options options = open_loop(1'000);
+  options.duration_ns = kNsPerSecond + 10 * kNsPerMs;
+  FakeWorld world(options, {});
+  world.run_until_registered();
+  world.clients().begin(world.now_ns());
+  world.advance_to(world.now_ns() + kNsPerSecond + 100 * kNsPerMs);
+  ASSERT_TRUE(world.clients().done());
+  EXPECT_GT(world.clients().take_tally().delivered(), 1'000U);
+  world.advance_to(world.now_ns() + 2 * kNsPerSecond);
+  EXPECT_EQ(world.progress().updates.load(), 1U);
+  EXPECT_NEAR(static_cast<double>(world.progress().rate.load()), 1'000, 10);
+}
+
 TEST(Fleets, InProcessWorkersEchoThroughTheBroker) {
   Options options = open_loop(2'000);
   options.workers = 4;
