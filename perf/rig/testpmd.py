@@ -16,6 +16,11 @@ LINK_S = 10
 MBUFS, DESCRIPTORS = 4096, 1024  # as mcplane-load --reflect has
 
 
+def virtio_user(path):
+    """The device that connects to a vhost-user socket, as mcplane-load's is."""
+    return f"net_virtio_user0,path={path},queues=1,queue_size={DESCRIPTORS},mrg_rxbuf=0,in_order=1,packed_vq=1"
+
+
 class Testpmd:
     """Forwards on one CPU; its prompt is on another. Its output is a terminal's, so that lines come at once."""
 

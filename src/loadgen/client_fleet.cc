@@ -92,7 +92,7 @@ void ClientFleet::tick(std::uint64_t now_ns) {
     use(*client, now_ns, next_tick_ns_);
   }
   flush();
-  if (phase_ == Phase::kConnecting || phase_ == Phase::kDone) return;
+  if (!is_counting(phase_)) return;
   if (now_ns >= next_interval_ns_) end_interval(now_ns);
   if (now_ns >= next_publish_ns_) publish(now_ns);
 }

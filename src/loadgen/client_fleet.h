@@ -64,8 +64,6 @@ class ClientFleet {
   const Tally& close(std::uint64_t now_ns);
 
  private:
-  enum class Phase : std::uint8_t { kConnecting, kRunning, kDraining, kDone };
-
   struct Client {
     client::ClientEngine engine;
     std::uint64_t backoff_until_ns = 0;  // closed loop: the broker asked for a pause

@@ -106,7 +106,7 @@ void EventFleet::tick(std::uint64_t now_ns) {
     roll_.note(*endpoint, engine, next_tick_ns_);
   }
   flush();
-  if (phase_ == Phase::kConnecting) return;
+  if (!is_counting(phase_)) return;
   ledger_.give_up_overdue(now_ns);
   if (now_ns >= next_progress_ns_) publish_progress(now_ns);
 }

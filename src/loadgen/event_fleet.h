@@ -50,8 +50,6 @@ class EventFleet {
   const EventTally& close(std::uint64_t now_ns);
 
  private:
-  enum class Phase : std::uint8_t { kConnecting, kRunning, kDraining, kDone };
-
   struct Endpoint {
     client::ClientEngine engine;
     bool subscribed = false;

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kIpv4Datagram = wire::kEthernetBytes + wire::kIpv4Bytes + wire::kUdpBytes;
 constexpr std::uint16_t kFragmentMask = 0x3fff;  // more fragments, and the offset
-constexpr std::uint8_t kProtocolUdp = 17;
 
 using Ipv4Word = std::uint32_t;  // an IPv4 address, as it lies
 
@@ -47,7 +46,7 @@ bool Link::read(std::span<const std::byte> frame, bool checksum_good, Inbound& i
   const bool expected = ipv4_ && std::memcmp(frame.data(), local_.mac.data(), local_.mac.size()) == 0 &&
                         (frame[6] & std::byte{1}) == std::byte{0} &&
                         wire::load_be16(frame.data() + 12) == wire::kEtherIpv4 && ip[0] == std::byte{0x45} &&
-                        (wire::load_be16(ip + 6) & kFragmentMask) == 0 && ip[9] == std::byte{kProtocolUdp};
+                        (wire::load_be16(ip + 6) & kFragmentMask) == 0 && ip[9] == std::byte{wire::kProtocolUdp};
   if (!expected || total < kIpv4Datagram - wire::kEthernetBytes || total > frame.size() - wire::kEthernetBytes)
     return false;
   const std::byte* const udp = ip + wire::kIpv4Bytes;
@@ -60,7 +59,8 @@ bool Link::read(std::span<const std::byte> frame, bool checksum_good, Inbound& i
     if (wire::load_be16(udp + 6) == 0) return false;
     // The addresses of the pseudo header stand right before the UDP header.
     const std::uint16_t sum = wire::sum_bytes({ip + 12, total - 12});
-    if (!wire::is_all_ones(std::uint32_t{sum} + wire::to_be16(static_cast<std::uint16_t>(kProtocolUdp + udp_bytes))))
+    if (!wire::is_all_ones(std::uint32_t{sum} +
+                           wire::to_be16(static_cast<std::uint16_t>(wire::kProtocolUdp + udp_bytes))))
       return false;
   }
   inbound.source_port = wire::load_be16(udp);

@@ -186,7 +186,7 @@ void ReflectFleet::tick(std::uint64_t now_ns) {
   refused_.clear();
   if (options_.open_loop()) acknowledge_idle(now_ns);
   if (now_ns >= next_repeat_ns_) repeat_sends(now_ns);
-  if (phase_ != Phase::kConnecting && now_ns >= next_publish_ns_) publish(now_ns);
+  if (is_counting(phase_) && now_ns >= next_publish_ns_) publish(now_ns);
 }
 
 // Those whose tasks may not have come.

@@ -79,8 +79,6 @@ class ReflectFleet {
   Tally close(std::uint64_t now_ns);
 
  private:
-  enum class Phase : std::uint8_t { kConnecting, kRunning, kDraining, kDone };
-
   class End {
    public:
     explicit End(client::Session session) : session_(std::move(session)) {}

@@ -11,6 +11,12 @@
 
 namespace mcplane::loadgen {
 
+// Of a fleet, in this order; of a sweep's it runs anew after each load.
+enum class Phase : std::uint8_t { kConnecting, kRunning, kDraining, kDone };
+
+// From a run's begin until it is done. Only then is there what it has counted: behind it that is taken away.
+constexpr bool is_counting(Phase phase) noexcept { return phase == Phase::kRunning || phase == Phase::kDraining; }
+
 class RunTimes {
  public:
   // Measured behind the profile's ramp and the warm-up. The start may be to come.

@@ -102,6 +102,14 @@ TEST(Reflector, AFullTransmitRingDelaysAndLosesNothing) {
   expect_reflected(world.run());
 }
 
+// Sessions live on for a goodbye, and what was counted is taken away.
+TEST(Reflector, NoProgressIsPublishedBehindALoadsEnd) {
+  ReflectWorld world(reflecting(4, 4, 256));
+  expect_reflected(world.run());
+  for (const std::uint64_t until_ns = world.now_ns + 2 * kNsPerSecond; world.now_ns < until_ns;) world.step();
+  EXPECT_EQ(world.progress.updates.load(), 0U);
+}
+
 TEST(Reflector, ATaskAllocatesNothing) {
   ReflectWorld world(reflecting(8, 4, 256));
   world.begin();
