@@ -18,6 +18,11 @@ inline void prefetch_to_read(std::span<const std::byte> bytes) noexcept {
   for (std::size_t at = 0; at < bytes.size(); at += kCacheLineBytes) prefetch_to_read(bytes.data() + at);
 }
 
+// No nearer than the second cache.
+inline void prefetch_near(const void* at) noexcept {
+  asm volatile("prefetcht1 %0" : : "m"(*static_cast<const char*>(at)));
+}
+
 // Takes the line away from other cores, so that the store that follows does not wait for it. A processor without the
 // instruction (before 2014) does nothing.
 inline void prefetch_to_write(const void* at) noexcept {

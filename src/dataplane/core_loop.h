@@ -15,6 +15,7 @@
 #include "dataplane/shard.h"
 #include "dataplane/tap.h"
 #include "net/nic.h"
+#include "net/upcoming.h"
 
 namespace mcplane::dataplane {
 
@@ -124,6 +125,8 @@ class CoreLoop {
 
   std::size_t receive(NicQueue& nic, std::size_t wanted) noexcept {
     const std::size_t count = nic.rx_burst(burst().first(wanted));
+    if constexpr (net::Peeking<NicQueue>)
+      if (count > 0) nic.peek(static_cast<std::uint16_t>(count), shard_.upcoming);
     tap(shard_, burst().first(count), {.at_ns = shard_.now_ns});
     return count;
   }
@@ -139,6 +142,7 @@ class CoreLoop {
     dispatch(shard_, packets, frames, verdicts);
     sampler_.note(frames, verdicts);
     settle(shard_, packets, frames, verdicts);
+    shard_.upcoming.clear();
     sampler_.lap(Station::kDispatch);
     return count;
   }

@@ -122,8 +122,11 @@ Verdict on_frame(Shard& shard, net::Packet& packet, Frame& frame) noexcept {
 
 void dispatch(Shard& shard, std::span<net::Packet> packets, std::span<Frame> frames,
               std::span<Verdict> verdicts) noexcept {
-  for (std::size_t i = 0; i < packets.size(); ++i)
+  const std::size_t upcoming = shard.upcoming.frames();
+  for (std::size_t i = 0; i < packets.size(); ++i) {
     if (!verdicts[i].decided()) verdicts[i] = on_frame(shard, packets[i], frames[i]);
+    if (i < upcoming) shard.upcoming.prefetch_frame(i);
+  }
 }
 
 }  // namespace mcplane::dataplane

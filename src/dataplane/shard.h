@@ -28,6 +28,7 @@
 #include "dataplane/timing_wheel.h"
 #include "dataplane/verdict.h"
 #include "net/nic.h"
+#include "net/upcoming.h"
 #include "state/shared.h"
 #include "wire/datagram.h"
 #include "wire/header.h"
@@ -263,6 +264,7 @@ class Shard {
 
   AnsweredLegs answered;
   Joined joined;
+  net::Upcoming upcoming;  // of the NIC whose burst is at hand
   Batch<Departure, kDepartures> departures;
   Batch<Share, kEventsPerLoop> shares;
   Batch<net::Packet, kDepartures> to_free;

@@ -58,8 +58,7 @@ void ReflectFleet::prefetch(std::size_t endpoint, std::span<const std::byte> dat
   if (is_worker(endpoint) || datagram.size() < wire::kLeadBytes) return;
   const std::uint16_t slot = wire::header_of(datagram).slot();
   if (slot < slots_) prefetch_to_write(&exchanges_[index_of(endpoint, slot)]);
-  if (options_.check_every > 1) return;
-  prefetch_to_read(datagram.subspan(wire::kLeadBytes));
+  if (looks_at_all()) prefetch_to_read(datagram.subspan(wire::kLeadBytes));
 }
 
 ReflectFleet::Turned ReflectFleet::on_datagram(std::size_t endpoint, std::span<std::byte> datagram,

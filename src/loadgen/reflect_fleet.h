@@ -69,6 +69,8 @@ class ReflectFleet {
   // Of the longest, known once all have registered.
   std::size_t datagram_bytes() const noexcept { return wire::kLeadBytes + body_.size(); }
   std::span<const std::byte> body() const noexcept { return body_; }
+  // Every body is read, not one of some.
+  bool looks_at_all() const noexcept { return options_.check_every <= 1; }
   std::uint32_t parts() const noexcept { return parts_; }  // of a task
 
   std::size_t registered() const noexcept { return roll_.registered(); }

@@ -1,4 +1,5 @@
 // The one template seam: what the core loop asks of a NIC queue. Each call is per burst, never per packet.
+// What a NIC may offer besides is in net/upcoming.h.
 // Implementations: net/dpdk/port.h (any DPDK port) and net/memory_nic.h (tests, simulation, benchmarks).
 #pragma once
 

@@ -3,12 +3,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import time
 
 from bench import BROKER4, PEER4, TAP, Skip, ip, need_tool, run_cases, wait_until
 
 TASKS = 100_000
+VANISHED = 5  # guests, one after another
 LOAD = ("--clients", "8", "--workers", "8", "--window", "16", "--tasks", str(TASKS), "--duration", "60s",
         "--warmup", "0s", "--payload", "256B")
 # Buffers a core takes beforehand for frames of its own, a burst at a time: what it has at hand varies by one burst.
@@ -136,6 +138,21 @@ def vhost_takes_another_load_after_the_first(bench):
         assert bench.load(*short, over=over)["delivered"] == 2000
 
 
+def vhost_outlives_guests_that_vanish(bench):
+    path = os.path.join(bench.folder, "port.sock")
+    appliance = bench.start_on(f"vhost:{path}")
+    over = peer_flags(bench, f"virtio:{path}")
+    for _ in range(VANISHED):
+        delivered = bench.info()["tasks"]["delivered"]
+        guest = bench.start("guest", [bench.path("mcplane-load"), *over, "--clients", "8", "--workers", "8",
+                                      "--window", "64", "--duration", "30s", "--reflect"])
+        wait_until("its tasks go round", 20, lambda: bench.info()["tasks"]["delivered"] > delivered + TASKS)
+        bench.end(guest, signal.SIGKILL)
+    assert appliance.poll() is None
+    short = ("--clients", "4", "--workers", "4", "--tasks", "2000", "--duration", "20s", "--warmup", "0s")
+    assert bench.load(*short, over=over)["delivered"] == 2000
+
+
 def a_surge_that_waits_keeps_its_sessions(bench):
     path = os.path.join(bench.folder, "port.sock")
     bench.start_on(f"vhost:{path}")
@@ -249,6 +266,6 @@ def what_cannot_be_is_one_line(bench):
 
 run_cases(tap_with_one_core, tap_with_two_cores, tap_with_four_cores, af_packet_hands_frames_over,
           af_xdp_with_one_core, cores_without_a_queue_use_anothers, memif_with_one_core, vhost_with_one_core,
-          vhost_takes_another_load_after_the_first, a_surge_that_waits_keeps_its_sessions,
+          vhost_takes_another_load_after_the_first, vhost_outlives_guests_that_vanish, a_surge_that_waits_keeps_its_sessions,
           a_full_queue_rejects_within_a_millisecond, two_ports_serve_two_networks, link_state_is_seen_and_evicts_nobody,
           what_cannot_be_is_one_line)

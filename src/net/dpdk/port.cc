@@ -15,6 +15,7 @@
 #include <stdexcept>
 
 #include "base/check.h"
+#include "net/dpdk/vhost_peek.h"
 
 namespace mcplane::net {
 
@@ -175,6 +176,7 @@ PortOptions port_options(const DeviceSpec& device, std::uint8_t index) {
   options.mtu = device.mtu;
   options.verify_checksums = may_verify_checksums(device.kind);
   options.rings_for_frames = device.kind == DeviceKind::kTap;
+  options.shares_rings = device.kind == DeviceKind::kVhost;
   return options;
 }
 
@@ -191,15 +193,20 @@ DpdkPort::DpdkPort(const PortOptions& options, DpdkPool& pool)
   try {
     offloads_ = configure_device(options_, dpdk_id_);
     set_up_queues(options_, dpdk_id_, as_pool(pool_));
+    if (options_.shares_rings) peek_ = std::make_unique<VhostPeek>(dpdk_id_, options_.queues);
     start(options_, dpdk_id_);
     empty_cache(as_pool(pool_));
   } catch (...) {
+    peek_.reset();
     end(dpdk_id_);
     throw;
   }
 }
 
-DpdkPort::~DpdkPort() { end(dpdk_id_); }
+DpdkPort::~DpdkPort() {
+  peek_.reset();
+  end(dpdk_id_);
+}
 
 wire::MacAddress DpdkPort::mac() const noexcept {
   rte_ether_addr address{};
@@ -241,7 +248,7 @@ void DpdkPort::revive() noexcept {
 }
 
 DpdkNic::DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept
-    : dpdk_id_(port.dpdk_id_), queue_(queue), id_(port.options_.id), pool_(port.pool_) {}
+    : dpdk_id_(port.dpdk_id_), queue_(queue), id_(port.options_.id), peek_(port.peek_.get()), pool_(port.pool_) {}
 
 std::uint16_t DpdkNic::rx_burst(std::span<Packet> packets) noexcept {
   std::array<rte_mbuf*, kBurstMax> mbufs;
@@ -303,6 +310,10 @@ void DpdkNic::share(const Packet& packet, std::uint16_t times) noexcept {
   // Once: when it is shared already, drivers may be reading.
   if (rte_mbuf_refcnt_read(mbuf) == 1) write_back(packet);
   rte_mbuf_refcnt_update(mbuf, static_cast<std::int16_t>(times));
+}
+
+void DpdkNic::peek(std::uint16_t frames, Upcoming& upcoming) noexcept {
+  if (peek_ != nullptr) peek_->look(queue_, frames, upcoming);
 }
 
 std::span<const std::byte> DpdkNic::tail_of(const Packet& packet) noexcept {

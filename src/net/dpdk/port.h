@@ -10,6 +10,7 @@
 
 #include "net/dpdk/device.h"
 #include "net/nic.h"
+#include "net/upcoming.h"
 #include "wire/address.h"
 
 namespace mcplane::net {
@@ -52,6 +53,7 @@ struct PortOptions {
   bool verify_checksums = false;  // let the device do it, if it can
   bool rings_for_frames = false;  // the driver reads only after a signal that a frame has come
   bool interrupts = false;        // for RxWait
+  bool shares_rings = false;      // of the vhost driver: the guest's rings can be looked into
   Sharing sharing = Sharing::kNever;
 };
 
@@ -61,6 +63,8 @@ PortOptions port_options(const DeviceSpec& device, std::uint8_t index);
 struct PortStatistics {
   std::uint64_t rx_frames = 0, tx_frames = 0, rx_missed = 0, rx_errors = 0, tx_errors = 0, rx_no_buffer = 0;
 };
+
+class VhostPeek;
 
 class DpdkPort {
  public:
@@ -94,8 +98,9 @@ class DpdkPort {
   PortOptions options_;
   std::uint16_t dpdk_id_ = 0;
   Offloads offloads_;
-  std::uint64_t starved_ = 0;  // frames without a buffer, when revive() last looked
-  void* pool_;                 // rte_mempool
+  std::unique_ptr<VhostPeek> peek_;  // null: nothing to look into
+  std::uint64_t starved_ = 0;        // frames without a buffer, when revive() last looked
+  void* pool_;                       // rte_mempool
 };
 
 // One queue pair. Satisfies net::Nic; one lcore uses it.
@@ -108,15 +113,17 @@ class DpdkNic {
   bool allocate(std::span<Packet> packets) noexcept;
   void free(std::span<Packet> packets) noexcept;
   void share(const Packet& packet, std::uint16_t times) noexcept;
+  void peek(std::uint16_t frames, Upcoming& upcoming) noexcept;
   static std::span<const std::byte> tail_of(const Packet& packet) noexcept;
 
  private:
   std::uint16_t dpdk_id_;
   std::uint16_t queue_;
   PortId id_;
+  VhostPeek* peek_;
   void* pool_;
 };
 
-static_assert(Nic<DpdkNic>);
+static_assert(Nic<DpdkNic> && Peeking<DpdkNic>);
 
 }  // namespace mcplane::net
