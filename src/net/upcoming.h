@@ -23,11 +23,11 @@ class Upcoming {
 
   void clear() noexcept { frames_count_ = buffers_count_ = 0; }
   // At most kBurstMax of each.
-  void add_frame(std::uintptr_t at, std::size_t bytes) noexcept {
+  void add_frame(const std::byte* at, std::size_t bytes) noexcept {
     DCHECK(frames_count_ < kBurstMax);
     frames_[frames_count_++] = {at, static_cast<std::uint32_t>(std::min(bytes, kBytesMax))};
   }
-  void add_buffer(std::uintptr_t at) noexcept {
+  void add_buffer(const std::byte* at) noexcept {
     DCHECK(buffers_count_ < kBurstMax);
     buffers_[buffers_count_++] = at;
   }
@@ -45,19 +45,19 @@ class Upcoming {
 
  private:
   struct Frame {
-    std::uintptr_t at;
+    const std::byte* at;
     std::uint32_t bytes;
   };
 
   template <class Visit>
-  static void for_lines(std::uintptr_t at, std::size_t bytes, Visit visit) noexcept {
-    const std::uintptr_t end = at + bytes;
-    for (at -= at % kCacheLineBytes; at < end; at += kCacheLineBytes) visit(reinterpret_cast<const void*>(at));
+  static void for_lines(const std::byte* at, std::size_t bytes, Visit visit) noexcept {
+    const std::byte* const end = at + bytes;
+    for (at -= reinterpret_cast<std::uintptr_t>(at) % kCacheLineBytes; at < end; at += kCacheLineBytes) visit(at);
   }
 
   std::size_t frames_count_ = 0, buffers_count_ = 0;
   std::array<Frame, kBurstMax> frames_;
-  std::array<std::uintptr_t, kBurstMax> buffers_;
+  std::array<const std::byte*, kBurstMax> buffers_;
 };
 
 // A NIC that can tell. peek: what comes behind the `frames` that it just gave, and where as many would go.

@@ -32,12 +32,21 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-std::string help_command(const CLI::App& app) {
-  std::string name = app.get_name();
-  for (const CLI::App* parent = app.get_parent(); parent != nullptr; parent = parent->get_parent())
-    name = parent->get_name() + " " + name;
-  return name + " --help";
+// "--udp HOST[:PORT]".
+std::string form_of(const CLI::App& app, const std::string& flag) {
+  const CLI::Option* const option = app.get_option_no_throw(flag);
+  return option == nullptr || option->get_type_name().empty() ? flag : flag + " " + option->get_type_name();
 }
+
+// "mcplane-ctl perf".
+std::string full_name(const CLI::App& command) {
+  std::string name = command.get_name();
+  for (const CLI::App* parent = command.get_parent(); parent != nullptr; parent = parent->get_parent())
+    name = parent->get_name() + " " + name;
+  return name;
+}
+
+std::string help_command(const CLI::App& app) { return full_name(app) + " --help"; }
 
 std::string explain_left_over(const CLI::App& app, const std::string& typed) {
   const bool flag = typed.size() > 1 && typed[0] == '-';
@@ -46,6 +55,8 @@ std::string explain_left_over(const CLI::App& app, const std::string& typed) {
   const std::string meant = flag      ? nearest(name, flags_of(app))
                             : command ? nearest(name, command_names(app))
                                       : std::string();
+  if (flag && meant == name)
+    return name + " goes behind its command; type " + full_name(app) + " " + form_of(app, name);
   std::string line =
       flag ? "unknown flag " + name : (command ? "unknown command " : "unexpected argument ") + quote(name);
   if (!meant.empty()) line += "; did you mean " + meant + "?";
@@ -63,12 +74,6 @@ std::string flag_in(const std::string& message) {
   const std::size_t start = message.find("--");
   if (start == std::string::npos) return "";
   return message.substr(start, message.find_first_of(": =", start) - start);
-}
-
-// "--udp HOST[:PORT]".
-std::string form_of(const CLI::App& app, const std::string& flag) {
-  const CLI::Option* const option = app.get_option_no_throw(flag);
-  return option == nullptr || option->get_type_name().empty() ? flag : flag + " " + option->get_type_name();
 }
 
 // Levenshtein 1966: insertions, deletions and substitutions between the two, in one row of the table.

@@ -61,6 +61,12 @@ PackedRing ring_of(int guest, std::uint16_t index) noexcept {
   return {reinterpret_cast<PackedDescriptor*>(ring.desc_packed), ring.size};
 }
 
+// DPDK maps what lies before it as well.
+const std::byte* start_of(const rte_vhost_mem_region& region) noexcept {
+  const auto* const mapped = static_cast<const std::byte*>(region.mmap_addr);
+  return mapped + (region.host_user_addr - reinterpret_cast<std::uintptr_t>(mapped));
+}
+
 // Where DPDK stands in a ring: the next descriptor that it looks at.
 std::uint16_t place_in(int guest, std::uint16_t index) noexcept {
   std::uint16_t next = 0, used = 0;
@@ -112,11 +118,13 @@ bool VhostPeek::read_tables() {
   if (rte_vhost_get_mem_table(guest_, &memory) != 0) return false;
   regions_.clear();
   for (const rte_vhost_mem_region& region : std::span(memory->regions, memory->nregions))
-    regions_.push_back({region.guest_phys_addr, region.size, region.host_user_addr});
+    regions_.push_back({region.guest_phys_addr, region.size, start_of(region)});
   std::free(memory);
-  for (std::uint16_t queue = 0; queue < queues_.size(); ++queue) {
-    queues_[queue].from_guest = ring_of(guest_, from_guest(queue));
-    queues_[queue].to_guest = ring_of(guest_, to_guest(queue));
+  std::uint16_t queue = 0;
+  for (Queue& rings : queues_) {
+    rings.from_guest = ring_of(guest_, from_guest(queue));
+    rings.to_guest = ring_of(guest_, to_guest(queue));
+    ++queue;
   }
   return true;
 }
@@ -125,7 +133,7 @@ void VhostPeek::collect(const PackedRing& ring, std::uint16_t stands, std::uint1
   ring.for_available(stands, most, [&](std::uint64_t address, std::uint32_t length) {
     for (const Region& region : regions_) {
       const std::uint64_t offset = address - region.guest_address;
-      if (offset < region.bytes) return add(region.host_address + offset, length);
+      if (offset < region.bytes) return add(region.here + offset, length);
     }
   });
 }
@@ -133,11 +141,11 @@ void VhostPeek::collect(const PackedRing& ring, std::uint16_t stands, std::uint1
 void VhostPeek::look(std::uint16_t queue, std::uint16_t frames, Upcoming& upcoming) noexcept {
   if (!shutter_.enter(queue)) return;
   collect(queues_[queue].from_guest, place_in(guest_, from_guest(queue)), frames,
-          [&upcoming](std::uint64_t at, std::uint32_t length) {
+          [&upcoming](const std::byte* at, std::uint32_t length) {
             if (length > kVirtioHeaderBytes) upcoming.add_frame(at + kVirtioHeaderBytes, length - kVirtioHeaderBytes);
           });
   collect(queues_[queue].to_guest, place_in(guest_, to_guest(queue)), frames,
-          [&upcoming](std::uint64_t at, std::uint32_t) { upcoming.add_buffer(at); });
+          [&upcoming](const std::byte* at, std::uint32_t) { upcoming.add_buffer(at); });
   shutter_.leave(queue);
 }
 

@@ -7,6 +7,7 @@
 //   away -> (guest attaches) open <-> (a vhost-user message begins, ends) shut; open, shut -> (guest leaves) away
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -36,7 +37,8 @@ class VhostPeek {
  private:
   // A part of the guest's memory, where it is in ours.
   struct Region {
-    std::uint64_t guest_address, bytes, host_address;
+    std::uint64_t guest_address, bytes;
+    const std::byte* here;
   };
   struct Queue {
     PackedRing from_guest, to_guest;
