@@ -55,8 +55,13 @@ std::string explain_left_over(const CLI::App& app, const std::string& typed) {
   const std::string meant = flag      ? nearest(name, flags_of(app))
                             : command ? nearest(name, command_names(app))
                                       : std::string();
-  if (flag && meant == name)
-    return name + " goes behind its command; type " + full_name(app) + " " + form_of(app, name);
+  if (const CLI::App* const program = app.get_parent(); flag && program != nullptr) {
+    if (app.get_option_no_throw(name) != nullptr)
+      return name + " goes behind its command; type " + full_name(app) + " " + form_of(app, name);
+    if (program->get_option_no_throw(name) != nullptr)
+      return name + " goes before the command; type " + full_name(*program) + " " + form_of(*program, name) + " " +
+             app.get_name();
+  }
   std::string line =
       flag ? "unknown flag " + name : (command ? "unknown command " : "unexpected argument ") + quote(name);
   if (!meant.empty()) line += "; did you mean " + meant + "?";

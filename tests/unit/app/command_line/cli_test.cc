@@ -86,6 +86,7 @@ TEST(CommandLine, MistakesAreOneLineWithAHint) {
            {{"sned"}, "prog: unknown command 'sned'; did you mean send? (prog --help lists all)"},
            {{"send", "--txet", "a"}, "prog: unknown flag --txet; did you mean --text? (prog send --help lists all)"},
            {{"--text", "a", "send"}, "prog: --text goes behind its command; type prog send --text TEXT"},
+           {{"send", "--text", "a", "--loud"}, "prog: --loud goes before the command; type prog --loud send"},
            {{"send", "--text", "a", "b"}, "prog: unexpected argument 'b' (prog send --help lists all)"},
            {{"send"}, "prog: --text is missing; type --text TEXT (prog send --help lists all)"},
            {{"--delay"}, "prog: --delay has no value; type --delay DURATION (prog --help lists all)"},
