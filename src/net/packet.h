@@ -37,8 +37,9 @@ struct PacketFields {
 class Packet : PacketFields {
  public:
   Packet() = default;
-  Packet(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept
-      : PacketFields{.data_ = data, .buffer_ = buffer, .length_ = length, .headroom_ = headroom, .port_ = port} {}
+  Packet(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept {
+    become(data, buffer, length, headroom, port);
+  }
   Packet(Packet&& other) noexcept { copy_whole(other); }
   Packet& operator=(Packet&& other) noexcept {
     copy_whole(other);
@@ -46,6 +47,18 @@ class Packet : PacketFields {
   }
   Packet(const Packet&) = delete;
   Packet& operator=(const Packet&) = delete;
+
+  // Made anew where it is: a copy of one just made field by field would wait for its small stores.
+  void become(std::byte* data, void* buffer, std::uint16_t length, std::uint16_t headroom, PortId port) noexcept {
+    data_ = data;
+    buffer_ = buffer;
+    tail_ = nullptr;
+    length_ = length;
+    headroom_ = headroom;
+    tail_length_ = 0;
+    port_ = port;
+    flags_ = 0;
+  }
 
   std::byte* data() const noexcept { return data_; }
   std::uint16_t length() const noexcept { return length_; }

@@ -130,7 +130,7 @@ void end(std::uint16_t dpdk_id) noexcept {
 rte_mempool* as_pool(void* pool) noexcept { return static_cast<rte_mempool*>(pool); }
 
 void fill_packet(Packet& packet, rte_mbuf* mbuf, PortId port) noexcept {
-  packet = Packet(rte_pktmbuf_mtod(mbuf, std::byte*), mbuf, mbuf->data_len, mbuf->data_off, port);
+  packet.become(rte_pktmbuf_mtod(mbuf, std::byte*), mbuf, mbuf->data_len, mbuf->data_off, port);
   const std::uint64_t checksums = mbuf->ol_flags & (RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
   // Of the ports in memory, every frame.
   if (mbuf->nb_segs == 1 && checksums == 0) return;
