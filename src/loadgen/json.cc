@@ -161,6 +161,7 @@ std::string json_of(const Options& options, const RunResult& result, std::string
   json["payload_bytes"] = options.prompt_bytes;
   json["send_bytes"] = send_bytes(options);
   json["seed"] = options.seed;
+  json["broker_cycles_per_task"] = result.broker_cycles_per_task ? Json(*result.broker_cycles_per_task) : Json(nullptr);
   if (options.workers > 0 && !options.reflect) json["worker_tasks"] = result.worker_tasks;
   if (options.reflect) json["parts_per_task"] = result.reflected_parts;
   if (options.faulty_workers.count > 0) json["faulty_worker_tasks"] = result.faulty_worker_tasks;

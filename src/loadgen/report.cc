@@ -124,6 +124,7 @@ std::vector<std::pair<std::string, std::string>> figures_of(const Options& optio
   if (options.workers > 0) figures.count("worker_tasks", result.worker_tasks);
   if (options.faulty_workers.count > 0) figures.count("faulty_worker_tasks", result.faulty_worker_tasks);
   add_transport(figures, options, result);
+  if (result.broker_cycles_per_task) figures.number("broker_cycles_per_task", *result.broker_cycles_per_task);
   return figures.take();
 }
 

@@ -40,6 +40,8 @@ struct RunResult {
   std::uint64_t sweep_p99_max_ns = 0;  // what its rates were held to
   // On a port: frames for nobody here, or unsound; frames that the port did not take.
   std::uint64_t rx_dropped = 0, tx_dropped = 0;
+  // By its own account, of all tasks that it had during the run; empty: nobody asked it, or it cannot tell.
+  std::optional<double> broker_cycles_per_task;
 };
 
 // Above this share a thread cannot keep up with what it is given.

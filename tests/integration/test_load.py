@@ -54,6 +54,24 @@ def both_sides_count_every_task(bench):
     assert counted == result["latency_us"]["count"] == result["delivered"], result["latency_us"]
 
 
+def broker_says_what_tasks_cost_it(bench):
+    bench.start_appliance()
+    bench.start_worker("one")
+    flags = ("--udp", BROKER4, "--rate", "2k/s", "--warmup", "0s", "--duration", "1s", "--json")
+    done = bench.run("mcplane-load", *flags, "--admin", bench.admin)
+    assert done.returncode == 0, done.stderr
+    cost, info = json.loads(done.stdout)["broker_cycles_per_task"], bench.info()
+    # All that it has done since it was started: somewhat more than during the run.
+    busy_s = sum(shard["busy_ms"] for shard in info["per_shard"]) / 1e3
+    hz = json.loads(bench.run("mcplane-ctl", "perf", "--admin", bench.admin, "--json").stdout)["tsc_hz"]
+    of_all = busy_s * hz / info["tasks"]["accepted"]
+    assert 0.5 * of_all <= cost <= of_all, (cost, of_all)
+    assert json.loads(bench.run("mcplane-load", *flags).stdout)["broker_cycles_per_task"] is None
+    done = bench.run("mcplane-load", *flags, "--admin", bench.admin + ".not")
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (5, "", 1), done
+    assert "no appliance at the admin socket" in done.stderr, done.stderr
+
+
 def objectives_decide_the_exit_code(bench):
     bench.start_appliance()
     bench.start_worker("one")
@@ -86,5 +104,5 @@ def sweep_finds_a_knee_and_files_are_written(bench):
         assert "#[Max     =" in file.read()
 
 
-run_cases(stalled_broker_shows_in_the_percentiles, both_sides_count_every_task, objectives_decide_the_exit_code,
-          sweep_finds_a_knee_and_files_are_written)
+run_cases(stalled_broker_shows_in_the_percentiles, both_sides_count_every_task, broker_says_what_tasks_cost_it,
+          objectives_decide_the_exit_code, sweep_finds_a_knee_and_files_are_written)

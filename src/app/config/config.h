@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "app/command_line/admin_socket.h"
 #include "app/command_line/cli.h"
 #include "app/config/idle.h"
 #include "app/telemetry/logging.h"
@@ -67,7 +68,7 @@ struct ApplianceConfig {
   std::uint64_t retry_after_ns = 50 * kNsPerMs;
 
   // Process.
-  std::string admin_path = "/run/mcplane/admin.sock";
+  std::string admin_path{kAdminSocket};
   std::optional<wire::Endpoint> http = kHttpStandard;  // none: not listened
   bool http_typed = false;                             // so it must be had
   std::string dump_path;                               // of SIGQUIT; "": stderr

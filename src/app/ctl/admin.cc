@@ -3,13 +3,9 @@
 
 #include <fmt/format.h>
 #include <httplib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -17,8 +13,6 @@ namespace mcplane::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr time_t kPatienceSeconds = 5;
 
 // "4" and "busy", "a, b" of lists; whatever else as JSON.
 std::string text_of(const Json& value) {
@@ -112,14 +106,6 @@ std::string nodes_text(const Json& answer) {
   return aligned(rows);
 }
 
-Stop unreachable(const std::string& path) {
-  const std::string why = access(path.c_str(), R_OK | W_OK) == 0 ? "nobody listens there" : std::strerror(errno);
-  return failure(kCtlProgram,
-                 "no appliance at the admin socket " + quote(path) + ": " + why +
-                     "; is mcplane running? --admin PATH names another socket",
-                 kExitBrokerUnreachable);
-}
-
 }  // namespace
 
 std::string age_text(std::uint64_t age_s) {
@@ -162,18 +148,10 @@ Parsed<std::string> table_of(std::string_view body, std::string (*format)(const 
 
 std::string encoded(const std::string& text) { return httplib::detail::encode_query_param(text); }
 
-httplib::Client connect(const AdminFlags& flags) {
-  httplib::Client client(flags.path, 80);
-  client.set_address_family(AF_UNIX);
-  client.set_connection_timeout(kPatienceSeconds);
-  client.set_read_timeout(kPatienceSeconds);
-  return client;
-}
-
-int say_unreachable(const AdminFlags& flags) { return end(unreachable(flags.path)); }
+int say_unreachable(const AdminFlags& flags) { return end(admin_unreachable(kCtlProgram, flags.path)); }
 
 std::optional<Reply> try_ask(const AdminFlags& flags, const Request& request) {
-  httplib::Client client = connect(flags);
+  httplib::Client client = connect_admin(flags.path);
   const httplib::Result answer = request.method == Method::kGet
                                      ? client.Get(request.target)
                                      : client.Post(request.target, request.body, "application/octet-stream");

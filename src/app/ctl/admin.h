@@ -9,16 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "app/command_line/admin_socket.h"
 #include "app/command_line/cli.h"
-
-namespace httplib {
-class Client;
-}
 
 namespace mcplane::app {
 
 struct AdminFlags {
-  std::string path = "/run/mcplane/admin.sock";
+  std::string path{kAdminSocket};
   bool json = false;
 };
 
@@ -55,8 +52,6 @@ struct Reply {
   std::string body;
 };
 
-// To the admin socket, for what ask() is too simple for.
-httplib::Client connect(const AdminFlags& flags);
 // Nothing when nobody answers.
 std::optional<Reply> try_ask(const AdminFlags& flags, const Request& request);
 // Prints why that may be; returns kExitBrokerUnreachable.

@@ -54,7 +54,7 @@ struct Receipt {
 
 // Whether the appliance answered at all.
 bool receive(const CaptureFlags& flags, const Request& order, Receipt& receipt) {
-  httplib::Client client = connect(flags.admin);
+  httplib::Client client = connect_admin(flags.admin.path);
   client.set_read_timeout(flags.seconds + kGraceSeconds);
   httplib::Request request;
   request.method = "POST";

@@ -91,7 +91,7 @@ void add_event_flags(CLI::App& app, loadgen::Options& options) {
           ->group(group);
   for (const char* const flag :
        {"--sweep", "--surge-rate", "--workers", "--worker-slots", "--service-time", "--faulty-workers", "--action",
-        "--ttl", "--priority", "--idempotent", "--shadow", "--interval", "--html"})
+        "--ttl", "--priority", "--idempotent", "--shadow", "--interval", "--html", "--admin"})
     events->excludes(app.get_option(flag));
   for (CLI::Option* const option :
        {add_count(app, "--subscribers", options.subscribers, "Subscribers, each with a UDP port of its own",
@@ -188,6 +188,9 @@ void add_output_flags(CLI::App& app, LoadCommand& command) {
       ->group(group);
   add_text(app, "--hgrm", command.hgrm, "FILE",
            "Writes the latency distribution, in microseconds, as HdrHistogram's plotters read it")
+      ->group(group);
+  add_text(app, "--admin", command.admin, "PATH",
+           "Admin socket of the broker, on this machine: has what a task costs its cores in the report")
       ->group(group);
 }
 

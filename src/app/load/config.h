@@ -15,6 +15,7 @@ struct LoadCommand {
   loadgen::Options options;
   bool json = false;
   std::string html, hgrm;  // files to write; empty: none
+  std::string admin;       // socket of the broker to ask what tasks cost it; empty: it is not asked
 };
 
 // argv as main() gets it; reads the environment (MCPLANE_*) too.
