@@ -38,7 +38,7 @@ Control::Control(state::Shared& shared, ControlOptions options, std::vector<wire
   for (const auto& shard : shared.shards) queues_.emplace_back(shard->mailbox.to_shard);
 }
 
-void Control::poll(std::uint64_t now_ns) {
+bool Control::poll(std::uint64_t now_ns) {
   now_ns_ = now_ns;
   if (!std::exchange(started_, true)) started_ns_ = now_ns;
   watch_links();
@@ -64,6 +64,13 @@ void Control::poll(std::uint64_t now_ns) {
   inquiries_.poll(shared_, queues_);
   captures_.poll(shared_, now_ns_);
   for (auto& queue : queues_) queue.flush();
+  return had_cores_work();
+}
+
+bool Control::had_cores_work() noexcept {
+  std::uint64_t busy_loops = 0;
+  for (const auto& shard : shared_.shards) busy_loops += shard->counters.busy_loops.read();
+  return std::exchange(busy_loops_, busy_loops) != busy_loops;
 }
 
 void Control::drain_mailbox(ShardId shard) {

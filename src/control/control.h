@@ -66,8 +66,9 @@ class Control {
   // `shared` outlives it. ports: what each port of the appliance answers to, by PortId.
   Control(state::Shared& shared, ControlOptions options, std::vector<wire::LocalAddresses> ports, Random random);
 
-  // One step, bounded; now_ns never goes back. Its clock need not be the shards'.
-  void poll(std::uint64_t now_ns);
+  // One step, bounded; now_ns never goes back. Its clock need not be the shards'. Whether a core had work since the
+  // step before: if none had, it has told nothing either, and the next step may come later.
+  bool poll(std::uint64_t now_ns);
 
   // Any thread. Runs at the end of the next poll(), so it sees one consistent state. False when kRequestsMax wait.
   bool post(std::function<void()> request);
@@ -141,6 +142,7 @@ class Control {
   void on_shard_ended(SessionId id, ShardId shard);
   void run_requests();
   void set_draining(bool on);
+  bool had_cores_work() noexcept;
   void set_paces();
   const HeartbeatPace& pace_of(const Session& session) const noexcept {
     return session.is_worker() ? worker_pace_ : client_pace_;
@@ -265,7 +267,8 @@ class Control {
   std::uint64_t next_topics_ns_ = 0, published_topics_ = 0;  // version of the subscriptions
   std::uint64_t generation_ = 0;
   std::size_t published_workers_ = 0;
-  std::size_t sweep_left_ = 0;  // live sessions that this sweep has still to look at
+  std::size_t sweep_left_ = 0;    // live sessions that this sweep has still to look at
+  std::uint64_t busy_loops_ = 0;  // of all cores, at the last poll
   bool started_ = false, draining_ = false;
   std::uint32_t perf_runs_ = 0;  // of measurements, so far
 

@@ -14,11 +14,12 @@ ControlThread::~ControlThread() {
 
 void ControlThread::run() {
   using Clock = std::chrono::steady_clock;
-  constexpr auto kInterval = std::chrono::milliseconds(1);
+  constexpr std::chrono::milliseconds kInterval(1), kQuietInterval(4);
   while (!stop_.load(std::memory_order_relaxed)) {
     const auto now = Clock::now();
-    control_.poll(static_cast<std::uint64_t>(std::chrono::nanoseconds(now.time_since_epoch()).count()));
-    std::this_thread::sleep_until(now + kInterval);
+    const bool cores_had_work =
+        control_.poll(static_cast<std::uint64_t>(std::chrono::nanoseconds(now.time_since_epoch()).count()));
+    std::this_thread::sleep_until(now + (cores_had_work ? kInterval : kQuietInterval));
   }
 }
 

@@ -1,4 +1,5 @@
-// Polls Control every millisecond. A plain thread: cores never wait for it, and never wake it.
+// Polls Control every millisecond, every four while no core has work. A plain thread: cores never wait for it, and
+// never wake it.
 #pragma once
 
 #include <atomic>

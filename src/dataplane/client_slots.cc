@@ -23,6 +23,7 @@ Verdict answer_duplicate(Shard& shard, net::Packet& packet, Frame& frame, Sessio
       shard.tasks[slot.task].client_knows = true;
       return answer(shard, packet, frame, &client, {.type = wire::FrameType::Ack});
     case ClientSlot::State::kRefused:
+      shard.counters.repeated.add();
       return reject(shard, packet, frame, &client,
                     {.reason = slot.reason, .executed = slot.executed, .ttl_ms = slot.retry_after_ms});
     case ClientSlot::State::kDegraded:

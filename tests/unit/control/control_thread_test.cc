@@ -25,6 +25,15 @@ TEST_F(ControlTest, ThreadRunsPostedRequestsAndRegisters) {
   EXPECT_EQ(take_commands().size(), 2U);
 }
 
+TEST_F(ControlTest, AStepSaysWhetherCoresHadWork) {
+  start();
+  control->poll(now_ns);
+  EXPECT_FALSE(control->poll(now_ns));
+  shared->shards.front()->counters.busy_loops.add();
+  EXPECT_TRUE(control->poll(now_ns));
+  EXPECT_FALSE(control->poll(now_ns));
+}
+
 TEST_F(ControlTest, PostedRequestsAreBounded) {
   start();
   std::size_t ran = 0;

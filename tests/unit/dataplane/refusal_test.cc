@@ -41,6 +41,9 @@ TEST_F(Refusals, TheWaitingLineIsFull) {
   expect_refused(rig().send_spec(*client, 4, 1), Reason::QueueFull);
   EXPECT_EQ(slot_of(*client, 4).state, ClientSlot::State::kRefused);
   EXPECT_EQ(rig().in_state(TaskState::kQueued), 3U);
+  EXPECT_EQ(rig().counters().repeated.read(), 0U);
+  expect_reject(only(exchange(rig().send_spec(*client, 4, 1)), FrameType::Reject), Reason::QueueFull, Executed::No);
+  EXPECT_EQ(rig().counters().repeated.read(), 1U) << "the same task, told once more";
 }
 
 TEST_F(Refusals, TheTaskTableIsFull) {
