@@ -1,6 +1,8 @@
 // The only place in this layer that reads a clock.
 #include "control/control_thread.h"
 
+#include <pthread.h>
+
 #include <chrono>
 
 namespace mcplane::control {
@@ -14,6 +16,7 @@ ControlThread::~ControlThread() {
 
 void ControlThread::run() {
   using Clock = std::chrono::steady_clock;
+  pthread_setname_np(pthread_self(), "control");
   constexpr std::chrono::milliseconds kInterval(1), kQuietInterval(4);
   while (!stop_.load(std::memory_order_relaxed)) {
     const auto now = Clock::now();

@@ -1,5 +1,5 @@
 // Polls Control every millisecond, every four while no core has work. A plain thread: cores never wait for it, and
-// never wake it.
+// never wake it. The system calls it "control".
 #pragma once
 
 #include <atomic>
