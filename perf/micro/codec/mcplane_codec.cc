@@ -16,6 +16,12 @@ std::span<std::byte> datagram_in(std::string& message) {
   return std::as_writable_bytes(std::span(message)).subspan(kPad);
 }
 
+// A SEND that is a part of its task is sound too, but is none of these.
+bool is_whole_task(std::span<const std::byte> datagram) {
+  return wire::check_datagram(datagram) == DropReason::kNone &&
+         !wire::is_task_part(wire::header_of(datagram), datagram.size() - wire::kLeadBytes);
+}
+
 class McplaneCodec final : public Codec {
  public:
   std::string_view name() const override { return "mcplane"; }
@@ -44,7 +50,7 @@ class McplaneCodec final : public Codec {
 
   std::uint64_t route(std::string& message, const Rewrite& rewrite) override {
     const auto datagram = datagram_in(message);
-    if (wire::check_datagram(datagram) != DropReason::kNone) return 0;
+    if (!is_whole_task(datagram)) return 0;
     const auto table = wire::read_route_table(wire::table_of(datagram));
     if (!table) return 0;
     wire::Header& header = wire::header_of(datagram);
@@ -64,7 +70,7 @@ class McplaneCodec final : public Codec {
 
   bool decode(const std::string& message, CodecTask& task) override {
     const auto datagram = std::as_bytes(std::span(message)).subspan(kPad);
-    if (wire::check_datagram(datagram) != DropReason::kNone) return false;
+    if (!is_whole_task(datagram)) return false;
     const auto table = wire::read_route_table(wire::table_of(datagram));
     auto payload = wire::read_task_payload(wire::payload_of(datagram));
     if (!table || !payload) return false;
