@@ -13,13 +13,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// Null when nobody answers, or no JSON.
+// Nothing that has members when nobody answers, or no JSON.
 Json answer_to(const std::string& admin, const char* target) {
   httplib::Client client = connect_admin(admin);
   const httplib::Result answer = client.Get(target);
-  if (!answer || answer->status != 200) return {};
-  Json body = Json::parse(answer->body, nullptr, false);
-  return body.is_discarded() ? Json() : body;
+  return answer && answer->status == 200 ? Json::parse(answer->body, nullptr, false) : Json();
 }
 
 std::uint64_t accepted(const Json& books) { return books.at("accepted").get<std::uint64_t>(); }
