@@ -244,6 +244,9 @@ bool Session::on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns
     case wire::FrameType::Retry:
       on_retry(datagram, now_ns, out);
       return true;
+    case wire::FrameType::Ping:
+      on_ping(header, now_ns, out);
+      return true;
     case wire::FrameType::Pong:
       on_pong(header, now_ns);
       return true;
@@ -314,6 +317,12 @@ void Session::on_welcome(std::span<const std::byte> datagram, std::uint64_t now_
   last_sent_ns_ = last_ping_ns_ = now_ns;
   heard(now_ns);
   timer_ns_ = sweep_left_ > 0 ? now_ns : now_ns + interval_ns_;
+}
+
+// The broker asks whether we are there, and will again when this finds no room.
+void Session::on_ping(const wire::Header& header, std::uint64_t now_ns, Outbox& out) {
+  if (!open() || header.boot_id() != boot_id_ || header.session() != id_.value || out.full()) return;
+  write_ping(next_shard(), now_ns, out);
 }
 
 void Session::on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept {

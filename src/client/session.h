@@ -42,7 +42,7 @@ class Session {
   // and by PTO until it is answered. Writes at most one datagram a call; when the outbox is full it stays due.
   void on_timer(std::uint64_t now_ns, Outbox& out);
   std::uint64_t next_timer_ns() const noexcept { return std::min(timer_ns_, next_probe_ns()); }
-  // RETRY, HELLO's ACK, PONG, REJECT(unknown_session). Returns true when the frame was the session's business.
+  // RETRY, HELLO's ACK, PING, PONG, REJECT(unknown_session). Returns true when the frame was the session's business.
   // The datagram passed wire::check_datagram().
   bool on_frame(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
   // Could come from this broker: its address, and once registered one of its shards' ports.
@@ -101,6 +101,7 @@ class Session {
   void write_ping(std::uint16_t shard, std::uint64_t now_ns, Outbox& out);
   void on_retry(std::span<const std::byte> datagram, std::uint64_t now_ns, Outbox& out);
   void on_welcome(std::span<const std::byte> datagram, std::uint64_t now_ns);
+  void on_ping(const wire::Header& header, std::uint64_t now_ns, Outbox& out);
   void on_pong(const wire::Header& header, std::uint64_t now_ns) noexcept;
   bool on_reject(const wire::Header& header, std::uint64_t now_ns) noexcept;
   void heard(std::uint64_t now_ns) noexcept;

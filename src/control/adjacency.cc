@@ -53,6 +53,7 @@ void Control::on_neighbour(const state::Punt& punt, ShardId shard) {
   const wire::LocalAddresses& ours = ports_[raw(punt.port)];
   if (const auto claim = wire::read_neighbour_claim(punt.frame(), ours))
     neighbours_.on_claim(punt.port, *claim, now_ns_);
+  if (const auto closed = wire::read_closed_port(punt.frame(), ours)) on_closed_port(*closed);
   state::Command command = frame_command(punt.port);
   command.length = static_cast<std::uint16_t>(wire::answer_neighbour_frame(punt.frame(), ours, command.bytes));
   if (command.length > 0) queue(shard).push_frame(command);

@@ -54,6 +54,7 @@ bool Control::poll(std::uint64_t now_ns) {
   run_probes();
   lease_clock_.tick(now_ns, shared_, links_);
   core_loads_.tick(shared_, now_ns);
+  judge_suspects();
   sweep();
   publish_if_due();
   publish_topics_if_due();

@@ -3,6 +3,7 @@
 // One thread calls everything but post().
 //
 // control.cc: the step.  registration.cc: HELLO and BYE.  leases.cc: who stays, who goes, what routes exist.
+// suspecting.cc: workers that their hosts say are gone.
 // adjacency.cc: links, and neighbours' questions and answers.  breaking.cc: breakers, and the gates of workers;
 // breaking_actions.cc: of single actions.  probing.cc: health probes.  subscribing.cc: who gets which events.
 // autoscaling.cc: how many workers there should be.
@@ -39,6 +40,7 @@
 #include "control/workers/prober.h"
 #include "control/workers/probes.h"
 #include "state/shared.h"
+#include "wire/unreachable.h"
 
 namespace mcplane::control {
 
@@ -58,6 +60,8 @@ class Control {
   static constexpr std::size_t kRetiredMax = 256;
   // Half a millisecond's.
   static constexpr std::size_t kOrderStepsPerPoll = 32'768;
+  // Who is suspected beyond it is judged by heartbeats alone.
+  static constexpr std::size_t kSuspectsMax = 1'024;
   // Questions for workers' health begun, at most.
   static constexpr std::size_t kProbesPerPoll = 64;
   // Subscriptions are published at most so often, times their number: making their tree is a small part of that.
@@ -178,6 +182,11 @@ class Control {
 
   // leases.cc
   void sweep();
+  struct Seen {
+    std::uint32_t sum = 0;  // any frame changes it
+    bool everywhere = true;
+  };
+  Seen seen(const Session& session) const noexcept;
   void observe(Session& session);
   void renew_lease(Session& session) noexcept;
   bool lease_over(const Session& session) const noexcept;
@@ -187,6 +196,17 @@ class Control {
   void start_drain(Session& session);
   void end_session(Session& session, std::string_view why);
   void publish_if_due();
+
+  // suspecting.cc
+  struct Suspect {
+    SessionId session;
+    std::uint32_t seen_sum = 0;  // when its host spoke
+    std::uint32_t asked = 0;     // PINGs
+    std::uint64_t due_ns = 0;    // the next; by its owner's lease clock
+  };
+  void on_closed_port(const wire::ClosedPort& closed);
+  void judge_suspects();
+  bool judged(Suspect& suspect);
 
   // subscribing.cc
   struct Confirmation {
@@ -250,6 +270,7 @@ class Control {
   Breakers breakers_;
   Probes probes_;
   std::vector<ProbeAnswer> answers_;  // of this poll
+  std::vector<Suspect> suspects_;     // at most kSuspectsMax
   Subscriptions subscriptions_;
   std::vector<Confirmation> confirmations_;  // for when the cores know
   Degradations degradations_;

@@ -27,16 +27,21 @@ void Control::sweep() {
   }
 }
 
+// By the stamps of its shards.
+Control::Seen Control::seen(const Session& session) const noexcept {
+  Seen seen;
+  for_shards_of(session, [&](ShardId shard) {
+    const std::uint32_t stamp =
+        shared_.shards[raw(shard)]->last_seen[session.id.index()].load(std::memory_order_relaxed);
+    seen.sum += stamp;
+    seen.everywhere = seen.everywhere && stamp != 0;
+  });
+  return seen;
+}
+
 // Notes whether the session was heard from since the last sweep, and whether it was heard everywhere by now.
 void Control::observe(Session& session) {
-  std::uint32_t sum = 0;
-  bool everywhere = true;
-  for_shards_of(session, [&](ShardId shard) {
-    const std::uint32_t seen =
-        shared_.shards[raw(shard)]->last_seen[session.id.index()].load(std::memory_order_relaxed);
-    sum += seen;
-    everywhere = everywhere && seen != 0;
-  });
+  const auto [sum, everywhere] = seen(session);
   if (sum != session.seen_sum) {
     session.seen_sum = sum;
     renew_lease(session);
@@ -51,16 +56,16 @@ void Control::observe(Session& session) {
   }
 }
 
-// Slots, and as many more as hide the round trip to it; while it starts slowly, fewer.
+// Slots, and as many more as hide the round trip to it; while it starts slowly, fewer; while it is suspected, none.
 void Control::keep_pace(Session& session) {
   session.next_pace_ns = now_ns_ + kPaceIntervalNs;
   session.tally.look(shared_, session.worker);
   const std::uint16_t slots = session.hello.slots;
   state::WorkerLine& line = shared_.workers[session.worker];
   const std::uint64_t up_ns = now_ns_ - session.up_at_ns, slow_start_ns = settings_->slow_start_ns;
-  const std::uint32_t bound = up_ns < slow_start_ns
-                                  ? 1 + static_cast<std::uint32_t>((slots - 1) * up_ns / slow_start_ns)
-                                  : slots + look_ahead(slots, line.pace, options_.look_ahead_max);
+  std::uint32_t bound = slots + look_ahead(slots, line.pace, options_.look_ahead_max);
+  if (up_ns < slow_start_ns) bound = 1 + static_cast<std::uint32_t>((slots - 1) * up_ns / slow_start_ns);
+  if (session.suspected) bound = 0;
   if (bound == line.bound.load(std::memory_order_relaxed)) return;
   line.bound.store(bound, std::memory_order_relaxed);
   refresh_worker(session);

@@ -81,7 +81,7 @@ void Control::on_hello(const state::Punt& punt, ShardId arrived) {
   if (draining_) return refuse_hello(path, number, arrived, wire::Reason::Draining);
   Session* session = registry_.try_add(std::move(*hello), path, cookie_ms, arrived);
   if (session == nullptr) return refuse_hello(path, number, arrived, wire::Reason::TableFull);
-  session->pto_ms = first_pto_ms(punt.handshake_ms);
+  session->handshake_ms = punt.handshake_ms;
   session->neighbour = neighbours_.take(path.port, path.vlan, path.peer.ip, path.peer_mac, now_ns_);
   start_session(*session);
   welcome(*session, path, number);
@@ -142,7 +142,7 @@ state::SessionRecord Control::record_of(const Session& session, ShardId shard) c
   record.peer = path.peer;
   record.neighbour = session.neighbour;
   record.lower = path.headers();
-  record.pto_ms = session.pto_ms;
+  record.pto_ms = first_pto_ms(session.handshake_ms);
   if (session.is_client() && session.owner == shard) {
     record.slot_limit = options_.client_slots;
     record.client_slot_base =

@@ -38,7 +38,7 @@ struct SessionRecord {
 
 // Shard to control.
 enum class PuntKind : std::uint8_t {
-  kNeighbour,     // ARP, ICMP echo, neighbour discovery: `bytes` is the whole frame
+  kNeighbour,     // ARP, ICMP, neighbour discovery: `bytes` is the whole frame
   kHello,         // a HELLO with a valid cookie: `bytes` is the frame up to the end of its table
   kBye,           // a BYE of `session`
   kSessionEnded,  // the shard has ended every task of `session`; no bytes

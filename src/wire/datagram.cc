@@ -164,22 +164,24 @@ DropReason Parser::ipv6() noexcept {
 DropReason Parser::icmp() noexcept {
   const Frame message = l4();
   if (message.size() < kIcmpBytes) return DropReason::kBadIcmp;
-  if (load_u8(message.data()) != kIcmpEchoRequest) return DropReason::kNotForUs;
-  const bool sound = load_u8(message.data() + 1) == 0 && checksum_of(sum_bytes(message)) == 0;
+  const std::uint8_t type = load_u8(message.data()), code = load_u8(message.data() + 1);
+  const bool closed = is_port_unreachable(true, type, code);
+  if (type != kIcmpEchoRequest && !closed) return DropReason::kNotForUs;
+  const bool sound = (closed || code == 0) && checksum_of(sum_bytes(message)) == 0;
   return sound ? control() : DropReason::kBadIcmp;
 }
 
 DropReason Parser::icmpv6(bool to_us) noexcept {
   const Frame message = l4();
   if (message.size() < kIcmpBytes) return to_us ? DropReason::kBadIcmp : DropReason::kNotForUs;
-  const std::uint8_t type = load_u8(message.data());
+  const std::uint8_t type = load_u8(message.data()), code = load_u8(message.data() + 1);
+  const bool closed = to_us && is_port_unreachable(false, type, code);
   const bool solicits = type == kNeighbourSolicitation;
   const bool advertises = type == kNeighbourAdvertisement && (to_us || out.destination == kAllNodes);
-  if (!solicits && !advertises && !(to_us && type == kIcmpv6EchoRequest)) return DropReason::kNotForUs;
+  if (!solicits && !advertises && !closed && !(to_us && type == kIcmpv6EchoRequest)) return DropReason::kNotForUs;
   const std::uint16_t pseudo =
       sum_pseudo(out.source.ip, out.destination, kProtocolIcmpv6, static_cast<std::uint32_t>(message.size()));
-  if (load_u8(message.data() + 1) != 0 || checksum_of(sum_add(pseudo, sum_bytes(message))) != 0)
-    return DropReason::kBadIcmp;
+  if ((code != 0 && !closed) || checksum_of(sum_add(pseudo, sum_bytes(message))) != 0) return DropReason::kBadIcmp;
   if (solicits) return solicitation();
   if (advertises) return advertisement();
   return is_host_source(out.source.ip, local) ? control() : DropReason::kBadIpHeader;

@@ -35,7 +35,7 @@ struct LocalAddresses {
 enum class FrameClass : std::uint8_t {
   kDrop,     // reason says why
   kUdp,      // to one of our addresses; every field below is set
-  kControl,  // ARP, ICMP echo or neighbour discovery that asks or tells us something: for the control thread
+  kControl,  // ARP, ICMP or neighbour discovery that asks or tells us something: for the control thread
 };
 
 // A parsed frame. Offsets count from the start of the frame.
@@ -59,8 +59,8 @@ struct Datagram {
 
 // Takes a received frame apart and verifies it: lengths, IPv4 header checksum, UDP checksum (unless the NIC
 // already did: checksum_good; a sender's 0 over IPv4 is accepted). Frames to a foreign MAC or IP are dropped;
-// ARP for us, gratuitous ARP of anybody, ICMP echo requests and neighbour solicitations for us, and neighbour
-// advertisements to us or to all are kControl.
+// ARP for us, gratuitous ARP of anybody, ICMP echo requests, neighbour solicitations and word of unreachable ports for
+// us, and neighbour advertisements to us or to all are kControl.
 // A frame longer than its IP packet (Ethernet padding) is fine.
 Datagram parse_frame(std::span<const std::byte> frame, const LocalAddresses& local, bool checksum_good) noexcept;
 

@@ -30,9 +30,14 @@ inline constexpr std::uint8_t kSourceLinkAddress = 1, kTargetLinkAddress = 2;  /
 // Flags of an advertisement, in the byte behind its checksum.
 inline constexpr std::uint8_t kSolicited = 0x40, kOverride = 0x20;
 inline constexpr IpAddress kAllNodes{{0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-inline constexpr std::uint8_t kIcmpEchoReply = 0, kIcmpEchoRequest = 8;
-inline constexpr std::uint8_t kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129, kNeighbourSolicitation = 135,
-                              kNeighbourAdvertisement = 136;
+inline constexpr std::uint8_t kIcmpEchoReply = 0, kIcmpUnreachable = 3, kIcmpEchoRequest = 8;
+inline constexpr std::uint8_t kIcmpv6Unreachable = 1, kIcmpv6EchoRequest = 128, kIcmpv6EchoReply = 129,
+                              kNeighbourSolicitation = 135, kNeighbourAdvertisement = 136;
+// Whether an ICMP message with that type and code says that nobody listens at a port.
+constexpr bool is_port_unreachable(bool v4, std::uint8_t type, std::uint8_t code) noexcept {
+  constexpr std::uint8_t kCode = 3, kCode6 = 4;
+  return v4 ? type == kIcmpUnreachable && code == kCode : type == kIcmpv6Unreachable && code == kCode6;
+}
 
 // As it lies in memory.
 template <class Word>

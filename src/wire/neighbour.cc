@@ -159,7 +159,8 @@ std::size_t answer_neighbour_frame(std::span<const std::byte> frame, const Local
   if (request.frame_class != FrameClass::kControl) return 0;
   if (load_be16(frame.data() + request.l3_offset - 2) == kEtherArp) return answer_arp(frame, request, local, answer);
   const std::uint8_t type = load_u8(frame.data() + request.payload_offset);
-  if (request.destination.is_v4() || type == kIcmpv6EchoRequest) return answer_echo(frame, request, local.mac, answer);
+  if (type == (request.destination.is_v4() ? kIcmpEchoRequest : kIcmpv6EchoRequest))
+    return answer_echo(frame, request, local.mac, answer);
   return type == kNeighbourSolicitation ? answer_solicitation(frame, request, local.mac, answer) : 0;
 }
 

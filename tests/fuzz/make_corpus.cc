@@ -63,6 +63,8 @@ int main(int argc, char** argv) {
   write(corpus / "neighbour/reply", testing::build_arp({}));
   write(corpus / "neighbour/gratuitous", testing::build_gratuitous_arp(testing::kPeerMac));
   write(corpus / "neighbour/advertisement", testing::build_neighbour_advertisement());
+  for (const auto& [name, family] : {std::pair("closed", Family::kIpv4), std::pair("closed6", Family::kIpv6)})
+    write(corpus / "neighbour" / name, testing::build_port_unreachable(testing::build_sent_route(family)));
   const std::vector<std::string> tags = {"gpu", "eu"};
   write(corpus / "route_table/full", wire::write_route_table("generate", "llama", tags, "task-1"));
   write(corpus / "route_table/least", wire::write_route_table("a", "", {}, ""));

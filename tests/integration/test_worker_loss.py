@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
-"""kill -9 of a worker: the appliance evicts it after three missed heartbeats and routes around it."""
+"""kill -9 of a worker: the appliance evicts it, as soon as its host says that nobody listens at its port, or after three
+missed heartbeats, and routes around it."""
 
 import json
 import signal
 import time
 
-from bench import run_cases, wait_until
+from bench import BROKER4, BROKER6, run_cases, wait_until
 
 # Three heartbeats of 100 ms and a judgement, plus the time it takes to ask.
 EVICTION_S = 0.350
+# A task for it, its host's word, and three PINGs.
+CLOSED_PORT_S = 0.050
+# How often a host says that a port is closed, ms apart; to begin with six times at once. Other cases' clients have left.
+ICMP_LIMITS = ("/proc/sys/net/ipv4/icmp_ratelimit", "/proc/sys/net/ipv6/icmp/ratelimit")
 ASKING_S = 0.050
 SENDS = 50
 
 
 def kill(bench, worker):
-    started = time.monotonic()
+    """When it was dead: until then its sockets take frames."""
     assert bench.end(worker, signal.SIGKILL) == -signal.SIGKILL
-    return started
+    return time.monotonic()
 
 
 def seconds_to_eviction(bench, name, killed):
@@ -47,6 +52,27 @@ def dead_worker_is_evicted_and_its_successor_serves(bench):
     assert bench.info()["tasks"]["worker_lost"] == 0
 
 
+def busy_worker_is_evicted_by_its_hosts_word(bench):
+    """Its tasks may run twice, so all are answered; of the load's 2,000 a second none waits for heartbeats."""
+    for limit in ICMP_LIMITS:  # of this namespace
+        with open(limit, "w", encoding="ascii") as file:
+            file.write("0")
+    appliance = bench.start_appliance()
+    for number, broker in enumerate((BROKER4, BROKER6), 1):
+        doomed = bench.start_worker("doomed", broker=broker)
+        successor = bench.start_worker("successor", broker=broker)
+        load = bench.start_load("--rate", "2k/s", "--clients", "4", "--payload", "64B", "--idempotent", broker=broker)
+        wait_until("load", 5, lambda: bench.info()["tasks"]["delivered"] > 500)
+        took = seconds_to_eviction(bench, "doomed", kill(bench, doomed))
+        print(f"at {broker}: evicted after {took * 1000:.0f} ms")
+        result = bench.end_load(load)
+        assert bench.log_of(appliance).count("evicted, nobody listens at its port") == number, bench.log_of(appliance)
+        assert took <= CLOSED_PORT_S + ASKING_S, f"evicted after {took:.3f} s"
+        assert not any(result["errors"].values()) and result["lost"] == 0, result
+        bench.end(successor)
+        wait_until("farewell", 1, lambda: not bench.node("successor"))
+
+
 def without_a_worker_tasks_are_rejected_at_once(bench):
     bench.start_appliance()
     worker = bench.start_worker("only")
@@ -67,5 +93,5 @@ def worker_that_says_bye_drains_and_is_not_evicted(bench):
     assert "drained" in bench.log_of(appliance) and "evicted" not in bench.log_of(appliance)
 
 
-run_cases(dead_worker_is_evicted_and_its_successor_serves, without_a_worker_tasks_are_rejected_at_once,
+run_cases(dead_worker_is_evicted_and_its_successor_serves, busy_worker_is_evicted_by_its_hosts_word, without_a_worker_tasks_are_rejected_at_once,
           worker_that_says_bye_drains_and_is_not_evicted)

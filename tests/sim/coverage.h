@@ -32,6 +32,9 @@ struct Coverage {
   // Parts of tasks behind their first that workers were sent, and pieces of answers that clients took before the last.
   std::uint64_t parts = 0, pieces = 0;
 
+  // PINGs with which the broker asked whether a worker is there, since its host said that its port is closed.
+  std::uint64_t asked = 0;
+
   // EVENTs that the broker sent.
   std::uint64_t events = 0;
 
@@ -54,6 +57,7 @@ struct Coverage {
     copied += other.copied;
     parts += other.parts;
     pieces += other.pieces;
+    asked += other.asked;
     events += other.events;
     return *this;
   }

@@ -30,6 +30,7 @@ void World::observe(std::span<const std::byte> datagram, std::uint32_t to) {
   const Ledger::Departure departure{dated ? since_ns_ : 0, dated && since_ns_ == now_ns_};
   if (route) check_route(header);
   if (route && header.fragment_index() != 0) ++coverage_.parts;
+  if (header.type() == wire::FrameType::Ping) ++coverage_.asked;
   if (wire::has(header.flags(), wire::Flag::Degraded)) check_degraded(header);
   if (route && wire::is_shadow(header.flags()) != wire::is_shadow(peers_[to].hello.service))
     verdict_.fail("13 shadow and production are apart", "a ROUTE to a worker of the other kind");

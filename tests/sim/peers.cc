@@ -110,8 +110,13 @@ void World::on_timer(std::uint32_t index) {
 
 void World::arrive_at_peer(std::uint32_t index, Frame& frame) {
   Peer& peer = peers_[index];
-  if (peer.down() || links_down_ns_[raw(peer.host.port())] > now_ns_) return;
+  if (links_down_ns_[raw(peer.host.port())] > now_ns_) return;
   const wire::Datagram parsed = peer.host.parse(frame.bytes);
+  if (peer.down()) {
+    // Of every other one the machine is still there.
+    if (index % 2 != 0 || parsed.frame_class != wire::FrameClass::kUdp) return;
+    return carry(index, Direction::kToBroker, scratch_ = testing::build_port_unreachable(frame.bytes));
+  }
   switch (parsed.frame_class) {
     case wire::FrameClass::kUdp:
       return on_datagram(peer, index, std::span(frame.bytes).subspan(parsed.payload_offset, parsed.payload_length),

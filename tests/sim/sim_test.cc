@@ -94,6 +94,7 @@ TEST(Simulation, TheSwarmDrawsEverything) {
     EXPECT_GT(all.degraded[kind], 0U) << wire::kSubstituteNames[kind];
   EXPECT_GT(all.shadow, 0U);
   EXPECT_GT(all.copied, 0U);
+  EXPECT_GT(all.asked, 0U);
   EXPECT_GT(all.events, 0U);
   EXPECT_GT(most.loss, 0.27);
   EXPECT_GT(most.duplicate, 0.45);

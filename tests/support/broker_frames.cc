@@ -39,6 +39,13 @@ Frame welcome(const Life& life) {
   return frame;
 }
 
+Frame ping(const Life& life) {
+  Frame frame(FrameType::Ping);
+  frame.header().mutate_boot_id(life.boot_id);
+  frame.header().mutate_session(life.session);
+  return frame;
+}
+
 Frame pong(const Life& life, std::uint32_t number) {
   Frame frame(FrameType::Pong);
   frame.header().mutate_boot_id(life.boot_id);

@@ -54,6 +54,7 @@ struct Attempt {
 
 Frame retry(std::uint32_t issued_ms, const Life& life = {});
 Frame welcome(const Life& life);
+Frame ping(const Life& life);
 Frame pong(const Life& life, std::uint32_t number);  // names no interval
 Frame unknown_session(const Life& life);
 // Answers to a SEND as the client wrote it; reject() also to a SUBSCRIBE.

@@ -232,6 +232,37 @@ Bytes build_icmp_echo(Family family, std::size_t data_bytes, std::uint16_t vlan)
   return frame;
 }
 
+Bytes build_sent_route(Family family, std::uint16_t vlan, SessionId worker, std::uint32_t boot_id) {
+  FrameSpec spec = sample_spec(FrameType::Route, family, vlan);
+  std::swap(spec.source, spec.destination);
+  std::swap(spec.source_mac, spec.destination_mac);
+  spec.edit = [&](wire::Header& header) {
+    header.mutate_worker_session(worker.value);
+    header.mutate_boot_id(boot_id);
+  };
+  return build_frame(spec);
+}
+
+Bytes build_port_unreachable(std::span<const std::byte> sent) {
+  const auto [l3, ip_bytes] = find_ip_header(sent);
+  const bool v4 = ip_bytes == wire::kIpv4Bytes;
+  const std::byte* const ip = sent.data() + l3;
+  FrameSpec spec;
+  spec.source_mac = wire::load_mac(sent.data());
+  spec.destination_mac = wire::load_mac(sent.data() + 6);
+  spec.source.ip = v4 ? wire::load_ipv4(ip + 16) : wire::load_ipv6(ip + 24);
+  spec.destination.ip = v4 ? wire::load_ipv4(ip + 12) : wire::load_ipv6(ip + 8);
+  if (l3 > wire::kEthernetBytes) spec.vlan = wire::load_be16(sent.data() + wire::kEthernetBytes);
+  const std::size_t smallest = v4 ? 576 : 1280;
+  const auto quoted = sent.subspan(l3, std::min(sent.size() - l3, smallest - ip_bytes - wire::kIcmpBytes));
+  auto [frame, at] = build_ip(spec, v4 ? wire::kProtocolIcmp : wire::kProtocolIcmpv6, wire::kIcmpBytes + quoted.size());
+  frame[at] = std::byte{v4 ? wire::kIcmpUnreachable : wire::kIcmpv6Unreachable};
+  frame[at + 1] = std::byte{v4 ? std::uint8_t{3} : std::uint8_t{4}};
+  std::ranges::copy(quoted, frame.begin() + static_cast<std::ptrdiff_t>(at + wire::kIcmpBytes));
+  refresh_checksums(frame);
+  return frame;
+}
+
 Bytes build_neighbour_solicitation(const wire::IpAddress& target, bool probe, std::uint16_t vlan) {
   FrameSpec spec = sample_spec(FrameType::Ping, Family::kIpv6, vlan);
   spec.destination_mac = {0x33, 0x33, 0xff, target.bytes[13], target.bytes[14], target.bytes[15]};

@@ -12,6 +12,7 @@
 #include "wire/registration.h"
 #include "wire/route_table.h"
 #include "wire/topic.h"
+#include "wire/unreachable.h"
 
 namespace mcplane::testing {
 namespace {
@@ -64,10 +65,12 @@ void inspect_neighbour(std::span<const std::byte> frame) {
     CHECK(!claim->mac || ((*claim->mac)[0] & 1) == 0);
     CHECK(claim->mac || !claim->ip.is_v4());
   }
+  const auto closed = wire::read_closed_port(frame, our_addresses());
+  if (closed) CHECK(!our_addresses().contains(closed->peer.ip));
   std::vector<std::byte> answer(frame.size() + 32);
   const std::size_t length = wire::answer_neighbour_frame(frame, our_addresses(), answer);
   if (length == 0) return;
-  CHECK(length <= answer.size());
+  CHECK(length <= answer.size() && !closed);
   CHECK(std::ranges::equal(std::span(answer).subspan(6, 6), std::as_bytes(std::span(kOurMac))));
 }
 

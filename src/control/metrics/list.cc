@@ -7,8 +7,8 @@ namespace mcplane::control {
 namespace {
 
 std::string as_utf8(std::string_view text) {
-  using Json = nlohmann::json;
-  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
+  const std::string sound = nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json::parse(sound).get<std::string>();
 }
 
 }  // namespace

@@ -66,4 +66,11 @@ state::Command reject_frame(const Path& path, wire::FrameType answers, std::uint
   });
 }
 
+state::Command ping_frame(const Path& path, const Grant& grant) noexcept {
+  return make_frame(path, wire::FrameType::Ping, 0, [&](std::span<std::byte>, wire::Header& header) {
+    header.mutate_boot_id(grant.boot_id);
+    header.mutate_session(grant.session.value);
+  });
+}
+
 }  // namespace mcplane::control

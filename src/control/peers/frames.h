@@ -1,5 +1,5 @@
 // The MCP frames that the control thread sends, as Transmit commands: ACK or REJECT of HELLO, of SUBSCRIBE and
-// UNSUBSCRIBE, and BYE's ACK.
+// UNSUBSCRIBE, BYE's ACK, and PING.
 // Pure; checksums are computed in full, so any core may send them.
 #pragma once
 
@@ -37,5 +37,7 @@ state::Command ack_frame(const Path& path, wire::FrameType answers, std::uint32_
                          const Grant& grant) noexcept;
 state::Command reject_frame(const Path& path, wire::FrameType answers, std::uint32_t sequence, const Grant& grant,
                             wire::Reason reason, std::uint32_t retry_after_ms) noexcept;
+// Asks the endpoint to say that it is there.
+state::Command ping_frame(const Path& path, const Grant& grant) noexcept;
 
 }  // namespace mcplane::control

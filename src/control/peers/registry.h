@@ -65,7 +65,8 @@ struct Session {
   NeighbourId neighbour = kNoNeighbour;  // held until no shard sends to it any more
   std::uint64_t next_pace_ns = 0;        // worker: when its bound and its tasks are looked at again
   Tally tally;                           // worker: of its tasks, since it was up
-  std::uint16_t pto_ms = 0;              // of its handshake
+  std::uint16_t handshake_ms = 0;        // its round trip, and what the endpoint took besides
+  bool suspected = false;                // worker: its host says that it is gone
 
   // Lease. last_seen is summed over its shards: any frame changes the sum.
   std::uint32_t seen_sum = 0;

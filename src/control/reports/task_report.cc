@@ -93,6 +93,7 @@ bool in_pools(const state::RouteSnapshot& snapshot, const std::vector<std::uint3
 std::string refusal(const Control& control, const Session& session, const Wanted& wanted) {
   if (std::string lacking = lack(session, wanted); !lacking.empty()) return lacking;
   if (session.phase != Phase::kUp) return std::string(phase_refusal(session.phase));
+  if (session.suspected) return "nobody listens at its port, says its host; it is asked";
   const state::RouteSnapshot& snapshot = *control.shared().routes.read();
   if (!in_pools(snapshot, pools_of(snapshot, wanted), session))
     return fmt::format("not among the first {} pools that serve it", state::RouteSnapshot::kPoolsPerRoute);

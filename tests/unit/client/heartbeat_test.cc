@@ -58,6 +58,37 @@ TEST_F(SessionTest, PingSaysWhatRoundTripWasMeasured) {
   EXPECT_NEAR(wire::ping_rttvar_us(second.header()), 4'000, 1);
 }
 
+TEST_F(SessionTest, APingOfTheBrokerIsAnsweredByOneOfOurs) {
+  const Life life;
+  for (const auto& hello : {client_hello(), worker_hello()}) {
+    session_.reset();
+    make(hello);
+    register_with(life);
+    Frame ping = test::ping(life);
+    receive(ping);
+    const auto answer = take_one(out_, FrameType::Ping);
+    EXPECT_EQ(answer.header().session(), life.session);
+    EXPECT_EQ(answer.header().boot_id(), life.boot_id);
+    const std::uint64_t before_ns = session_->srtt_ns();
+    now_ += 50 * kMs;
+    receive(test::pong(life, answer.header().sequence()));
+    EXPECT_NE(session_->srtt_ns(), before_ns) << "it is a PING as any";
+    ping.header().mutate_session(life.session + 1);
+    receive(ping);
+    ping = test::ping(life);
+    ping.header().mutate_boot_id(life.boot_id + 1);
+    receive(ping);
+    EXPECT_TRUE(out_.empty());
+  }
+  session_->close(now_, out_);
+  out_.clear();
+  receive(test::ping(life));
+  take_one(out_, FrameType::Ping);
+  while (!out_.full()) out_.commit(wire::kLeadBytes, kBroker);
+  receive(test::ping(life));  // the broker asks again
+  out_.clear();
+}
+
 TEST_F(SessionTest, PtoComesFromPingsAndIsCautiousBeforeThem) {
   make(client_hello());
   session_->start(now_, out_);

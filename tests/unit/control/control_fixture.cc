@@ -92,6 +92,7 @@ void ControlTest::punt_hello(const HelloSpec& spec, std::size_t shard) {
   punt.payload_offset = testing::parse(bytes).lower.payload_offset;
   punt.port = spec.port;
   punt.vlan = spec.vlan;
+  punt.handshake_ms = spec.handshake_ms;
   punt.peer = spec.peer;
   punt.local = spec.local.ip;
   punt.local_port = spec.local.port;

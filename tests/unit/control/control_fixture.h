@@ -21,6 +21,7 @@ struct HelloSpec {
   wire::Endpoint peer = testing::peer_endpoint(testing::Family::kIpv4);
   wire::Endpoint local = testing::our_endpoint(testing::Family::kIpv4);
   std::uint16_t vlan = wire::kNoVlan;
+  std::uint16_t handshake_ms = 0;
   PortId port{};
   wire::MacAddress mac = testing::kPeerMac;  // source of its Ethernet frame
 };

@@ -49,6 +49,7 @@ Bytes cut(Bytes frame, std::size_t length) {
 Bytes icmp(Family family) { return testing::build_icmp_echo(family, 32); }
 IpAddress our(Family family) { return testing::our_endpoint(family).ip; }
 Bytes solicitation() { return testing::build_neighbour_solicitation(our(Family::kIpv6)); }
+Bytes closed_port(Family family) { return testing::build_port_unreachable(testing::build_sent_route(family)); }
 Bytes arp() { return testing::build_arp_request(our(Family::kIpv4)); }
 
 struct Fault {
@@ -168,10 +169,15 @@ TEST(ParseFrame, ControlFaults) {
       {"ICMP cut off", with16(icmp(k4), kIp + 2, kIpv4Bytes + 7), kBadIcmp},
       {"ICMP code", with(icmp(k4), kUdp4 + 1, 1), kBadIcmp},
       {"ICMP checksum", with16(icmp(k4), kUdp4 + 2, 0x1234, false), kBadIcmp},
-      {"ICMP port unreachable", with(icmp(k4), kUdp4, 3), kNotForUs},
+      {"ICMP host unreachable", with(closed_port(k4), kUdp4 + 1, 1), kNotForUs},
+      {"ICMP port unreachable, checksum", with16(closed_port(k4), kUdp4 + 2, 0x1234, false), kBadIcmp},
       {"ICMPv6 cut off", with16(icmp(k6), kIp + 4, 7), kBadIcmp},
       {"ICMPv6 code", with(icmp(k6), kUdp6 + 1, 1), kBadIcmp},
       {"ICMPv6 checksum", with16(icmp(k6), kUdp6 + 2, 0x1234, false), kBadIcmp},
+      {"ICMPv6 no route", with(closed_port(k6), kUdp6 + 1, 0), kNotForUs},
+      {"ICMPv6 port unreachable, checksum", with16(closed_port(k6), kUdp6 + 2, 0x1234, false), kBadIcmp},
+      {"ICMPv6 port unreachable to another", with(closed_port(k6), kIp + 39, 9), kNotForUs},
+      {"ICMPv6 port unreachable from a group", with(closed_port(k6), kIp + 8, 0xff), kBadIpHeader},
       {"ICMPv6 echo reply", with(icmp(k6), kUdp6, 129), kNotForUs},
       {"ICMPv6 echo to another", with(icmp(k6), kIp + 39, 9), kNotForUs},
       {"ICMPv6 echo from a group", with(icmp(k6), kIp + 8, 0xff), kBadIpHeader},
@@ -253,7 +259,8 @@ TEST(ParseFrame, ControlFramesKeepTheirPlace) {
   for (const auto& [frame, l3, l4] :
        {Sound{arp(), 14, 0}, Sound{testing::build_arp_request(our(k4), 7), 18, 0}, Sound{arp_reply, 14, 0},
         Sound{icmp(k4), 14, 34}, Sound{testing::build_icmp_echo(k6, 0, 7), 18, 58}, Sound{solicitation(), 14, 54},
-        Sound{testing::build_neighbour_solicitation(v6, true, 7), 18, 58}}) {
+        Sound{testing::build_neighbour_solicitation(v6, true, 7), 18, 58}, Sound{closed_port(k4), 14, 34},
+        Sound{closed_port(k6), 14, 54}}) {
     const Datagram got = parse_frame(frame, testing::our_addresses(), false);
     EXPECT_EQ(got.frame_class, FrameClass::kControl);
     EXPECT_EQ(name_of(got.reason), "none");
