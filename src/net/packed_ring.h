@@ -4,7 +4,7 @@
 //   device has used it:          available = used
 //
 // The wrap counter is 1 at first and turns with each round. Memory is the driver's, another process: what it says is
-// only as good as its word, and may change while it is read. It must stay mapped; see dpdk/vhost_peek.h.
+// only as good as its word, and may change while it is read. It must stay mapped; see dpdk/vhost_guest.h.
 #pragma once
 
 #include <algorithm>

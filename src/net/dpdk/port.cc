@@ -15,7 +15,7 @@
 #include <stdexcept>
 
 #include "base/check.h"
-#include "net/dpdk/vhost_peek.h"
+#include "net/dpdk/vhost_guest.h"
 
 namespace mcplane::net {
 
@@ -193,18 +193,18 @@ DpdkPort::DpdkPort(const PortOptions& options, DpdkPool& pool)
   try {
     offloads_ = configure_device(options_, dpdk_id_);
     set_up_queues(options_, dpdk_id_, as_pool(pool_));
-    if (options_.shares_rings) peek_ = std::make_unique<VhostPeek>(dpdk_id_, options_.queues);
+    if (options_.shares_rings) guest_ = std::make_unique<VhostGuest>(dpdk_id_, options_.queues);
     start(options_, dpdk_id_);
     empty_cache(as_pool(pool_));
   } catch (...) {
-    peek_.reset();
+    guest_.reset();
     end(dpdk_id_);
     throw;
   }
 }
 
 DpdkPort::~DpdkPort() {
-  peek_.reset();
+  guest_.reset();
   end(dpdk_id_);
 }
 
@@ -224,8 +224,9 @@ bool DpdkPort::link_up() const noexcept {
 PortStatistics DpdkPort::statistics() const noexcept {
   rte_eth_stats stats{};
   rte_eth_stats_get(dpdk_id_, &stats);
-  return {.rx_frames = stats.ipackets,
-          .tx_frames = stats.opackets,
+  const VhostGuest::Carried direct = guest_ != nullptr ? guest_->carried() : VhostGuest::Carried{};
+  return {.rx_frames = stats.ipackets + direct.received,
+          .tx_frames = stats.opackets + direct.sent,
           .rx_missed = stats.imissed,
           .rx_errors = stats.ierrors,
           .tx_errors = stats.oerrors,
@@ -248,14 +249,24 @@ void DpdkPort::revive() noexcept {
 }
 
 DpdkNic::DpdkNic(DpdkPort& port, std::uint16_t queue) noexcept
-    : dpdk_id_(port.dpdk_id_), queue_(queue), id_(port.options_.id), peek_(port.peek_.get()), pool_(port.pool_) {}
+    : dpdk_id_(port.dpdk_id_), queue_(queue), id_(port.options_.id), guest_(port.guest_.get()), pool_(port.pool_) {}
+
+std::uint16_t DpdkNic::receive(std::span<rte_mbuf*> frames) noexcept {
+  if (guest_ != nullptr) return guest_->receive(queue_, as_pool(pool_), frames);
+  return rte_eth_rx_burst(dpdk_id_, queue_, frames.data(), static_cast<std::uint16_t>(frames.size()));
+}
+
+std::uint16_t DpdkNic::send(std::span<rte_mbuf*> frames) noexcept {
+  if (guest_ != nullptr) return guest_->send(queue_, frames);
+  return rte_eth_tx_burst(dpdk_id_, queue_, frames.data(), static_cast<std::uint16_t>(frames.size()));
+}
 
 std::uint16_t DpdkNic::rx_burst(std::span<Packet> packets) noexcept {
   std::array<rte_mbuf*, kBurstMax> mbufs;
   std::size_t received = 0;
   while (received < packets.size()) {
     const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(kBurstMax, packets.size() - received));
-    const std::uint16_t count = rte_eth_rx_burst(dpdk_id_, queue_, mbufs.data(), wanted);
+    const std::uint16_t count = receive(std::span(mbufs).first(wanted));
     for (std::uint16_t i = 0; i < count; ++i) fill_packet(packets[received + i], mbufs[i], id_);
     received += count;
     if (count < wanted) break;
@@ -269,7 +280,7 @@ std::uint16_t DpdkNic::tx_burst(std::span<Packet> packets) noexcept {
   while (sent < packets.size()) {
     const auto wanted = static_cast<std::uint16_t>(std::min<std::size_t>(kBurstMax, packets.size() - sent));
     for (std::uint16_t i = 0; i < wanted; ++i) mbufs[i] = write_back(packets[sent + i]);
-    const std::uint16_t count = rte_eth_tx_burst(dpdk_id_, queue_, mbufs.data(), wanted);
+    const std::uint16_t count = send(std::span(mbufs).first(wanted));
     sent += count;
     if (count < wanted) break;
   }
@@ -313,7 +324,7 @@ void DpdkNic::share(const Packet& packet, std::uint16_t times) noexcept {
 }
 
 void DpdkNic::peek(std::uint16_t frames, Upcoming& upcoming) noexcept {
-  if (peek_ != nullptr) peek_->look(queue_, frames, upcoming);
+  if (guest_ != nullptr) guest_->look(queue_, frames, upcoming);
 }
 
 std::span<const std::byte> DpdkNic::tail_of(const Packet& packet) noexcept {

@@ -13,6 +13,8 @@
 #include "net/upcoming.h"
 #include "wire/address.h"
 
+struct rte_mbuf;
+
 namespace mcplane::net {
 
 struct PoolOptions {
@@ -53,7 +55,7 @@ struct PortOptions {
   bool verify_checksums = false;  // let the device do it, if it can
   bool rings_for_frames = false;  // the driver reads only after a signal that a frame has come
   bool interrupts = false;        // for RxWait
-  bool shares_rings = false;      // of the vhost driver: the guest's rings can be looked into
+  bool shares_rings = false;      // of the vhost driver: its guest can be served directly
   Sharing sharing = Sharing::kNever;
 };
 
@@ -64,7 +66,7 @@ struct PortStatistics {
   std::uint64_t rx_frames = 0, tx_frames = 0, rx_missed = 0, rx_errors = 0, tx_errors = 0, rx_no_buffer = 0;
 };
 
-class VhostPeek;
+class VhostGuest;
 
 class DpdkPort {
  public:
@@ -98,9 +100,9 @@ class DpdkPort {
   PortOptions options_;
   std::uint16_t dpdk_id_ = 0;
   Offloads offloads_;
-  std::unique_ptr<VhostPeek> peek_;  // null: nothing to look into
-  std::uint64_t starved_ = 0;        // frames without a buffer, when revive() last looked
-  void* pool_;                       // rte_mempool
+  std::unique_ptr<VhostGuest> guest_;  // of the vhost driver, else null
+  std::uint64_t starved_ = 0;          // frames without a buffer, when revive() last looked
+  void* pool_;                         // rte_mempool
 };
 
 // One queue pair. Satisfies net::Nic; one lcore uses it.
@@ -117,10 +119,13 @@ class DpdkNic {
   static std::span<const std::byte> tail_of(const Packet& packet) noexcept;
 
  private:
+  std::uint16_t receive(std::span<rte_mbuf*> frames) noexcept;
+  std::uint16_t send(std::span<rte_mbuf*> frames) noexcept;
+
   std::uint16_t dpdk_id_;
   std::uint16_t queue_;
   PortId id_;
-  VhostPeek* peek_;
+  VhostGuest* guest_;
   void* pool_;
 };
 
