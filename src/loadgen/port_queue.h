@@ -37,7 +37,6 @@ class PortQueue {
  public:
   // Frames held for a full transmit ring, at most.
   static constexpr std::size_t kHeldMax = 8'192;
-  static constexpr std::size_t kPart = 16;
   static constexpr std::size_t kFillAhead = 4;  // frames
 
   PortQueue(NicQueue& nic, Link& link, std::size_t endpoints) : nic_(nic), link_(link), endpoints_(endpoints) {
@@ -59,11 +58,6 @@ class PortQueue {
   // A burst, which is the caller's.
   std::span<net::Packet> receive() noexcept { return std::span(received_).first(nic_.rx_burst(received_)); }
   bool received_all(std::size_t packets) const noexcept { return packets == received_.size(); }
-  // The kPart packets from `first` on: what is prefetched must still be there when its turn comes.
-  static std::span<net::Packet> part_of(std::span<net::Packet> packets, std::size_t first) noexcept {
-    const auto rest = packets.subspan(std::min(first, packets.size()));
-    return rest.first(std::min(kPart, rest.size()));
-  }
 
   // Whether it is a datagram for an endpoint; counted when it is nothing that concerns us. `trusted`: its UDP checksum
   // is not looked at. Answers what asks for our host.

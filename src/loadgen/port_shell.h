@@ -75,6 +75,7 @@ class PortShell {
  private:
   static constexpr std::uint64_t kNotBusy = ~std::uint64_t{0};
   using Queue = PortQueue<NicQueue>;
+  static constexpr std::size_t kPart = 16;
 
   // Empty packets whose places an outbox has, in the same order.
   struct Lent {
@@ -85,11 +86,17 @@ class PortShell {
   template <class Fleets>
   std::size_t receive(Fleets& fleets, std::uint64_t now_ns) {
     const auto packets = queue_.receive();
-    std::ranges::for_each(Queue::part_of(packets, 0), prefetch_frame);
-    for (std::size_t done = 0; done < packets.size(); done += Queue::kPart)
-      take_part(fleets, Queue::part_of(packets, done), Queue::part_of(packets, done + Queue::kPart), now_ns);
+    std::ranges::for_each(part_of(packets, 0), prefetch_frame);
+    for (std::size_t done = 0; done < packets.size(); done += kPart)
+      take_part(fleets, part_of(packets, done), part_of(packets, done + kPart), now_ns);
     queue_.nic().free(packets);
     return packets.size();
+  }
+
+  // The kPart packets from `first` on: what is prefetched must still be there when its turn comes.
+  static std::span<net::Packet> part_of(std::span<net::Packet> packets, std::size_t first) noexcept {
+    const auto rest = packets.subspan(std::min(first, packets.size()));
+    return rest.first(std::min(kPart, rest.size()));
   }
 
   // Whole: every byte is read, and behind a ring in memory another core wrote it last.
@@ -154,7 +161,7 @@ class PortShell {
 
   Queue queue_;
   Now now_;
-  std::array<Arrival, Queue::kPart> arrivals_{};
+  std::array<Arrival, kPart> arrivals_{};
   std::deque<Lent> lent_;  // one an outbox
   std::size_t sent_ = 0;   // by this poll
   std::uint32_t polls_behind_ = 0;

@@ -26,6 +26,9 @@ class Reflector {
   // themselves.
   static constexpr std::size_t kBurst = 32;
   static constexpr std::uint64_t kHoldNs = 20 * kNsPerUs;
+  // So many frames before its turn the lines of a frame are asked for, and it is looked at. No more: some cores drop
+  // what is asked for while they wait for some twenty lines.
+  static constexpr std::size_t kLinesAhead = 3, kLooksAhead = 1;
 
   Reflector(NicQueue& nic, Link& link, const Options& options, std::uint64_t identity_seed, Progress& progress, Now now)
       : queue_(nic, link, options.endpoints()),
@@ -67,32 +70,29 @@ class Reflector {
 
   std::size_t receive(std::uint64_t now_ns) {
     const auto packets = queue_.receive();
-    prefetch(Queue::part_of(packets, 0));
-    for (std::size_t done = 0; done < packets.size(); done += Queue::kPart) {
-      prefetch(Queue::part_of(packets, done + Queue::kPart));
-      take_part(Queue::part_of(packets, done), now_ns);
+    const std::size_t count = packets.size();
+    for (std::size_t i = 0; i < std::min(kLinesAhead, count); ++i) prefetch(packets[i]);
+    for (std::size_t i = 0; i < std::min(kLooksAhead, count); ++i) look(packets[i], i);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + kLinesAhead < count) prefetch(packets[i + kLinesAhead]);
+      if (i + kLooksAhead < count) look(packets[i + kLooksAhead], i + kLooksAhead);
+      if (there_[i]) turn(packets[i], arrivals_[i], now_ns);
     }
     queue_.nic().free(packets);
-    return packets.size();
+    return count;
   }
 
   // Of a packet, what is read and written.
   std::size_t touched_bytes() const noexcept { return queue_.link().header_bytes() + ReflectFleet::kChangingBytes; }
 
-  void prefetch(std::span<const net::Packet> packets) const noexcept {
-    for (const net::Packet& packet : packets) {
-      prefetch_to_read(packet.data() - 1);  // what a driver has before a frame, virtio's 12 bytes
-      for (std::size_t at = 0; at < touched_bytes(); at += kCacheLineBytes) prefetch_to_write(packet.data() + at);
-    }
+  void prefetch(const net::Packet& packet) const noexcept {
+    prefetch_to_read(packet.data() - 1);  // what a driver has before a frame, virtio's 12 bytes
+    for (std::size_t at = 0; at < touched_bytes(); at += kCacheLineBytes) prefetch_to_write(packet.data() + at);
   }
 
-  void take_part(std::span<net::Packet> packets, std::uint64_t now_ns) {
-    for (std::size_t i = 0; i < packets.size(); ++i) {
-      there_[i] = queue_.parse(packets[i], true, arrivals_[i]);
-      if (there_[i]) fleet_.prefetch(arrivals_[i].endpoint, arrivals_[i].datagram);
-    }
-    for (std::size_t i = 0; i < packets.size(); ++i)
-      if (there_[i]) turn(packets[i], arrivals_[i], now_ns);
+  void look(const net::Packet& packet, std::size_t i) {
+    there_[i] = queue_.parse(packet, true, arrivals_[i]);
+    if (there_[i]) fleet_.prefetch(arrivals_[i].endpoint, arrivals_[i].datagram);
   }
 
   void turn(net::Packet& packet, const Arrival& arrival, std::uint64_t now_ns) {
@@ -159,8 +159,8 @@ class Reflector {
   Queue queue_;
   ReflectFleet fleet_;
   Now now_;
-  std::array<Arrival, Queue::kPart> arrivals_{};
-  std::array<bool, Queue::kPart> there_{};
+  std::array<Arrival, net::kBurstMax> arrivals_{};
+  std::array<bool, net::kBurstMax> there_{};
   std::vector<net::Packet> bodies_;
   std::uint64_t held_since_ns_ = 0;  // 0: nothing is held
   std::uint64_t busy_since_ns_ = kNotBusy;
