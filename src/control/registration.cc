@@ -3,8 +3,6 @@
 // An address has one session. The same instance again lost our ACK and gets it again; another instance is a new
 // process on that address, and the cookie's age tells it from a late duplicate of an older one. Port and VLAN are part
 // of a session, which ends when its peer comes back by others.
-#include <algorithm>
-
 #include "base/planted_bug.h"
 #include "control/control.h"
 #include "wire/retransmission.h"
@@ -38,12 +36,6 @@ wire::MacAddress source_mac(std::span<const std::byte> frame) noexcept {
   wire::MacAddress mac;
   std::memcpy(mac.data(), frame.data() + mac.size(), mac.size());
   return mac;
-}
-
-// The handshake may have taken the endpoint's time too: it bounds the round trip from above.
-std::uint16_t first_pto_ms(std::uint16_t handshake_ms) noexcept {
-  constexpr std::uint32_t kInitialMs = wire::kPtoInitialNs / kNsPerMs, kMaxMs = wire::kPtoMaxNs / kNsPerMs;
-  return static_cast<std::uint16_t>(std::clamp(3U * handshake_ms, kInitialMs, kMaxMs));
 }
 
 // Serial-number arithmetic (RFC 1982): the broker's clock in ms wraps after 49 days.
@@ -142,7 +134,8 @@ state::SessionRecord Control::record_of(const Session& session, ShardId shard) c
   record.peer = path.peer;
   record.neighbour = session.neighbour;
   record.lower = path.headers();
-  record.pto_ms = first_pto_ms(session.handshake_ms);
+  record.pto_ms = static_cast<std::uint16_t>(
+      wire::handshake_pto_ns(session.handshake_ms * kNsPerMs, wire::kPtoInitialNs) / kNsPerMs);
   if (session.is_client() && session.owner == shard) {
     record.slot_limit = options_.client_slots;
     record.client_slot_base =

@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::uint32_t kAsks = 3;
 
-// The handshake bounds the round trip from above, and the first estimate of its variation is half of it (RFC 6298 2.2).
-std::uint64_t pto_ns(const Session& session) noexcept {
-  const std::uint64_t handshake_ns = session.handshake_ms * kNsPerMs;
-  return wire::pto_ns(handshake_ns, handshake_ns / 2, 0);
-}
-
 bool takes_routes(const Session& session) noexcept {
   return session.is_worker() && (session.phase == Phase::kUp || session.phase == Phase::kDraining);
 }
@@ -66,7 +60,7 @@ bool Control::judged(Suspect& suspect) {
     return true;
   }
   ++suspect.asked;
-  suspect.due_ns = clock_ns + pto_ns(*session);
+  suspect.due_ns = clock_ns + wire::handshake_pto_ns(session->handshake_ms * kNsPerMs, wire::kPtoMinNs);
   queue(session->owner).push_frame(ping_frame(path_from(*session, session->owner), grant_of(*session)));
   return false;
 }

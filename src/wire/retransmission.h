@@ -21,6 +21,12 @@ constexpr std::uint64_t pto_ns(std::uint64_t srtt_ns, std::uint64_t rttvar_ns, s
   return std::clamp(srtt_ns + std::max(4 * rttvar_ns, kNsPerMs) + ack_delay_ns, kPtoMinNs, kPtoMaxNs);
 }
 
+// While only the handshake was measured. The endpoint's own time may be in it, so it bounds the round trip from above,
+// of whose variation half of it is the first estimate (RFC 6298 2.2). At least least_ns.
+constexpr std::uint64_t handshake_pto_ns(std::uint64_t handshake_ns, std::uint64_t least_ns) noexcept {
+  return std::clamp(3 * handshake_ns, least_ns, kPtoMaxNs);
+}
+
 // After `tries` fruitless ones.
 constexpr std::uint64_t backed_off(std::uint64_t pto_ns, std::uint32_t tries) noexcept {
   return std::min(pto_ns << std::min(tries, 10U), kPtoMaxNs);

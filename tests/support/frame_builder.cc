@@ -232,10 +232,15 @@ Bytes build_icmp_echo(Family family, std::size_t data_bytes, std::uint16_t vlan)
   return frame;
 }
 
-Bytes build_sent_route(Family family, std::uint16_t vlan, SessionId worker, std::uint32_t boot_id) {
+FrameSpec sent_route_spec(Family family, std::uint16_t vlan) {
   FrameSpec spec = sample_spec(FrameType::Route, family, vlan);
   std::swap(spec.source, spec.destination);
   std::swap(spec.source_mac, spec.destination_mac);
+  return spec;
+}
+
+Bytes build_sent_route(Family family, std::uint16_t vlan, SessionId worker, std::uint32_t boot_id) {
+  FrameSpec spec = sent_route_spec(family, vlan);
   spec.edit = [&](wire::Header& header) {
     header.mutate_worker_session(worker.value);
     header.mutate_boot_id(boot_id);

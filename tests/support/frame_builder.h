@@ -76,7 +76,9 @@ struct AdvertisementSpec {
 Bytes build_neighbour_advertisement(const AdvertisementSpec& spec = {});
 // From peer_endpoint(family) to ours, with that much data.
 Bytes build_icmp_echo(Family family, std::size_t data_bytes, std::uint16_t vlan = wire::kNoVlan);
-// A ROUTE of ours to peer_endpoint(family), for the session kSampleSession as its worker's.
+// A ROUTE of ours to peer_endpoint(family).
+FrameSpec sent_route_spec(Family family, std::uint16_t vlan = wire::kNoVlan);
+// The same, for the session kSampleSession as its worker's.
 Bytes build_sent_route(Family family, std::uint16_t vlan = wire::kNoVlan, SessionId worker = {kSampleSession},
                        std::uint32_t boot_id = kSampleBoot);
 // What the host that `sent`, a whole UDP frame, went to says of it when nobody listens there: as Linux does, it quotes

@@ -232,6 +232,11 @@ state::SessionRecord ControlTest::installed(const HelloSpec& spec, std::size_t s
   return {};
 }
 
+bool ControlTest::lives(SessionId id) const {
+  const Session& session = control->registry().at(id.index());
+  return session.id == id && session.phase != Phase::kEnding && session.phase != Phase::kFree;
+}
+
 std::vector<WorkerId> ControlTest::workers_for(std::string_view action, std::string_view model,
                                                std::vector<std::string_view> tags) const {
   state::RouteSnapshot::PoolList pools;

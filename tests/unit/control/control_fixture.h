@@ -79,6 +79,8 @@ class ControlTest : public ::testing::Test {
   // The record that a poll installs on a shard for a HELLO; its other commands are gone.
   state::SessionRecord installed(const HelloSpec& spec, std::size_t shard = 0);
 
+  // The session is registered: joining, up or draining.
+  bool lives(SessionId id) const;
   const state::RouteSnapshot& routes() const { return *shared->routes.read(); }
   std::vector<WorkerId> workers_for(std::string_view action, std::string_view model = {},
                                     std::vector<std::string_view> tags = {}) const;

@@ -8,10 +8,6 @@ using state::CommandKind;
 
 class LeaseTest : public ControlTest {
  protected:
-  bool lives(SessionId id) const {
-    const Session& session = control->registry().at(id.index());
-    return session.id == id && session.phase != Phase::kEnding && session.phase != Phase::kFree;
-  }
   static constexpr std::uint64_t kSlackMs = 2 * Control::kSweepIntervalNs / kNsPerMs;
 };
 

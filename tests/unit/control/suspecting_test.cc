@@ -16,10 +16,6 @@ class SuspectTest : public ControlTest {
     punt_frame(testing::build_port_unreachable(testing::build_sent_route(family, wire::kNoVlan, worker, boot_id)));
     poll();
   }
-  bool lives(SessionId id) const {
-    const Session& session = control->registry().at(id.index());
-    return session.id == id && session.phase != Phase::kEnding && session.phase != Phase::kFree;
-  }
   std::vector<SentFrame> take_pings(std::size_t shard = 0) {
     std::vector<SentFrame> pings;
     for (const auto& command : take_commands(shard)) {

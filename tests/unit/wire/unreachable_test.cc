@@ -47,9 +47,7 @@ TEST(Unreachable, NamesTheWorkerOfTheQuotedRoute) {
 
 TEST(Unreachable, ALongRouteIsQuotedInPart) {
   for (const Family family : kFamilies) {
-    testing::FrameSpec spec = testing::sample_spec(FrameType::Route, family);
-    std::swap(spec.source, spec.destination);
-    std::swap(spec.source_mac, spec.destination_mac);
+    testing::FrameSpec spec = testing::sent_route_spec(family);
     spec.payload.resize(1'300);
     spec.edit = [](Header& header) { header.mutate_worker_session(5); };
     const Bytes sent = build_frame(spec);
